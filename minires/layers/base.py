@@ -1,0 +1,233 @@
+"""Layer, Fork, Param and Buffer: the whole object model of minires."""
+
+import copy
+from contextlib import contextmanager
+
+import numpy as np
+
+from ..backend import device_of, to_device, xp_of
+from ..errors import DeviceError, DTypeError, MiniresError, ShapeError
+
+FLOATS = tuple(np.dtype(t) for t in ("float32", "float64", "complex64", "complex128"))
+AXES = {"N": "images", "C": "channels", "H": "rows", "W": "columns", "D": "features"}
+
+
+class Buffer:
+    """An array that belongs to a layer but is not trained (running statistics)."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __repr__(self):
+        return f"{type(self).__name__}{self.data.shape}"
+
+
+class Param(Buffer):
+    """A trained array and the gradient that ``backward`` adds to."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        self.grad = xp_of(data).zeros_like(data)
+
+
+class Layer:
+    """One differentiable map. A subclass writes ``forward`` and ``backward``, nothing else.
+
+    ``forward(x, train=False)`` returns ``(y, cache)``: all that ``backward`` needs is in the cache.
+    ``backward(dy, cache)`` returns ``dx`` and adds to the ``grad`` of each :class:`Param`.
+
+    A layer never keeps a cache, so one layer may run forward many times before it runs backward,
+    and an evaluation between the two disturbs nothing. ``layer(x)`` is inference.
+    """
+
+    def forward(self, x, train=False):
+        raise NotImplementedError(f"{type(self).__name__} does not define forward")
+
+    def backward(self, dy, cache):
+        raise NotImplementedError(f"{type(self).__name__} does not define backward")
+
+    def __call__(self, x):
+        """Inference: ``forward(x, train=False)`` without its cache."""
+        return self.forward(x, train=False)[0]
+
+    def children(self):
+        """Yield ``(name, layer)`` for each layer held in an attribute, in the order written."""
+        for name, value in vars(self).items():
+            if isinstance(value, Layer):
+                yield name, value
+
+    def walk(self, path=""):
+        """Yield ``(path, layer)`` for this layer (its path is ``""``) and everything below it."""
+        yield path, self
+        for name, child in self.children():
+            yield from child.walk(f"{path}.{name}" if path else name)
+
+    def tensors(self):
+        """Yield ``(path, Param or Buffer)``; what is shared between layers comes once."""
+        seen = set()
+        for path, layer in self.walk():
+            for name, value in vars(layer).items():
+                if isinstance(value, Buffer) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield (f"{path}.{name}" if path else name), value
+
+    def params(self):
+        """Yield ``(path, Param)`` for everything that is trained."""
+        return ((path, t) for path, t in self.tensors() if isinstance(t, Param))
+
+    def generators(self):
+        """Yield ``(path, numpy Generator)`` for every source of randomness (dropout)."""
+        for path, layer in self.walk():
+            for name, value in vars(layer).items():
+                if isinstance(value, np.random.Generator):
+                    yield (f"{path}.{name}" if path else name), value
+
+    def zero_grads(self):
+        """Set the gradient of every parameter to zero."""
+        for _, p in self.params():
+            p.grad[...] = 0
+
+    def to(self, *, device=None, dtype=None):
+        """Move every parameter and buffer to ``device`` ("cpu", "cuda") and ``dtype``; return self."""
+        for _, t in self.tensors():
+            t.data = _convert(t.data, device, dtype)
+            if isinstance(t, Param):
+                t.grad = _convert(t.grad, device, dtype)
+        return self
+
+    def __repr__(self):
+        lines = [f"{type(self).__name__}({self.describe()})"]
+        for name, child in self.children():
+            first, *rest = repr(child).split("\n")
+            lines += [f"  {name}: {first}", *(f"  {line}" for line in rest)]
+        return "\n".join(lines)
+
+    def describe(self):
+        """The settings of this layer, as they stand between the parentheses of its ``repr``."""
+        settings = {k: v for k, v in vars(self).items() if isinstance(v, (int, float, str, tuple))}
+        return ", ".join(f"{k}={v!r}" for k, v in settings.items() if not k.startswith("_"))
+
+
+class Fork(Layer):
+    """A layer whose gradient is a sum of terms with names.
+
+        dx = sum_k terms(dy)[k]
+
+    A subclass writes ``forward`` and ``terms``; the order of the terms is the order of the sum.
+    """
+
+    def terms(self, dy, cache):
+        """Return ``{name: term}``; the terms have the shape of x and add up to dx."""
+        raise NotImplementedError(f"{type(self).__name__} does not define terms")
+
+    def backward(self, dy, cache):
+        first, *rest = self.terms(dy, cache).values()
+        return sum(rest, start=first)
+
+
+@contextmanager
+def inside(name):
+    """Put ``name`` in front of the path of any error of minires raised in the block."""
+    try:
+        yield
+    except MiniresError as error:
+        raise error.within(name) from error.__cause__
+
+
+def observe(layer, see):
+    """Return a copy of ``layer`` that shares its tensors and calls ``see(path, layer, x, y)`` after each forward.
+
+    ``path`` and ``layer`` are those of the original; containers are seen after their children.
+    """
+    shared = {id(t): t for _, t in layer.tensors()}
+    twin = copy.deepcopy(layer, shared)
+    for (path, original), (_, part) in zip(layer.walk(), twin.walk(), strict=True):
+        if "forward" not in vars(part):  # a layer used twice is seen under its first path
+            part.forward = _seeing(part.forward, see, path, original)
+    return twin
+
+
+def _seeing(forward, see, path, original):
+    def seen(x, train=False):
+        y, cache = forward(x, train)
+        see(path, original, x, y)
+        return y, cache
+
+    return seen
+
+
+def _convert(array, device, dtype):
+    if dtype is not None:
+        array = array.astype(dtype)
+    return array if device is None else to_device(array, device)
+
+
+def as_input(layer, x, axes=None, like=None, name="input", **sizes):
+    """Return ``x`` in native byte order, or raise an error that names the layer and the axis.
+
+    ``axes`` spells the axes that ``x`` must have ("NCHW"), ``like`` is a Param or array that shares
+    its dtype and device, ``sizes`` are the sizes that some axes must have (``C=16``).
+    """
+    kind = type(layer).__name__
+    x = as_floats(x, name, layer=kind)
+    if axes is not None and x.ndim != len(axes):
+        hint = "; one image needs a batch axis: x[None]" if axes == "NCHW" and x.ndim == 3 else ""
+        raise ShapeError(
+            f"{name} has {x.ndim} axes {x.shape}, expected {len(axes)} ({', '.join(axes)}): reshape it{hint}", layer=kind
+        )
+    if x.size == 0:
+        axis = x.shape.index(0)
+        raise ShapeError(f"{name} is empty: axis {axis} of {x.shape} is 0, expected at least 1: drop empty batches", layer=kind)
+    for axis, size in sizes.items():
+        found = x.shape[axes.index(axis)]
+        if found != size:
+            what = AXES.get(axis, axis)
+            raise ShapeError(
+                f"{name} has {found} {what} (axis {axes.index(axis)} of {x.shape}), the layer expects {size}: "
+                f"build the layer for {found} {what} or pass an array with {size}",
+                layer=kind,
+            )
+    if like is not None:
+        _match(x, getattr(like, "data", like) if isinstance(like, Buffer) else like, name, kind)
+    return x
+
+
+def as_gradient(layer, dy, shape, like):
+    """Return the upstream gradient ``dy`` in native byte order; its shape must be that of the output."""
+    kind = type(layer).__name__
+    dy = as_floats(dy, "dy", layer=kind)
+    if dy.shape != tuple(shape):
+        axis = next((i for i, (a, b) in enumerate(zip(dy.shape, shape)) if a != b), min(dy.ndim, len(shape)))
+        raise ShapeError(
+            f"dy has shape {dy.shape}, the output of forward had {tuple(shape)} (axis {axis} differs): "
+            "pass the gradient with respect to that output, with its own cache",
+            layer=kind,
+        )
+    _match(dy, like, "dy", kind)
+    return dy
+
+
+def as_floats(x, name="input", *, layer=None):
+    """Return ``x`` as a native-endian float array, or raise :class:`DTypeError`."""
+    if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
+        raise DTypeError(
+            f"{name} is a {type(x).__name__}, expected a NumPy or CuPy array: np.asarray({name}, dtype=np.float32)", layer=layer
+        )
+    if not x.dtype.isnative:
+        x = x.astype(x.dtype.newbyteorder("="))
+    if x.dtype not in FLOATS:
+        raise DTypeError(f"{name} is {x.dtype}, expected float32 or float64: {name}.astype(np.float32)", layer=layer)
+    return x
+
+
+def _match(x, like, name, kind):
+    if device_of(x) != device_of(like):
+        raise DeviceError(
+            f"{name} is on {device_of(x)}, the layer on {device_of(like)}: "
+            f'minires.to_device({name}, "{device_of(like)}") or layer.to(device="{device_of(x)}")',
+            layer=kind,
+        )
+    real = {np.dtype("complex64"): np.dtype("float32"), np.dtype("complex128"): np.dtype("float64")}
+    a, b = (real.get(d, d) for d in (x.dtype, like.dtype))
+    if a != b:
+        raise DTypeError(f"{name} is {x.dtype}, the layer {like.dtype}: {name}.astype(np.{b}) or layer.to(dtype=np.{a})", layer=kind)
