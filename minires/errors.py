@@ -9,8 +9,8 @@ class MiniresError(Exception):
     ``stage2.0.add.branch.conv1 (Conv2d): input has 3 channels (axis 1), weight expects 16: ...``.
     """
 
-    def __init__(self, message, *, layer=None):
-        super().__init__(message)
+    def __init__(self, message, layer=None):
+        super().__init__(message, layer)
         self.message = message
         self.layer = layer
         self.path = ()
