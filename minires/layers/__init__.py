@@ -1,0 +1,44 @@
+"""The layers: hand-written pairs of ``forward`` and ``backward``."""
+
+from .activation import ELU, HardSwish, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
+from .base import Buffer, Fork, Layer, Param
+from .containers import Concat, Gate, Residual, Sequential
+from .conv import Conv2d
+from .dropout import Dropout
+from .linear import Linear
+from .norm import BatchNorm1d, BatchNorm2d, GroupNorm
+from .pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from .shape import Flatten, Identity, PadChannels, Scale, Subsample
+
+__all__ = [
+    "AvgPool2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Buffer",
+    "Concat",
+    "Conv2d",
+    "Dropout",
+    "ELU",
+    "Flatten",
+    "Fork",
+    "Gate",
+    "GlobalAvgPool2d",
+    "GroupNorm",
+    "HardSwish",
+    "Identity",
+    "Layer",
+    "LeakyReLU",
+    "Linear",
+    "MaxPool2d",
+    "PadChannels",
+    "Param",
+    "ReLU",
+    "ReLU6",
+    "Residual",
+    "Scale",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Subsample",
+    "Tanh",
+]

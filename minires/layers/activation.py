@@ -1,0 +1,137 @@
+"""Activations, entry by entry: any shape in, the same shape out, dx = f'(x) dy.
+
+Kinks are decided on the real part of x, so that a complex step passes through the branch that the real
+input takes; at the kink itself f' is that of the side named in each class. NaN stays NaN.
+"""
+
+from ..backend import xp_of
+from ..errors import RangeError
+from ..ops import sigmoid
+from .base import Layer, as_gradient, as_input
+
+
+class ReLU(Layer):
+    """y = max(x, 0).   dx = dy where x > 0, else 0 (0 at the kink x = 0). Nair and Hinton 2010."""
+
+    def forward(self, x, train=False):
+        x = as_input(self, x)
+        dead = x.real <= 0
+        return xp_of(x).where(dead, 0, x), ~dead
+
+    def backward(self, dy, cache):
+        alive = cache
+        return as_gradient(self, dy, alive.shape) * alive
+
+
+class ReLU6(Layer):
+    """y = min(max(x, 0), 6).   dx = dy where 0 < x < 6, else 0. Krizhevsky 2010; used by MobileNet and ReXNet."""
+
+    def forward(self, x, train=False):
+        x = as_input(self, x)
+        low, high = x.real <= 0, x.real >= 6
+        xp = xp_of(x)
+        return xp.where(low, 0, xp.where(high, 6, x)), ~(low | high)
+
+    def backward(self, dy, cache):
+        inner = cache
+        return as_gradient(self, dy, inner.shape) * inner
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, else slope x.   dx = dy where x > 0, else slope dy. Maas et al. 2013."""
+
+    def __init__(self, slope=0.01):
+        if not slope >= 0:
+            raise RangeError(f"slope is {slope}, expected slope >= 0", "LeakyReLU")
+        self.slope = slope
+
+    def forward(self, x, train=False):
+        x = as_input(self, x)
+        positive = x.real > 0
+        return xp_of(x).where(positive, x, self.slope * x), positive
+
+    def backward(self, dy, cache):
+        positive = cache
+        dy = as_gradient(self, dy, positive.shape)
+        return xp_of(dy).where(positive, dy, self.slope * dy)
+
+
+class ELU(Layer):
+    """y = x where x > 0, else alpha (exp(x) - 1).   dx = dy where x > 0, else dy alpha exp(x) = dy (y + alpha).
+
+    Clevert et al. 2016, "Fast and Accurate Deep Network Learning by Exponential Linear Units", eq. 15.
+    """
+
+    def __init__(self, alpha=1.0):
+        if not alpha > 0:
+            raise RangeError(f"alpha is {alpha}, expected alpha > 0", "ELU")
+        self.alpha = alpha
+
+    def forward(self, x, train=False):
+        x = as_input(self, x)
+        xp = xp_of(x)
+        positive = x.real > 0
+        y = xp.where(positive, x, self.alpha * (xp.exp(xp.where(positive, 0, x)) - 1))
+        return y, (y, positive)
+
+    def backward(self, dy, cache):
+        y, positive = cache
+        dy = as_gradient(self, dy, y.shape, like=y)
+        return xp_of(dy).where(positive, dy, dy * (y + self.alpha))
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + exp(-x)).   dx = dy y (1 - y)."""
+
+    def forward(self, x, train=False):
+        y = sigmoid(as_input(self, x))
+        return y, y
+
+    def backward(self, dy, cache):
+        y = cache
+        return as_gradient(self, dy, y.shape, like=y) * y * (1 - y)
+
+
+class Tanh(Layer):
+    """y = tanh(x).   dx = dy (1 - y^2)."""
+
+    def forward(self, x, train=False):
+        x = as_input(self, x)
+        y = xp_of(x).tanh(x)
+        return y, y
+
+    def backward(self, dy, cache):
+        y = cache
+        return as_gradient(self, dy, y.shape, like=y) * (1 - y * y)
+
+
+class SiLU(Layer):
+    """y = x s with s = sigmoid(x), also called swish.   dx = dy s (1 + x (1 - s)). Elfwing et al. 2018."""
+
+    def forward(self, x, train=False):
+        x = as_input(self, x)
+        s = sigmoid(x)
+        return x * s, (x, s)
+
+    def backward(self, dy, cache):
+        x, s = cache
+        return as_gradient(self, dy, x.shape, like=x) * s * (1 + x * (1 - s))
+
+
+class HardSwish(Layer):
+    """y = x min(max(x + 3, 0), 6) / 6.   dx = dy (2 x + 3) / 6 where -3 < x < 3, dy where x >= 3, else 0.
+
+    Howard et al. 2019, "Searching for MobileNetV3", section 5.2.
+    """
+
+    def forward(self, x, train=False):
+        x = as_input(self, x)
+        low, high = x.real <= -3, x.real >= 3
+        xp = xp_of(x)
+        return xp.where(low, 0, xp.where(high, x, x * (x + 3) / 6)), (x, low, high)
+
+    def backward(self, dy, cache):
+        x, low, high = cache
+        xp = xp_of(x)
+        slope = xp.where(low, 0, xp.where(high, 1, (2 * x + 3) / 6))
+        return as_gradient(self, dy, x.shape, like=x) * slope

@@ -1,0 +1,184 @@
+"""Layers made of layers: one rule of calculus each. Forks and joins live here and nowhere else."""
+
+from ..backend import xp_of
+from ..errors import RangeError, ShapeError
+from .base import Fork, Layer, as_gradient, as_input, inside
+from .shape import Identity
+
+
+class Sequential(Layer):
+    """y = f_n(... f_2(f_1(x))): the chain rule, dx = J_1^T J_2^T ... J_n^T dy, from the last layer to the first.
+
+    Layers are given by position (their names are "0", "1", ...) or by keyword::
+
+        Sequential(Conv2d(3, 16, 3, rng=rng), ReLU())
+        Sequential(conv=Conv2d(3, 16, 3, rng=rng), relu=ReLU())
+    """
+
+    def __init__(self, *layers, **named):
+        self.layers = {**{str(i): layer for i, layer in enumerate(layers)}, **named}
+        for name, layer in self.layers.items():
+            _require_layer(self, name, layer)
+
+    def children(self):
+        return iter(self.layers.items())
+
+    def __getitem__(self, name):
+        """The layer called ``name``; an integer counts from the front or, if negative, from the end."""
+        return list(self.layers.values())[name] if isinstance(name, int) else self.layers[name]
+
+    def __len__(self):
+        return len(self.layers)
+
+    def __call__(self, x):
+        for name, layer in self.layers.items():  # not by forward: that would hold every cache until the end
+            with inside(name):
+                x = layer(x)
+        return x
+
+    def forward(self, x, train=False):
+        caches = []
+        for name, layer in self.layers.items():
+            with inside(name):
+                x, cache = layer.forward(x, train)
+            caches.append(cache)
+        return x, caches
+
+    def backward(self, dy, cache):
+        for (name, layer), layer_cache in zip(reversed(self.layers.items()), reversed(cache)):
+            with inside(name):
+                dy = layer.backward(dy, layer_cache)
+        return dy
+
+
+class Residual(Fork):
+    """y = shortcut(x) + branch(x).   dx = J_shortcut^T dy + J_branch^T dy.
+
+    Without a ``shortcut`` it is the identity, and dx = dy + J_branch^T dy = (1 + dF/dx)^T dy.
+    He et al. 2015, "Deep Residual Learning", eq. 1 and 2; He et al. 2016, "Identity Mappings", eq. 1 to 5.
+    """
+
+    def __init__(self, branch, shortcut=None):
+        self.shortcut = Identity() if shortcut is None else shortcut
+        self.branch = branch
+        _require_layer(self, "branch", branch)
+        _require_layer(self, "shortcut", self.shortcut)
+
+    def forward(self, x, train=False):
+        with inside("shortcut"):
+            h, shortcut_cache = self.shortcut.forward(x, train)
+        with inside("branch"):
+            f, branch_cache = self.branch.forward(x, train)
+        _require_same(self, "the branch", f, "the shortcut", h)
+        return h + f, (shortcut_cache, branch_cache)
+
+    def terms(self, dy, cache):
+        shortcut_cache, branch_cache = cache
+        with inside("shortcut"):
+            shortcut = self.shortcut.backward(dy, shortcut_cache)
+        with inside("branch"):
+            branch = self.branch.backward(dy, branch_cache)
+        return {"shortcut": shortcut, "branch": branch}
+
+
+class Concat(Fork):
+    """y = [f_1(x), f_2(x), ...] along the channels.   dx = sum_k J_k^T dy[channels of f_k].
+
+    ``Concat(shortcut=Identity(), branch=...)`` is a layer of DenseNet: y = [x, H(x)]
+    (Huang et al. 2017, "Densely Connected Convolutional Networks", eq. 2); with more branches a module of Inception.
+    """
+
+    def __init__(self, **branches):
+        if not branches:
+            raise RangeError("Concat() has no branches, expected at least one: Concat(a=..., b=...)", "Concat")
+        self.branches = branches
+        for name, layer in branches.items():
+            _require_layer(self, name, layer)
+
+    def children(self):
+        return iter(self.branches.items())
+
+    def forward(self, x, train=False):
+        ys, caches = [], []
+        for name, branch in self.branches.items():
+            with inside(name):
+                y, cache = branch.forward(x, train)
+            if ys and (y.shape[0], *y.shape[2:]) != (ys[0].shape[0], *ys[0].shape[2:]):
+                first = next(iter(self.branches))
+                raise ShapeError(
+                    f"{name} gives {y.shape}, {first} gives {ys[0].shape}: they may differ in channels (axis 1) only, "
+                    "so give both the same stride and padding",
+                    "Concat",
+                )
+            ys.append(y)
+            caches.append(cache)
+        return xp_of(ys[0]).concatenate(ys, axis=1), (caches, [y.shape for y in ys])
+
+    def terms(self, dy, cache):
+        caches, shapes = cache
+        n, _, *size = shapes[0]
+        dy = as_gradient(self, dy, (n, sum(shape[1] for shape in shapes), *size))
+        terms, start = {}, 0
+        for (name, branch), branch_cache, shape in zip(self.branches.items(), caches, shapes):
+            with inside(name):
+                terms[name] = branch.backward(dy[:, start : start + shape[1]], branch_cache)
+            start += shape[1]
+        return terms
+
+
+class Gate(Fork):
+    """A gate t = gate(x) in (0, 1) decides how much of x and how much of F = branch(x) passes.
+
+    x, F, t, y: the same shape; ``gate`` ends in a :class:`~minires.layers.Sigmoid`.
+
+        exclusive (highway):   y = t F + (1 - t) x
+            shortcut term (1 - t) dy       branch term J_F^T (t dy)       gate term J_t^T ((F - x) dy)
+        shortcut-only:         y = F + (1 - t) x
+            shortcut term (1 - t) dy       branch term J_F^T dy           gate term J_t^T (-x dy)
+
+    Srivastava et al. 2015, "Highway Networks", eq. 3; He et al. 2016, "Identity Mappings", section 3.1.
+    """
+
+    def __init__(self, branch, gate, *, exclusive=True):
+        self.branch, self.gate = branch, gate
+        self.exclusive = exclusive
+        _require_layer(self, "branch", branch)
+        _require_layer(self, "gate", gate)
+
+    def forward(self, x, train=False):
+        x = as_input(self, x)
+        with inside("branch"):
+            f, branch_cache = self.branch.forward(x, train)
+        with inside("gate"):
+            t, gate_cache = self.gate.forward(x, train)
+        _require_same(self, "the branch", f, "the input", x)
+        _require_same(self, "the gate", t, "the input", x)
+        y = (t * f if self.exclusive else f) + (1 - t) * x
+        return y, (x, f, t, branch_cache, gate_cache)
+
+    def terms(self, dy, cache):
+        x, f, t, branch_cache, gate_cache = cache
+        dy = as_gradient(self, dy, x.shape, like=x)
+        with inside("branch"):
+            branch = self.branch.backward(t * dy if self.exclusive else dy, branch_cache)
+        with inside("gate"):
+            gate = self.gate.backward((f - x if self.exclusive else -x) * dy, gate_cache)
+        return {"shortcut": (1 - t) * dy, "branch": branch, "gate": gate}
+
+
+def _require_layer(container, name, layer):
+    if not isinstance(layer, Layer):
+        raise RangeError(
+            f"{name} is {layer!r}, expected a Layer: write {name}=ReLU(), with parentheses",
+            type(container).__name__,
+        )
+
+
+def _require_same(container, a_name, a, b_name, b):
+    if a.shape != b.shape:
+        axis = next((i for i, (p, q) in enumerate(zip(a.shape, b.shape)) if p != q), min(a.ndim, b.ndim))
+        raise ShapeError(
+            f"{a_name} gives {a.shape}, {b_name} {b.shape} (axis {axis} differs): where a block changes channels or "
+            "size, its shortcut must too, by Subsample and PadChannels (option A) or a 1x1 Conv2d (option B)",
+            type(container).__name__,
+        )

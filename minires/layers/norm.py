@@ -1,0 +1,151 @@
+"""Normalisation over the batch (with running statistics) and over groups of channels."""
+
+from ..backend import xp_of
+from ..errors import RangeError, ShapeError
+from ..initializers import ones, zeros
+from .base import Buffer, Layer, Param, as_gradient, as_input, positive
+
+
+class BatchNorm2d(Layer):
+    """Normalise each channel over the batch, then scale and shift.
+
+    x, y: (N, C, H, W)   gamma, beta, running_mean, running_var: (C,)   m = N H W values per channel
+
+        x_hat = (x - mean) / sqrt(var + eps)        y = gamma x_hat + beta
+
+    In training mean and var = mean((x - mean)^2) are those of the batch, and they move the running ones:
+
+        running <- (1 - momentum) running + momentum batch          (the variance unbiased: var m / (m - 1))
+
+    In evaluation mean and var are the running ones. With dx_hat = gamma dy and means over the batch:
+
+        dbeta = sum dy          dgamma = sum dy x_hat
+        training:    dx = (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat)) / sqrt(var + eps)
+        evaluation:  dx = dx_hat / sqrt(var + eps)
+
+    ``momentum`` has PyTorch's meaning. One value per channel in training is a :class:`~minires.errors.ShapeError`.
+    Ioffe and Szegedy 2015, "Batch Normalization", algorithms 1 and 2.
+    """
+
+    axes = "NCHW"
+
+    def __init__(self, channels, *, momentum=0.1, eps=1e-5):
+        self.channels = positive(self, channels=channels)
+        self.momentum = momentum
+        self.eps = _small(self, eps)
+        if not 0 < momentum <= 1:
+            raise RangeError(f"momentum is {momentum}, expected 0 < momentum <= 1", layer=type(self).__name__)
+        self.gamma, self.beta = Param(ones(channels)), Param(zeros(channels))
+        self.running_mean, self.running_var = Buffer(zeros(channels)), Buffer(ones(channels))
+
+    def forward(self, x, train=False):
+        x = as_input(self, x, self.axes, like=self.gamma, C=self.channels)
+        if train:
+            _require_spread(self, x, m := x.size // self.channels)
+            mean = self._mean(x)
+            var = self._mean((x - mean) ** 2)
+            self._track(mean, var * (m / (m - 1)))
+        else:
+            mean, var = self._expand(self.running_mean.data), self._expand(self.running_var.data)
+        inv_std = 1 / xp_of(x).sqrt(var + self.eps)
+        x_hat = (x - mean) * inv_std
+        return self._expand(self.gamma.data) * x_hat + self._expand(self.beta.data), (x_hat, inv_std, train)
+
+    def backward(self, dy, cache):
+        x_hat, inv_std, train = cache
+        dy = as_gradient(self, dy, x_hat.shape, like=x_hat)
+        self.beta.grad += self._sum(dy)
+        self.gamma.grad += self._sum(dy * x_hat)
+        dx_hat = dy * self._expand(self.gamma.data)
+        if train:  # mean and var depend on x too: remove the two directions that they fix
+            dx_hat = dx_hat - self._mean(dx_hat) - x_hat * self._mean(dx_hat * x_hat)
+        return dx_hat * inv_std
+
+    def _track(self, mean, unbiased_var):
+        keep = 1 - self.momentum
+        for running, batch in ((self.running_mean, mean), (self.running_var, unbiased_var)):
+            running.data = keep * running.data + self.momentum * batch.real.reshape(-1)
+
+    def _batch_axes(self):
+        return tuple(i for i, axis in enumerate(self.axes) if axis != "C")
+
+    def _sum(self, a):
+        return a.sum(axis=self._batch_axes())
+
+    def _mean(self, a):
+        return a.mean(axis=self._batch_axes(), keepdims=True)
+
+    def _expand(self, v):
+        """(C,) -> (1, C, 1, 1), to broadcast over the other axes."""
+        return v.reshape(tuple(-1 if axis == "C" else 1 for axis in self.axes))
+
+
+class BatchNorm1d(BatchNorm2d):
+    """:class:`BatchNorm2d` for features: x, y: (N, C), m = N values per channel."""
+
+    axes = "NC"
+
+
+class GroupNorm(Layer):
+    """Normalise groups of channels within each image; the same in training and evaluation.
+
+    x, y: (N, C, H, W)   gamma, beta: (C,)   groups: G, each of C/G channels
+
+        x_hat = (x - mean) / sqrt(var + eps)        y = gamma x_hat + beta          mean, var over each (n, g)
+
+        dbeta = sum dy          dgamma = sum dy x_hat          dx_hat = gamma dy
+        dx = (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat)) / sqrt(var + eps)
+
+    G = 1 normalises over all channels, G = C each channel of each image. Wu and He 2018, "Group Normalization".
+    """
+
+    def __init__(self, groups, channels, *, eps=1e-5):
+        self.groups = positive(self, groups=groups)
+        self.channels = positive(self, channels=channels)
+        self.eps = _small(self, eps)
+        if channels % groups:
+            raise RangeError(f"groups={groups} does not divide channels={channels}: choose a divisor", "GroupNorm")
+        self.gamma, self.beta = Param(ones(channels)), Param(zeros(channels))
+
+    def forward(self, x, train=False):
+        x = as_input(self, x, "NCHW", like=self.gamma, C=self.channels)
+        _require_spread(self, x, x.size // (len(x) * self.groups))
+        parts = self._parts(x)
+        mean = _group_mean(parts)
+        inv_std = 1 / xp_of(x).sqrt(_group_mean((parts - mean) ** 2) + self.eps)
+        x_hat = ((parts - mean) * inv_std).reshape(x.shape)
+        return self.gamma.data[:, None, None] * x_hat + self.beta.data[:, None, None], (x_hat, inv_std)
+
+    def backward(self, dy, cache):
+        x_hat, inv_std = cache
+        dy = as_gradient(self, dy, x_hat.shape, like=x_hat)
+        self.beta.grad += dy.sum(axis=(0, 2, 3))
+        self.gamma.grad += (dy * x_hat).sum(axis=(0, 2, 3))
+        dparts, parts = self._parts(dy * self.gamma.data[:, None, None]), self._parts(x_hat)
+        dparts = (dparts - _group_mean(dparts) - parts * _group_mean(dparts * parts)) * inv_std
+        return dparts.reshape(x_hat.shape)
+
+    def _parts(self, a):
+        """(N, C, H, W) -> (N, G, C/G H W)."""
+        return a.reshape(len(a), self.groups, -1)
+
+
+def _group_mean(parts):
+    return parts.mean(axis=2, keepdims=True)
+
+
+def _small(layer, eps):
+    if not eps >= 0:
+        raise RangeError(f"eps is {eps}, expected eps >= 0", type(layer).__name__)
+    return eps
+
+
+def _require_spread(layer, x, values):
+    """A variance needs two values: with one, x_hat would be 0 whatever x is, and so would the gradient."""
+    if values < 2:
+        where = "group of channels" if isinstance(layer, GroupNorm) else "channel in training"
+        raise ShapeError(
+            f"{values} value per {where} (input {x.shape}, axes {'N, C, H, W'[: 3 * x.ndim - 2]}), the variance needs "
+            f"at least 2: pass a larger batch or larger images, or evaluate with train=False",
+            type(layer).__name__,
+        )

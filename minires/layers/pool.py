@@ -1,0 +1,126 @@
+"""Pooling: the largest or the mean value under a sliding window."""
+
+import math
+
+import numpy as np
+
+from ..backend import xp_of
+from ..errors import RangeError
+from ..ops import crop, out_sizes, pad_images, windows
+from .base import Layer, as_gradient, as_input, pair
+
+
+class _Pool2d(Layer):
+    """The settings that pooling layers share; ``stride`` defaults to the kernel, as windows side by side."""
+
+    def __init__(self, kernel, *, stride=None, padding=0):
+        self.kernel = pair(self, kernel=kernel)
+        self.stride = self.kernel if stride is None else pair(self, stride=stride)
+        self.padding = pair(self, least=0, padding=padding)
+        if any(2 * p > k for p, k in zip(self.padding, self.kernel)):
+            raise RangeError(
+                f"padding is {self.padding}, expected at most half the kernel {self.kernel}: "
+                "a window must see at least one pixel",
+                type(self).__name__,
+            )
+
+    def _out_sizes(self, size):
+        return out_sizes(size, self.kernel, self.stride, self.padding, layer=type(self).__name__)
+
+    def _windows(self, x, out):
+        """Yield (k, view): the pixel at place k = 0, 1, ... of the window, for all windows of the padded x."""
+        for k, (_, _, view) in enumerate(windows(x, self.kernel, self.stride, (1, 1), out)):
+            yield k, view
+
+
+class MaxPool2d(_Pool2d):
+    """The largest value under each window; the border counts as minus infinity.
+
+    x: (N, C, H, W)   y: (N, C, OH, OW)   OH = floor((H + 2 PH - KH) / SH) + 1
+
+        y[n, c, r, s] = max_k x[window (r, s), place k]        dx[winner of (r, s)] += dy[n, c, r, s]
+
+    The winner takes the whole gradient; of equal values the first one in the window wins, row by row.
+    """
+
+    def forward(self, x, train=False):
+        x = as_input(self, x, "NCHW")
+        size = x.shape[2:]
+        out = self._out_sizes(size)
+        xp = xp_of(x)
+        x = pad_images(x, self.padding, value=-math.inf)
+        views = self._windows(x, out)
+        _, y = next(views)
+        winner = xp.zeros(y.shape, dtype=np.int32)
+        for k, value in views:
+            larger = (value.real > y.real) | (value != value)  # NaN wins, so that it is seen
+            y = xp.where(larger, value, y)
+            winner = xp.where(larger, np.int32(k), winner)
+        return y, (winner, x.shape, size)
+
+    def backward(self, dy, cache):
+        winner, shape, size = cache
+        dy = as_gradient(self, dy, winner.shape)
+        dx = xp_of(dy).zeros(shape, dtype=dy.dtype)
+        for k, view in self._windows(dx, winner.shape[2:]):
+            view += dy * (winner == k)
+        return crop(dx, self.padding, size)
+
+
+class AvgPool2d(_Pool2d):
+    """The mean under each window.
+
+    x: (N, C, H, W)   y: (N, C, OH, OW)   OH = floor((H + 2 PH - KH) / SH) + 1
+
+        y[n, c, r, s] = (sum_k x[window (r, s), place k]) / count[r, s]
+        dx[every pixel of (r, s)] += dy[n, c, r, s] / count[r, s]
+
+    The border counts as zeros. ``count`` is KH KW, or with ``count_include_pad=False`` the number of pixels
+    under the window that are not border.
+    """
+
+    def __init__(self, kernel, *, stride=None, padding=0, count_include_pad=True):
+        super().__init__(kernel, stride=stride, padding=padding)
+        self.count_include_pad = count_include_pad
+
+    def forward(self, x, train=False):
+        x = as_input(self, x, "NCHW")
+        size = x.shape[2:]
+        out = self._out_sizes(size)
+        x = pad_images(x, self.padding)
+        total = sum(view for _, view in self._windows(x, out))
+        count = self._count(x, size, out)
+        return total / count, (count, x.shape, size)
+
+    def backward(self, dy, cache):
+        count, shape, size = cache
+        n, c, oh, ow = (*shape[:2], *count.shape)
+        share = as_gradient(self, dy, (n, c, oh, ow)) / count
+        dx = xp_of(share).zeros(shape, dtype=share.dtype)
+        for _, view in self._windows(dx, (oh, ow)):
+            view += share
+        return crop(dx, self.padding, size)
+
+    def _count(self, x, size, out):
+        """(OH, OW): by how many pixels the sum of each window is divided."""
+        xp = xp_of(x)
+        if self.count_include_pad:
+            return xp.full(out, self.kernel[0] * self.kernel[1], dtype=x.real.dtype)
+        ones = pad_images(xp.ones((1, 1, *size), dtype=x.real.dtype), self.padding)
+        return sum(view for _, view in self._windows(ones, out))[0, 0]
+
+
+class GlobalAvgPool2d(Layer):
+    """The mean of each channel: (N, C, H, W) -> (N, C, 1, 1).   dx[n, c, :, :] = dy[n, c, 0, 0] / (H W).
+
+    Lin et al. 2014, "Network In Network", section 3.2.
+    """
+
+    def forward(self, x, train=False):
+        x = as_input(self, x, "NCHW")
+        return x.mean(axis=(2, 3), keepdims=True), x.shape
+
+    def backward(self, dy, cache):
+        n, c, h, w = cache
+        dy = as_gradient(self, dy, (n, c, 1, 1))
+        return xp_of(dy).broadcast_to(dy / (h * w), cache).copy()
