@@ -1,0 +1,58 @@
+"""Networks by name: ``build("resnet20", num_classes=10, in_channels=3, rng=0)``.
+
+Names are generative: every depth 6n + 2 of a family can be built, not only the ones in tables.
+"""
+
+import difflib
+import inspect
+import re
+
+from ..errors import RangeError
+from .cifar_resnet import cifar_plain, cifar_resnet
+from .summary import Summary, summarize
+
+__all__ = ["FAMILIES", "Summary", "build", "cifar_plain", "cifar_resnet", "summarize"]
+
+IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
+
+# family: constructor(depth, ...), what it is. The name of a member is the family and its depth 6n + 2
+FAMILIES = {
+    "resnet": (cifar_resnet, "residual network for small images; shortcut=A (default), A-both, B, C"),
+    "plain": (cifar_plain, "the plain network of the same shape, without shortcuts"),
+}
+EXAMPLES = tuple(f"{family}{6 * n + 2}" for family in FAMILIES for n in (1, 2, 3, 5, 7, 9, 18, 200))
+
+
+def build(name, *, num_classes=10, in_channels=3, rng, **options):
+    """Build the network called ``name`` with fresh weights.
+
+    x: (N, in_channels, H, W)   y: (N, num_classes)
+    ``rng`` is a ``numpy.random.Generator`` or a seed; ``options`` go to the constructor of the family.
+    """
+    for setting, value in (("num_classes", num_classes), ("in_channels", in_channels)):
+        if not isinstance(value, int) or value < 1:
+            raise RangeError(f"{name}: {setting} is {value!r}, expected an integer of at least 1")
+    family, depth = _parse(name)
+    constructor, _ = FAMILIES[family]
+    known = set(inspect.signature(constructor).parameters) - {"depth", "num_classes", "in_channels", "rng"}
+    for option in options:
+        if option not in known:
+            raise RangeError(f"{name} has no option {option!r}, expected {' or '.join(sorted(known)) or 'none'}")
+    return constructor(depth, num_classes=num_classes, in_channels=in_channels, rng=rng, **options)
+
+
+def _parse(name):
+    """"resnet20" -> ("resnet", 20), or an error that suggests the nearest names."""
+    match = re.fullmatch(r"([a-z]+)(\d+)", name)
+    if match is None or match[1] not in FAMILIES:
+        near = ", ".join(difflib.get_close_matches(name, EXAMPLES, n=3, cutoff=0.5)) or "resnet20"
+        families = ", ".join(f"{family}{{6n+2}}" for family in FAMILIES)
+        raise RangeError(f"no model is called {name!r}, expected one of {families}: try {near}")
+    family, depth = match[1], int(match[2])
+    reserved = family == "resnet" and depth in IMAGENET_DEPTHS
+    if depth < 8 or (depth - 2) % 6 or reserved:
+        near = sorted(set(range(8, depth + 19, 6)) - set(IMAGENET_DEPTHS), key=lambda d: abs(d - depth))
+        why = "that name is ImageNet's network of another shape" if reserved else f"the depth is {depth}"
+        nearest = " and ".join(f"{family}{d}" for d in near[:2])
+        raise RangeError(f"no model is called {name!r}: {why}, expected a depth of 6n + 2; the nearest are {nearest}")
+    return family, depth
