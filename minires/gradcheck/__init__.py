@@ -1,0 +1,5 @@
+"""Does backward() compute the derivative of forward()?"""
+
+from .check import Entry, Report, gradcheck
+
+__all__ = ["Entry", "Report", "gradcheck"]

@@ -1,0 +1,65 @@
+"""From a failed comparison to a message: which part of the layer, which array, which index, which values."""
+
+import numpy as np
+
+from ..errors import GradientError, StateError
+from .compare import TOLERANCE, compare
+
+WORST = 5  # coordinates listed
+
+
+def blame(probe, comparisons, tol, each):
+    """Return the error for ``comparisons`` of one array, worst first, of which the first exceeds ``tol``."""
+    name, dy, error = comparisons[0].name, comparisons[0].dy, comparisons[0].error
+    kind = type(probe.layer).__name__
+    if probe.method == "complex" and _confirmed_by_differences(probe, comparisons[0]):
+        return StateError(
+            f"central differences confirm the gradient of {name}, the complex step does not: forward loses imaginary "
+            "parts on the way (abs? a cast to float?); use method='central'",
+            kind,
+        )
+    if each:
+        places = [int(c.v.argmax()) for c in comparisons[:WORST] if not c.error <= tol]
+    else:
+        places = [_narrow(probe, name, dy)]
+    values = [_at(probe, name, dy, place) for place in places]
+    index, analytic, numeric = values[0]
+    array = "dx" if name == "x" else f"{name}.grad"
+    others = "".join(f"\n  {array}{list(i)}: backward {a:.9g}, derivative {n:.9g}" for i, a, n in values[1:])
+    return GradientError(
+        f"{array}{list(index)} is {analytic:.9g}, the derivative of forward there is {numeric:.9g} "
+        f"(train={probe.train}, {probe.method}, relative error {error:.1e}, accepted {tol:.0e}): "
+        f"correct backward, or forward{others}",
+        kind,
+    )
+
+
+def _confirmed_by_differences(probe, comparison):
+    tol = TOLERANCE["central"]
+    central = probe.with_method("central")
+    return compare(central, comparison.name, comparison.v, comparison.dy, tol).error <= tol
+
+
+def _narrow(probe, name, dy):
+    """The flat index where analytic and numeric differ most, found by halving the array."""
+    a = probe.arrays[name]
+    grad = probe.backward(dy)[name]
+
+    def difference(places):
+        v = np.zeros(a.shape)
+        v.flat[places] = probe.rng.standard_normal(len(places)) if len(places) > 1 else 1.0
+        return abs((v * grad).sum() - (dy * probe.derivative(name, v)).sum())
+
+    places = np.arange(a.size)
+    while len(places) > 8:
+        places = max(places[::2], places[1::2], key=difference)
+    return max(places, key=lambda place: difference(np.array([place])))
+
+
+def _at(probe, name, dy, place):
+    """(index, analytic, numeric) of one coordinate."""
+    a = probe.arrays[name]
+    index = tuple(int(i) for i in np.unravel_index(place, a.shape))
+    v = np.zeros(a.shape)
+    v[index] = 1.0
+    return index, probe.backward(dy)[name][index], (dy * probe.derivative(name, v)).sum()

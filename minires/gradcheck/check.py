@@ -1,0 +1,152 @@
+"""Gradient checks by random projection, or coordinate by coordinate.
+
+For a random upstream gradient dy and a random direction v in the checked array a, the two numbers
+
+    analytic = <v, backward(dy)>        numeric = <dy, d/dt f(a + t v) at t = 0>
+
+must agree; one direction costs one forward, whatever the size of a. The derivative comes from a complex step,
+
+    d/dt f(a + t v) = Im f(a + i h v) / h + O(h^2),    h = 1e-30,
+
+which subtracts nothing, so it is exact to rounding, with no step size to choose, and at a kink takes the branch that
+the real input takes (Squire and Trapp 1998, SIAM Review 40(1)). For a forward that cannot take complex numbers there
+are central differences (f(a + h v) - f(a - h v)) / 2h; where these meet a kink, x moves by one per cent.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..backend import to_device, to_numpy
+from ..errors import GradientError, RangeError, ShapeError, StateError
+from ..layers.base import as_floats, observe
+from .blame import blame
+from .compare import TOLERANCE, compare
+from .float32 import check_float32
+from .probe import Probe, rms
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The result for one array: its worst relative error, and whether its gradient is zero whatever dy is."""
+
+    name: str
+    error: float
+    structurally_zero: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What :func:`gradcheck` found; ``print(report)`` is a table."""
+
+    layer: str
+    method: str
+    entries: tuple
+
+    @property
+    def worst_error(self):
+        return max(entry.error for entry in self.entries)
+
+    @property
+    def structurally_zero(self):
+        """Names of the arrays whose gradient is zero whatever the upstream gradient is."""
+        return tuple(entry.name for entry in self.entries if entry.structurally_zero)
+
+    def __str__(self):
+        width = max(len(entry.name) for entry in self.entries)
+        lines = [f"{self.layer}: gradients agree ({self.method}), worst relative error {self.worst_error:.1e}"]
+        for entry in self.entries:
+            note = "  zero whatever dy is" if entry.structurally_zero else ""
+            lines.append(f"  {entry.name:<{width}}  {entry.error:.1e}{note}")
+        return "\n".join(lines)
+
+
+def gradcheck(layer, x, *, train=True, dy=None, method="complex", each=False, directions=3, tol=None, seed=0):
+    """Compare backward with the derivative of forward, for x and every parameter; return a :class:`Report`.
+
+    layer: any :class:`~minires.layers.Layer`; it is copied and never changed
+    x: its input, float32 or float64   train: which forward   dy: upstream gradient, shaped like y (default: random)
+    method: "complex" or "central"   tol: largest relative error accepted (1e-10 and 1e-5)
+    each: check every coordinate, and on failure list the worst ones, instead of ``directions`` random projections
+
+    Errors are relative to max(sum |v backward(dy)|, sum |dy df|, sum |dy y|) with v of the size of its array, so that
+    a gradient that cancels, as that of a bias before batch norm, is measured against what it cancels from.
+    Parameters are checked near their values: gamma = 1 and beta = 0 would hide mistakes. A float32 x is also run
+    in float32 and compared with float64.
+
+    Raises :class:`~minires.errors.GradientError`, which names the layer, the array, the index and both values;
+    :class:`~minires.errors.RangeError` for a degenerate dy; :class:`~minires.errors.StateError` if forward does
+    not carry complex numbers through.
+
+    >>> import numpy as np
+    >>> from minires.layers import Linear
+    >>> report = gradcheck(Linear(3, 2, rng=0), np.random.default_rng(0).standard_normal((4, 3)))
+    >>> report.worst_error < 1e-12
+    True
+    """
+    if method not in TOLERANCE:
+        raise RangeError(f"method is {method!r}, expected 'complex' or 'central'")
+    x = as_floats(x, layer=type(layer).__name__)
+    probe = Probe(layer, x, train, method, np.random.default_rng(seed))
+    tol = TOLERANCE[method] if tol is None else tol
+    if dy is None:
+        upstream = [probe.rng.standard_normal(probe.y.shape) for _ in range(directions)]
+    else:
+        dy = np.array(to_numpy(as_floats(dy, "dy")), np.float64)
+        refuse_degenerate(dy, probe.y, type(layer).__name__)
+        upstream = [dy] * directions
+    entries = []
+    for name in probe.arrays:
+        comparisons = [compare(probe, name, v, u, tol) for v, u in _directions(probe, name, each, upstream)]
+        comparisons.sort(key=lambda c: c.error, reverse=True)
+        worst = comparisons[0]
+        if not worst.error <= tol:
+            raise _faulty_part(probe) or blame(probe, comparisons, tol, each)
+        entries.append(Entry(name, worst.error, all(c.zero for c in comparisons)))
+    if x.dtype == np.float32:
+        check_float32(layer, x, train, seed)
+    return Report(type(layer).__name__, f"{method}, train={train}", tuple(entries))
+
+
+def refuse_degenerate(dy, y, layer):
+    """Refuse an upstream gradient that is, channel by channel, an affine function of the output."""
+    if dy.shape != y.shape:
+        raise ShapeError(f"dy has shape {dy.shape}, the output has {y.shape}: pass a dy of that shape", layer)
+    why = "behind a normalisation its true gradient is zero, so that a backward that returns zeros would pass"
+    remedy = "use a random one: dy=None, or rng.standard_normal(y.shape)"
+    if dy.size > 1 and np.ptp(dy) == 0:
+        raise RangeError(f"dy is uniform, {dy.flat[0]:g} everywhere: {why}; {remedy}", layer)
+    if y.ndim < 2 or y.size // y.shape[1] < 3:
+        return
+    y, dy = (np.moveaxis(a, 1, 0).reshape(a.shape[1], -1) for a in (y, dy))
+    y = y - y.mean(axis=1, keepdims=True)
+    rest = dy - dy.mean(axis=1, keepdims=True)
+    rest = rest - y * (rest * y).sum(1, keepdims=True) / np.maximum((y * y).sum(1, keepdims=True), np.finfo(float).tiny)
+    if np.linalg.norm(rest) <= 1e-9 * np.linalg.norm(dy):
+        raise RangeError(f"dy is proportional to the output, as for the loss sum(y**2): {why}; {remedy}", layer)
+
+
+def _directions(probe, name, each, upstream):
+    """Yield (v, dy): where to step in the array, and an upstream gradient."""
+    a = probe.arrays[name]
+    if each:
+        for one_hot in np.eye(a.size).reshape(a.size, *a.shape):
+            yield rms(a) * one_hot, upstream[0]
+    else:
+        for dy in upstream:
+            yield rms(a) * probe.rng.standard_normal(a.shape), dy
+
+
+def _faulty_part(probe):
+    """Check each part with the input that reaches it, children before their containers; return the first error."""
+    inputs = {}
+    observed = observe(probe.layer, lambda path, part, x, y: inputs.setdefault(path, (part, x)))
+    observed.forward(to_device(probe.arrays["x"], probe.device), probe.train)
+    del inputs[""]
+    for path, (part, x) in inputs.items():
+        try:
+            gradcheck(part, x, train=probe.train, method=probe.method)
+        except (GradientError, StateError) as error:
+            error.path = (*path.split("."), *error.path)
+            return error
+    return None

@@ -1,0 +1,109 @@
+"""A layer as a function of its arrays: its derivative by forward, its gradients by backward."""
+
+import copy
+
+import numpy as np
+
+from ..backend import device_of, to_device, to_numpy
+from ..errors import GradientError, StateError
+
+STEP = {"complex": 1e-30, "central": 1e-6}
+
+
+class Probe:
+    """A float64 twin near the given layer, as a function of x and of each parameter, on the device of x.
+
+    ``arrays``: {"x": x, name of a parameter: its value}   ``y``: the output   The layer given is never touched,
+    and every forward starts from the same running statistics and the same random state.
+    """
+
+    def __init__(self, layer, x, train, method, rng):
+        self.layer = copy.deepcopy(layer).to(dtype=np.float64)
+        self.train, self.method, self.rng = train, method, rng
+        self.device = device_of(x)
+        self.arrays = {"x": np.array(to_numpy(x), np.float64)}
+        for name, p in self.layer.params():
+            value = to_numpy(p.data)
+            self.arrays[name] = value + 0.2 * rms(value) * rng.standard_normal(value.shape)
+            p.data = to_device(self.arrays[name], self.device)
+        self.y = self.forward()
+        self._gradients = {}
+
+    def with_method(self, method):
+        """The same twin, differentiated by another method."""
+        other = copy.copy(self)
+        other.method = method
+        return other
+
+    def move(self):
+        """Step off a kink: change x by one per cent."""
+        x = self.arrays["x"]
+        self.arrays = {**self.arrays, "x": x + 0.01 * rms(x) * self.rng.standard_normal(x.shape)}
+        self.y = self.forward()
+        self._gradients = {}
+
+    def run(self, name=None, value=None):
+        """Forward of a fresh copy, with the array ``name`` replaced; return (copy, y, cache)."""
+        twin = copy.deepcopy(self.layer)
+        x = value if name == "x" else self.arrays["x"]
+        if name not in (None, "x"):
+            dict(twin.params())[name].data = to_device(value, self.device)
+        y, cache = twin.forward(to_device(x, self.device), self.train)
+        return twin, y, cache
+
+    def forward(self, name=None, value=None):
+        return np.array(to_numpy(self.run(name, value)[1]))
+
+    def backward(self, dy):
+        """{name: gradient of <dy, y>}, by the layer's own backward; computed once for each dy."""
+        if id(dy) not in self._gradients:
+            self._gradients[id(dy)] = dy, self._backward(dy)
+        return self._gradients[id(dy)][1]
+
+    def _backward(self, dy):
+        twin, _, cache = self.run()
+        twin.zero_grads()
+        dx = twin.backward(to_device(dy, self.device), cache)
+        grads = {"x": dx, **{name: p.grad for name, p in twin.params()}}
+        for name, grad in grads.items():
+            if grad.shape != self.arrays[name].shape:
+                raise GradientError(
+                    f"the gradient of {name} has shape {grad.shape}, {name} has {self.arrays[name].shape}: "
+                    "return or add a gradient of the shape of its array",
+                    type(self.layer).__name__,
+                )
+        return {name: np.array(to_numpy(grad)) for name, grad in grads.items()}
+
+    def derivative(self, name, v):
+        """d/dt f(a + t v) at t = 0, for the array a called ``name``."""
+        a, h = self.arrays[name], STEP[self.method]
+        if self.method == "central":
+            return (self.forward(name, a + h * v) - self.forward(name, a - h * v)) / (2 * h)
+        try:
+            y = self.forward(name, a + 1j * h * v)
+        except (TypeError, np.exceptions.ComplexWarning) as error:
+            raise self._no_complex(f"raised {error!r}") from error
+        if y.dtype.kind != "c":
+            raise self._no_complex(f"returned {y.dtype}")
+        return y.imag / h
+
+    def at_kink(self, name, v):
+        """Whether the slopes on both sides of a differ and do not approach each other as the step shrinks."""
+        a, h = self.arrays[name], STEP["central"]
+        jumps = [
+            np.linalg.norm(self.forward(name, a + s * v) + self.forward(name, a - s * v) - 2 * self.y) / s
+            for s in (h, h / 10)
+        ]
+        return jumps[1] > 0.5 * jumps[0] > 1e-6 * np.linalg.norm(self.y)
+
+    def _no_complex(self, what):
+        return StateError(
+            f"forward {what} for a complex input, expected a complex output: use method='central', or write forward "
+            "with operations that carry complex numbers (branch on x.real, no abs)",
+            type(self.layer).__name__,
+        )
+
+
+def rms(a):
+    """Root mean square, 1 for an array of zeros: the size of a natural step."""
+    return float(np.sqrt(np.mean(np.square(a, dtype=np.float64)))) or 1.0
