@@ -7,7 +7,7 @@ import numpy as np
 
 from .backend import device_of, xp_of
 from .errors import DeviceError, DTypeError, RangeError, ShapeError
-from .layers.base import Layer, as_gradient, as_input
+from .layers.base import Buffer, Layer, as_gradient, as_input
 from .ops import log_softmax, one_hot
 
 
@@ -62,10 +62,10 @@ class Objective(Layer):
     """
 
     def __init__(self, loss, targets):
-        self.loss, self.targets = loss, targets
+        self.loss, self.targets = loss, Buffer(targets)
 
     def forward(self, x, train=False):
-        return self.loss.forward(x, self.targets)
+        return self.loss.forward(x, self.targets.data)
 
     def backward(self, dy, cache):
         return as_gradient(self, dy, ()) * self.loss.backward(cache)

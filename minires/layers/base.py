@@ -157,7 +157,7 @@ def _seeing(forward, see, path, original):
 
 
 def _convert(array, device, dtype):
-    if dtype is not None:
+    if dtype is not None and array.dtype.kind in "fc":  # labels stay integers
         array = array.astype(dtype)
     return array if device is None else to_device(array, device)
 
