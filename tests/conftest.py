@@ -1,0 +1,72 @@
+"""Fixtures of every test: the backends, the shared data, and the settings of hypothesis."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import cupy_strict
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A backend stays the same during a test, so the fixture may be shared by the examples of one @given.
+EASY = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+settings.register_profile("ci", derandomize=True, print_blob=True, **EASY)
+settings.register_profile("dev", **EASY)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def _real_cupy():
+    """CuPy where it is installed and finds a GPU, else None."""
+    if importlib.util.find_spec("cupy") is None:
+        return None
+    import cupy
+
+    return cupy if cupy.is_available() else None
+
+
+CUPY = _real_cupy()
+BACKENDS = {"numpy": np, "strict": cupy_strict, "cupy": CUPY}
+PARAMS = ["numpy", "strict"] + ([pytest.param("cupy", marks=pytest.mark.gpu)] if CUPY else [])
+
+
+@pytest.fixture(params=PARAMS)
+def xp(request, monkeypatch):
+    """The array module: numpy, the strict stand-in for CuPy, and CuPy itself where a GPU is present."""
+    if request.param == "strict":
+        monkeypatch.setitem(sys.modules, "cupy", cupy_strict)
+    return BACKENDS[request.param]
+
+
+@pytest.fixture
+def device(xp):
+    """The device of the arrays of ``xp``, as minires names it."""
+    return "cpu" if xp is np else "cuda"
+
+
+@pytest.fixture
+def strict(monkeypatch):
+    """The stand-in alone, in the place of CuPy: for tests of budgets."""
+    monkeypatch.setitem(sys.modules, "cupy", cupy_strict)
+    return cupy_strict
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of the course's data and weights; the test is skipped where it is absent."""
+    root = Path(__file__).resolve().parents[1]
+    folder = Path(os.environ.get("MINIRES_SHARED", root.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no shared data at {folder}: set MINIRES_SHARED to the folder")
+    return folder
+
+
+def to_xp(xp, array):
+    """A NumPy array, list or number as an array of ``xp``."""
+    return xp.asarray(array)
+
+
+def np_of(array):
+    """An array of any backend as a NumPy array."""
+    return array if isinstance(array, np.ndarray) else array.get()
