@@ -5,7 +5,7 @@ Every function returns a float32 array of the given shape. ``rng`` is a ``numpy.
 
 import numpy as np
 
-from .errors import RangeError
+from .errors import DTypeError, RangeError
 
 
 def he_normal(shape, fan, rng):
@@ -25,13 +25,13 @@ def he_uniform(shape, fan, rng):
 
 def xavier_normal(shape, fan_in, fan_out, rng):
     """N(0, sqrt(2 / (fan_in + fan_out))): for linear and tanh layers. Glorot and Bengio 2010, eq. 12."""
-    std = np.sqrt(2 / _positive("fan_in + fan_out", fan_in + fan_out))
+    std = np.sqrt(2 / (_positive("fan_in", fan_in) + _positive("fan_out", fan_out)))
     return generator(rng).normal(0, std, shape).astype(np.float32)
 
 
 def xavier_uniform(shape, fan_in, fan_out, rng):
     """U(-b, b) with b = sqrt(6 / (fan_in + fan_out)). Glorot and Bengio 2010, eq. 16."""
-    bound = np.sqrt(6 / _positive("fan_in + fan_out", fan_in + fan_out))
+    bound = np.sqrt(6 / (_positive("fan_in", fan_in) + _positive("fan_out", fan_out)))
     return generator(rng).uniform(-bound, bound, shape).astype(np.float32)
 
 
@@ -48,7 +48,9 @@ def ones(*shape):
 def generator(rng):
     """Return ``rng`` as a ``numpy.random.Generator``: a generator as it is, an integer as its seed."""
     if not isinstance(rng, (int, np.integer, np.random.Generator)):
-        raise RangeError(f"rng is {rng!r}, expected a numpy.random.Generator or a seed: rng=0")
+        raise DTypeError(f"rng is {rng!r}, expected a numpy.random.Generator or a seed: rng=0")
+    if not isinstance(rng, np.random.Generator) and rng < 0:
+        raise RangeError(f"rng is the seed {rng}, expected a seed of at least 0: rng=0")
     return np.random.default_rng(rng)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from .backend import device_of, xp_of
 from .errors import DeviceError, DTypeError, RangeError, ShapeError
-from .layers.base import Buffer, Layer, as_gradient, as_input
+from .layers.base import Buffer, Layer, as_gradient, as_input, number
 from .ops import log_softmax, one_hot
 
 
@@ -23,9 +23,9 @@ class SoftmaxCrossEntropy:
     """
 
     def __init__(self, label_smoothing=0.0):
-        if not 0 <= label_smoothing < 1:
+        self.label_smoothing = number(self, label_smoothing=label_smoothing)
+        if not 0 <= self.label_smoothing < 1:
             raise RangeError(f"label_smoothing is {label_smoothing}, expected 0 <= e < 1", "SoftmaxCrossEntropy")
-        self.label_smoothing = label_smoothing
 
     def forward(self, logits, labels):
         logits = as_input(self, logits, "NK", name="logits")
@@ -46,7 +46,12 @@ class MeanSquaredError:
 
     def forward(self, outputs, targets):
         outputs = as_input(self, outputs, name="outputs")
-        targets = as_gradient(self, targets, outputs.shape, like=outputs, name="targets", of="outputs")
+        targets = as_input(self, targets, like=outputs, name="targets")
+        if targets.shape != outputs.shape:
+            raise ShapeError(
+                f"targets have shape {targets.shape}, outputs {outputs.shape}, expected the same: reshape the targets",
+                "MeanSquaredError",
+            )
         difference = outputs - targets
         return (difference**2).sum() / difference.size, difference
 
@@ -74,7 +79,7 @@ class Objective(Layer):
 def _check_labels(logits, labels):
     name = "SoftmaxCrossEntropy"
     n, k = logits.shape
-    if not hasattr(labels, "dtype") or labels.dtype.kind not in "iu":
+    if getattr(getattr(labels, "dtype", None), "kind", "") not in ("i", "u"):
         found = getattr(labels, "dtype", type(labels).__name__)
         raise DTypeError(f"labels are {found}, expected an array of integers: np.asarray(labels, dtype=np.int64)", name)
     if labels.shape != (n,):

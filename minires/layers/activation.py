@@ -7,7 +7,7 @@ input takes; at the kink itself f' is that of the side named in each class. NaN 
 from ..backend import xp_of
 from ..errors import RangeError
 from ..ops import sigmoid
-from .base import Layer, as_gradient, as_input
+from .base import Layer, as_gradient, as_input, number
 
 
 class ReLU(Layer):
@@ -41,9 +41,9 @@ class LeakyReLU(Layer):
     """y = x where x > 0, else slope x.   dx = dy where x > 0, else slope dy. Maas et al. 2013."""
 
     def __init__(self, slope=0.01):
-        if not slope >= 0:
+        self.slope = number(self, slope=slope)
+        if not self.slope >= 0:
             raise RangeError(f"slope is {slope}, expected slope >= 0", "LeakyReLU")
-        self.slope = slope
 
     def forward(self, x, train=False):
         x = as_input(self, x)
@@ -63,9 +63,9 @@ class ELU(Layer):
     """
 
     def __init__(self, alpha=1.0):
-        if not alpha > 0:
+        self.alpha = number(self, alpha=alpha)
+        if not self.alpha > 0:
             raise RangeError(f"alpha is {alpha}, expected alpha > 0", "ELU")
-        self.alpha = alpha
 
     def forward(self, x, train=False):
         x = as_input(self, x)

@@ -89,6 +89,8 @@ class Layer:
 
     def to(self, *, device=None, dtype=None):
         """Move every parameter and buffer to ``device`` ("cpu", "cuda") and ``dtype``; return self."""
+        if dtype is not None and np.dtype(dtype) not in FLOATS:
+            raise DTypeError(f"dtype is {np.dtype(dtype)}, expected float32 or float64", type(self).__name__)
         for _, t in self.tensors():
             t.data = _convert(t.data, device, dtype)
             if isinstance(t, Param):
@@ -170,6 +172,14 @@ def positive(layer, **setting):
     return int(value)
 
 
+def number(layer, **setting):
+    """Return the named setting as a Python float, which never widens a float32 array: ``number(self, eps=1e-5)``."""
+    ((name, value),) = setting.items()
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        raise DTypeError(f"{name} is {value!r}, expected a number", layer=type(layer).__name__)
+    return float(value)
+
+
 def pair(layer, least=1, **setting):
     """Return the named setting as ``(rows, columns)``; one integer stands for both: ``pair(self, kernel=3)``."""
     ((name, value),) = setting.items()
@@ -196,6 +206,8 @@ def as_input(layer, x, axes=None, like=None, name="input", **sizes):
             f"{name} has {x.ndim} axes {x.shape}, expected {len(axes)} ({', '.join(axes)}): reshape it{hint}",
             layer=kind,
         )
+    if x.ndim == 0:
+        raise ShapeError(f"{name} has no axes, expected at least a batch axis: {name}.reshape(1, 1)", layer=kind)
     if x.size == 0:
         axis = x.shape.index(0)
         raise ShapeError(
@@ -211,29 +223,29 @@ def as_input(layer, x, axes=None, like=None, name="input", **sizes):
                 layer=kind,
             )
     if like is not None:
-        _match(x, getattr(like, "data", like) if isinstance(like, Buffer) else like, name, kind)
+        _match(x, like.data if isinstance(like, Buffer) else like, name, kind)
     return x
 
 
-def as_gradient(layer, dy, shape, like=None, name="dy", of="the output of forward"):
+def as_gradient(layer, dy, shape, like=None):
     """Return the upstream gradient ``dy`` in native byte order; its shape must be that of the output."""
     kind = type(layer).__name__
-    dy = as_floats(dy, name, layer=kind)
+    dy = as_floats(dy, "dy", layer=kind)
     if dy.shape != tuple(shape):
         axis = next((i for i, (a, b) in enumerate(zip(dy.shape, shape)) if a != b), min(dy.ndim, len(shape)))
         raise ShapeError(
-            f"{name} has shape {dy.shape}, {of} had {tuple(shape)} (axis {axis} differs): "
-            f"pass a {name} that belongs to {of}, with the cache of the same forward",
+            f"dy has shape {dy.shape}, the output of forward had {tuple(shape)} (axis {axis} differs): "
+            "pass the dy of that output, with the cache of the same forward",
             layer=kind,
         )
     if like is not None:
-        _match(dy, like, name, kind)
+        _match(dy, like, "dy", kind)
     return dy
 
 
 def as_floats(x, name="input", *, layer=None):
     """Return ``x`` as a native-endian float array, or raise :class:`DTypeError`."""
-    if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
+    if not isinstance(getattr(x, "dtype", None), np.dtype) or not hasattr(x, "ndim"):
         raise DTypeError(
             f"{name} is a {type(x).__name__}, expected a NumPy or CuPy array: np.asarray({name}, dtype=np.float32)",
             layer=layer,

@@ -1,7 +1,7 @@
 """Layers made of layers: one rule of calculus each. Forks and joins live here and nowhere else."""
 
 from ..backend import xp_of
-from ..errors import RangeError, ShapeError
+from ..errors import DTypeError, RangeError, ShapeError
 from .base import Fork, Layer, as_gradient, as_input, inside
 from .shape import Identity
 
@@ -16,7 +16,10 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers, **named):
-        self.layers = {**{str(i): layer for i, layer in enumerate(layers)}, **named}
+        self.layers = {str(i): layer for i, layer in enumerate(layers)}
+        if both := self.layers.keys() & named.keys():
+            raise RangeError(f"two layers are called {min(both)!r}: name all layers or none", "Sequential")
+        self.layers |= named
         for name, layer in self.layers.items():
             _require_layer(self, name, layer)
 
@@ -168,8 +171,9 @@ class Gate(Fork):
 
 def _require_layer(container, name, layer):
     if not isinstance(layer, Layer):
-        raise RangeError(
-            f"{name} is {layer!r}, expected a Layer: write {name}=ReLU(), with parentheses",
+        raise DTypeError(
+            f"{name} is {layer!r}, expected a Layer: pass an instance such as ReLU(), with parentheses, "
+            "and the layers of a list as Sequential(*layers)",
             type(container).__name__,
         )
 

@@ -36,7 +36,7 @@ class Conv2d(Layer):
         self.groups = positive(self, groups=groups)
         if in_channels % groups or out_channels % groups:
             raise RangeError(
-                f"groups={groups} divides not both in_channels={in_channels} and out_channels={out_channels}: "
+                f"groups={groups} does not divide both in_channels={in_channels} and out_channels={out_channels}: "
                 "choose a common divisor",
                 layer="Conv2d",
             )

@@ -3,7 +3,7 @@
 from ..backend import device_of, to_device
 from ..errors import RangeError
 from ..initializers import generator
-from .base import Layer, as_gradient, as_input
+from .base import Layer, as_gradient, as_input, number
 
 
 class Dropout(Layer):
@@ -17,21 +17,20 @@ class Dropout(Layer):
     """
 
     def __init__(self, p=0.5, *, rng):
-        if not 0 <= p < 1:
+        self.p = number(self, p=p)
+        if not 0 <= self.p < 1:
             raise RangeError(f"p is {p}, expected 0 <= p < 1, the probability to drop an entry", "Dropout")
-        self.p = p
         self.rng = generator(rng)
 
     def forward(self, x, train=False):
         x = as_input(self, x)
         if not train:
-            return x, None
+            return x, (None, x.shape)
         keep = self.rng.random(x.shape) >= self.p
         mask = to_device(keep.astype(x.real.dtype) / (1 - self.p), device_of(x))
-        return x * mask, mask
+        return x * mask, (mask, x.shape)
 
     def backward(self, dy, cache):
-        mask = cache
-        if mask is None:
-            return as_gradient(self, dy, dy.shape)
-        return as_gradient(self, dy, mask.shape, like=mask) * mask
+        mask, shape = cache
+        dy = as_gradient(self, dy, shape, like=mask)
+        return dy if mask is None else dy * mask

@@ -3,7 +3,7 @@
 from ..backend import xp_of
 from ..errors import RangeError, ShapeError
 from ..initializers import ones, zeros
-from .base import Buffer, Layer, Param, as_gradient, as_input, positive
+from .base import Buffer, Layer, Param, as_gradient, as_input, number, positive
 
 
 class BatchNorm2d(Layer):
@@ -31,9 +31,9 @@ class BatchNorm2d(Layer):
 
     def __init__(self, channels, *, momentum=0.1, eps=1e-5):
         self.channels = positive(self, channels=channels)
-        self.momentum = momentum
-        self.eps = _small(self, eps)
-        if not 0 < momentum <= 1:
+        self.momentum = number(self, momentum=momentum)
+        self.eps = _epsilon(self, eps)
+        if not 0 < self.momentum <= 1:
             raise RangeError(f"momentum is {momentum}, expected 0 < momentum <= 1", layer=type(self).__name__)
         self.gamma, self.beta = Param(ones(channels)), Param(zeros(channels))
         self.running_mean, self.running_var = Buffer(zeros(channels)), Buffer(ones(channels))
@@ -102,7 +102,7 @@ class GroupNorm(Layer):
     def __init__(self, groups, channels, *, eps=1e-5):
         self.groups = positive(self, groups=groups)
         self.channels = positive(self, channels=channels)
-        self.eps = _small(self, eps)
+        self.eps = _epsilon(self, eps)
         if channels % groups:
             raise RangeError(f"groups={groups} does not divide channels={channels}: choose a divisor", "GroupNorm")
         self.gamma, self.beta = Param(ones(channels)), Param(zeros(channels))
@@ -134,7 +134,8 @@ def _group_mean(parts):
     return parts.mean(axis=2, keepdims=True)
 
 
-def _small(layer, eps):
+def _epsilon(layer, eps):
+    eps = number(layer, eps=eps)
     if not eps >= 0:
         raise RangeError(f"eps is {eps}, expected eps >= 0", type(layer).__name__)
     return eps
@@ -143,9 +144,11 @@ def _small(layer, eps):
 def _require_spread(layer, x, values):
     """A variance needs two values: with one, x_hat would be 0 whatever x is, and so would the gradient."""
     if values < 2:
-        where = "group of channels" if isinstance(layer, GroupNorm) else "channel in training"
+        if isinstance(layer, GroupNorm):
+            where, remedy = "group of channels", "choose fewer groups, or pass larger images"
+        else:
+            where, remedy = "channel in training", "pass a larger batch, or evaluate with train=False"
         raise ShapeError(
-            f"{values} value per {where} (input {x.shape}, axes {'N, C, H, W'[: 3 * x.ndim - 2]}), the variance needs "
-            f"at least 2: pass a larger batch or larger images, or evaluate with train=False",
+            f"{values} value per {where} (input {x.shape}), the variance needs at least 2: {remedy}",
             type(layer).__name__,
         )

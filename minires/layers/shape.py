@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
+
 from ..backend import xp_of
 from ..errors import RangeError
-from .base import Layer, as_gradient, as_input, positive
+from .base import Layer, as_gradient, as_input, number, positive
 
 
 class Flatten(Layer):
@@ -34,7 +36,7 @@ class Scale(Layer):
     """y = factor x.   dx = factor dy. Constant scaling, He et al. 2016, "Identity Mappings", section 3.1."""
 
     def __init__(self, factor):
-        self.factor = float(factor)
+        self.factor = number(self, factor=factor)
 
     def forward(self, x, train=False):
         x = as_input(self, x)
@@ -79,8 +81,8 @@ class PadChannels(Layer):
 
     def __init__(self, before, after):
         for name, value in (("before", before), ("after", after)):
-            if value < 0:
-                raise RangeError(f"{name} is {value}, expected a number of channels, at least 0", "PadChannels")
+            if not isinstance(value, (int, np.integer)) or value < 0:
+                raise RangeError(f"{name} is {value!r}, expected a number of channels, at least 0", "PadChannels")
         self.before, self.after = before, after
 
     def forward(self, x, train=False):
