@@ -1,3 +1,49 @@
-"""minires: residual networks from scratch, with manual backprop."""
+"""minires: residual networks from scratch on NumPy and CuPy, with manual backprop.
+
+Layers are hand-written pairs of ``forward`` and ``backward`` (:mod:`minires.layers`), losses likewise
+(:mod:`minires.losses`), and everything they claim can be checked (:func:`gradcheck`, :func:`check_layer`).
+``import minires`` needs NumPy alone; :mod:`minires.data` and :mod:`minires.train` bring images and training.
+"""
+
+from . import layers, losses, models
+from .backend import device_of, to_device, to_numpy, xp_of
+from .contract import check_layer
+from .errors import (
+    CheckpointError,
+    ContractError,
+    DataFileError,
+    DeviceError,
+    DTypeError,
+    GradientError,
+    MiniresError,
+    NumericError,
+    RangeError,
+    ShapeError,
+    StateError,
+)
+from .gradcheck import gradcheck
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "ContractError",
+    "DTypeError",
+    "DataFileError",
+    "DeviceError",
+    "GradientError",
+    "MiniresError",
+    "NumericError",
+    "RangeError",
+    "ShapeError",
+    "StateError",
+    "check_layer",
+    "device_of",
+    "gradcheck",
+    "layers",
+    "losses",
+    "models",
+    "to_device",
+    "to_numpy",
+    "xp_of",
+]
