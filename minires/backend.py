@@ -4,6 +4,18 @@ import sys
 
 import numpy as np
 
+from .errors import DeviceError
+
+INSTALL = 'pip install "minires[cuda13x]", or "minires[cuda12x]" where nvidia-smi shows CUDA 12'
+
+# A piece of CuPy's message, what it means, and what to do.
+FAILURES = (
+    ("libnvrtc", "NVRTC, the compiler of CUDA, is missing", INSTALL),
+    ("libcublas", "cuBLAS, the matrix library of CUDA, is missing", INSTALL),
+    ("CUDA headers", "the headers of CUDA are missing", INSTALL),
+    ("out of memory", "the memory of the GPU is full", "end the other programs on it (nvidia-smi lists them)"),
+)
+
 
 def xp_of(x):
     """Return the module (``numpy`` or ``cupy``) whose functions take the array ``x``."""
@@ -24,11 +36,74 @@ def to_numpy(x):
 
 
 def to_device(x, device):
-    """Return ``x`` on ``device``: "cpu" or "cuda"; the same object where it is there already."""
+    """Return ``x`` on ``device``: "cpu" or "cuda"; the same object where it is there already.
+
+    An upload does not wait for the GPU. Raises :class:`~minires.errors.DeviceError` for another name,
+    or where CuPy is not installed.
+    """
+    _check_name(device)
     if device == device_of(x):
         return x
-    if device == "cpu":
-        return to_numpy(x)
-    import cupy
+    return to_numpy(x) if device == "cpu" else _cupy().asarray(x)
 
-    return cupy.asarray(x)
+
+def require_device(device):
+    """Raise :class:`~minires.errors.DeviceError` with the remedy unless ``device`` ("cpu", "cuda") can compute.
+
+    Call it once, when a program starts: for "cuda" it runs a first addition and a first matrix product, so
+    that a missing part of CUDA shows here and not in the middle of a training.
+    """
+    _check_name(device)
+    if device == "cpu":
+        return
+    cupy = _cupy()
+    if not cupy.is_available():
+        raise _unusable(*_why_unavailable(cupy.cuda.runtime))
+    try:
+        one = cupy.zeros((1, 1), dtype="float32") + 1
+        (one @ one).get()
+    except Exception as error:  # CuPy's own kinds of error, ImportError, MemoryError: none may pass unexplained
+        raise _unusable(*_why_failed(error)) from error
+
+
+def _check_name(device):
+    if device not in ("cpu", "cuda"):
+        raise DeviceError(f'device is {device!r}, expected "cpu" or "cuda": choose one of them')
+
+
+def _cupy():
+    try:
+        import cupy
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise _unusable(f"CuPy needs the module {error.name}, which is missing", INSTALL) from error
+        raise _unusable("CuPy is not installed", INSTALL) from error
+    except ImportError as error:
+        reason = _first_line(error.__cause__ or error)  # CuPy wraps the reason in a page of advice
+        raise _unusable(f"CuPy cannot be imported ({reason})", f"reinstall it: {INSTALL}") from error
+    return cupy
+
+
+def _why_unavailable(runtime):
+    """Say why CuPy finds no GPU, and the remedy. The driver's version is that of its CUDA: 12040 is CUDA 12.4."""
+    driver, needed = runtime.driverGetVersion(), runtime.runtimeGetVersion()
+    if driver == 0:
+        return "no NVIDIA driver is installed", 'install one, or use device "cpu"'
+    if driver // 1000 < needed // 1000:
+        return f"the driver supports CUDA {driver // 1000}, CuPy was built for CUDA {needed // 1000}", INSTALL
+    return "no GPU is visible", 'check nvidia-smi and the variable CUDA_VISIBLE_DEVICES, or use device "cpu"'
+
+
+def _why_failed(error):
+    for sign, meaning, remedy in FAILURES:
+        if sign.lower() in str(error).lower():
+            return meaning, remedy
+    return f"a first computation failed ({_first_line(error)})", 'check nvidia-smi, or use device "cpu"'
+
+
+def _first_line(error):
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def _unusable(meaning, remedy):
+    return DeviceError(f'device "cuda" cannot be used: {meaning}: {remedy}')

@@ -49,7 +49,7 @@ lib = SimpleNamespace(
     )
 )
 
-# The table decides which names exist, so the module is filled from it rather than written out. From here on ``any`` is CuPy's.
+# The table decides which names exist, so the module is filled from it; from here on ``any`` is CuPy's.
 _modelled = UFUNCS | FUNCTIONS | linear_algebra.PRODUCTS | {name: getattr(np, name) for name in SHARED}
 for _name in NAMES["ns"]:
     if _name not in globals():
