@@ -139,7 +139,8 @@ def inside(name):
 def observe(layer, see):
     """Return a copy of ``layer`` that shares its tensors and calls ``see(path, layer, x, y)`` after each forward.
 
-    ``path`` and ``layer`` are those of the original; containers are seen after their children.
+    ``path`` and ``layer`` are those of the original; containers are seen after their children. Run the copy
+    by its ``forward``: a Sequential called for inference calls its layers, not its own forward.
     """
     shared = {id(t): t for _, t in layer.tensors()}
     twin = copy.deepcopy(layer, shared)
