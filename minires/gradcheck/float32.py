@@ -39,7 +39,8 @@ def _difference(layer, x, train, rng):
         if grad.dtype != np.float32 or not error <= bound:
             return GradientError(
                 f"the gradient of {name} in float32 (it is {grad.dtype}) differs from float64 by {error:.1e} of its "
-                f"size, accepted {bound:.1e} ({FACTOR} K u, K = {longest}): stay in float32, and subtract before you sum",
+                f"size, accepted {bound:.1e} ({FACTOR} K u, K = {longest}): "
+                "stay in float32, and subtract before you sum",
                 type(layer).__name__,
             )
     return None
