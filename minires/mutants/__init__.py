@@ -1,0 +1,14 @@
+"""Planted mistakes, each a misconception: the checks must refuse them all, and graders name mistakes by them.
+
+>>> from minires.mutants import MUTANTS
+>>> next(m.misconception for m in MUTANTS if m.name == "BatchNorm2d.VarianceTermMissing")
+'The variance depends on x too: its term is missing from dx.'
+"""
+
+from . import activation, containers, conv, dropout, linear, losses, norm, pool, shape
+from .base import Mutant
+
+_TOPICS = (activation, containers, conv, dropout, linear, losses, norm, pool, shape)
+MUTANTS = tuple(sorted((mutant for topic in _TOPICS for mutant in topic.MUTANTS), key=lambda mutant: mutant.name))
+
+__all__ = ["MUTANTS", "Mutant"]

@@ -1,0 +1,169 @@
+"""Mistakes in activations."""
+
+from ..backend import xp_of
+from ..layers import ELU, HardSwish, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
+from ..layers.base import as_gradient, as_input
+from .base import plant
+
+
+class PassesEverything(ReLU):
+    """Where x <= 0 the output does not depend on x: no gradient passes there."""
+
+    def backward(self, dy, cache):
+        return as_gradient(self, dy, cache.shape)
+
+
+class SignOfGradient(ReLU):
+    """The mask of ReLU is the sign of x, not of dy: negative gradients pass too."""
+
+    def backward(self, dy, cache):
+        dy = as_gradient(self, dy, cache.shape)
+        return dy * (dy > 0)
+
+
+class GuidedGradient(ReLU):
+    """Where x > 0 every gradient passes, negative ones too: to drop them is a way to draw pictures, no derivative."""
+
+    def backward(self, dy, cache):
+        alive = cache
+        dy = as_gradient(self, dy, alive.shape)
+        return dy * (alive & (dy > 0))
+
+
+class AliveAtZero(ReLU):
+    """At x = 0 forward takes the branch y = 0, so the derivative there is 0: the mask is x > 0, not x >= 0."""
+
+    def forward(self, x, train=False):
+        y, _ = super().forward(x, train)
+        return y, as_input(self, x).real >= 0
+
+
+class GradientChanged(ReLU):
+    """dy belongs to the caller, who may still need it in another branch: make a new array instead of dy *= mask."""
+
+    def backward(self, dy, cache):
+        alive = cache
+        dy = as_gradient(self, dy, alive.shape)
+        dy *= alive
+        return dy
+
+
+class InputChanged(ReLU):
+    """x belongs to the caller: written in place, ReLU spoils the x that the shortcut beside it still needs."""
+
+    def forward(self, x, train=False):
+        y, cache = super().forward(x, train)
+        x[...] = y
+        return y, cache
+
+
+class UpperBoundForgotten(ReLU6):
+    """Above 6 the output is constant as it is below 0: no gradient passes there."""
+
+    def forward(self, x, train=False):
+        y, _ = super().forward(x, train)
+        return y, as_input(self, x).real > 0
+
+
+class SlopeOnTheWrongSide(LeakyReLU):
+    """The slope belongs to x <= 0; where x > 0 the gradient passes unchanged."""
+
+    def backward(self, dy, cache):
+        positive = cache
+        dy = as_gradient(self, dy, positive.shape)
+        return xp_of(dy).where(positive, self.slope * dy, dy)
+
+
+class SlopeForgotten(LeakyReLU):
+    """Below zero a leaky ReLU still lets slope dy through; that it is not zero is its point."""
+
+    def backward(self, dy, cache):
+        positive = cache
+        return as_gradient(self, dy, positive.shape) * positive
+
+
+class OutputAsDerivative(ELU):
+    """The derivative of alpha (exp(x) - 1) is alpha exp(x) = y + alpha, not y: the - 1 falls away."""
+
+    def backward(self, dy, cache):
+        y, positive = cache
+        dy = as_gradient(self, dy, y.shape, like=y)
+        return xp_of(dy).where(positive, dy, dy * y)
+
+
+class AlphaForgotten(ELU):
+    """The derivative of alpha (exp(x) - 1) is y + alpha; y + 1 is right for alpha = 1 alone."""
+
+    def backward(self, dy, cache):
+        y, positive = cache
+        dy = as_gradient(self, dy, y.shape, like=y)
+        return xp_of(dy).where(positive, dy, dy * (y + 1))
+
+
+class WrongSign(Sigmoid):
+    """The derivative of the sigmoid is y (1 - y): y (1 + y) would grow where the curve gets flat."""
+
+    def backward(self, dy, cache):
+        y = cache
+        return as_gradient(self, dy, y.shape, like=y) * y * (1 + y)
+
+
+class DerivativeOfTheOutput(Sigmoid):
+    """The cache holds y = sigmoid(x): applied to it once more, the sigmoid gives the derivative at another place."""
+
+    def backward(self, dy, cache):
+        y, _ = super().forward(cache)
+        return as_gradient(self, dy, y.shape, like=y) * y * (1 - y)
+
+
+class SquareForgotten(Tanh):
+    """The derivative of tanh is 1 - y^2: 1 - y has lost the square."""
+
+    def backward(self, dy, cache):
+        y = cache
+        return as_gradient(self, dy, y.shape, like=y) * (1 - y)
+
+
+class SecondTermMissing(SiLU):
+    """x appears twice in x sigmoid(x), so the product rule gives two terms: that of the sigmoid is missing."""
+
+    def backward(self, dy, cache):
+        x, s = cache
+        return as_gradient(self, dy, x.shape, like=x) * s
+
+
+class ProductRuleForgotten(HardSwish):
+    """x appears twice in x (x + 3) / 6: the derivative is (2 x + 3) / 6, not the factor (x + 3) / 6."""
+
+    def backward(self, dy, cache):
+        x, low, high = cache
+        xp = xp_of(x)
+        slope = xp.where(low, 0, xp.where(high, 1, (x + 3) / 6))
+        return as_gradient(self, dy, x.shape, like=x) * slope
+
+
+class BoundsForgotten(HardSwish):
+    """Outside -3 < x < 3 hard-swish is 0 or x, with the derivatives 0 and 1."""
+
+    def backward(self, dy, cache):
+        x, _, _ = cache
+        return as_gradient(self, dy, x.shape, like=x) * (2 * x + 3) / 6
+
+
+RELU = (PassesEverything, SignOfGradient, GuidedGradient, AliveAtZero, GradientChanged, InputChanged)
+ROWS = (
+    *((ReLU, wrong, lambda cls, rng: cls()) for wrong in RELU),
+    (ReLU6, UpperBoundForgotten, lambda cls, rng: cls()),
+    (LeakyReLU, SlopeOnTheWrongSide, lambda cls, rng: cls(0.1)),
+    (LeakyReLU, SlopeForgotten, lambda cls, rng: cls(0.1)),
+    (ELU, OutputAsDerivative, lambda cls, rng: cls()),
+    (ELU, AlphaForgotten, lambda cls, rng: cls(0.5)),
+    (Sigmoid, WrongSign, lambda cls, rng: cls()),
+    (Sigmoid, DerivativeOfTheOutput, lambda cls, rng: cls()),
+    (Tanh, SquareForgotten, lambda cls, rng: cls()),
+    (SiLU, SecondTermMissing, lambda cls, rng: cls()),
+    (HardSwish, ProductRuleForgotten, lambda cls, rng: cls()),
+    (HardSwish, BoundsForgotten, lambda cls, rng: cls()),
+)
+# enough entries to meet every branch of every activation
+MUTANTS = tuple(plant(right, wrong, build, (8, 24)) for right, wrong, build in ROWS)

@@ -1,0 +1,50 @@
+"""What a planted mistake is."""
+
+import inspect
+from dataclasses import dataclass
+from functools import partial
+from typing import Callable
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A layer with one mistake planted in it, and the misconception that the mistake stands for.
+
+    name: "BatchNorm2d.VarianceTermMissing"   of: name of the class that is right, "BatchNorm2d"
+    misconception: what a teacher would say to a student who wrote it, one or two sentences
+    make(rng): the wrong layer   right(rng): the right one; from equal rngs both have equal parameters
+    shape: of an input on which the mistake shows
+
+    backward_only: forward is the right one, so that backward takes the caches of the right layer as well
+    """
+
+    name: str
+    of: str
+    misconception: str
+    make: Callable
+    right: Callable
+    shape: tuple
+    backward_only: bool
+
+    def case(self, seed):
+        """(make, x) like :func:`minires.cases.case`: makes the same wrong layer each time; a random float64 input."""
+        x = np.random.default_rng(seed + 1).standard_normal(self.shape)
+        return lambda: self.make(np.random.default_rng(seed)), x
+
+
+def plant(right, wrong, build, shape):
+    """The :class:`Mutant` of two classes: ``build(cls, rng)`` makes a layer of either.
+
+    The docstring of ``wrong`` is the misconception, so that it stands beside the line that it is about.
+    """
+    return Mutant(
+        name=f"{right.__name__}.{wrong.__name__}",
+        of=right.__name__,
+        misconception=" ".join(inspect.cleandoc(wrong.__doc__ or "").split()),
+        make=partial(build, wrong),
+        right=partial(build, right),
+        shape=shape,
+        backward_only=wrong.forward is right.forward,
+    )

@@ -1,0 +1,176 @@
+"""Mistakes in containers: the chain rule, and the sum over branches."""
+
+from ..layers import BatchNorm2d, Concat, Conv2d, Gate, Residual, Sequential, Sigmoid, Tanh
+from .base import plant
+
+
+class WrongOrder(Sequential):
+    """The chain rule runs backwards: the last layer gets dy first, and its dx is the dy of the layer before it."""
+
+    def backward(self, dy, cache):
+        for layer, layer_cache in zip(self.layers.values(), cache):
+            dy = layer.backward(dy, layer_cache)
+        return dy
+
+
+class LastLayerSkipped(Sequential):
+    """Every layer between x and y takes part in the chain rule, the last one too."""
+
+    def backward(self, dy, cache):
+        for layer, layer_cache in list(zip(self.layers.values(), cache))[-2::-1]:
+            dy = layer.backward(dy, layer_cache)
+        return dy
+
+
+class ShortcutDropped(Residual):
+    """y = shortcut(x) + F(x) depends on x along two paths: the gradient along the shortcut is missing."""
+
+    def terms(self, dy, cache):
+        return {"branch": super().terms(dy, cache)["branch"]}
+
+
+class BranchDropped(Residual):
+    """y = shortcut(x) + F(x) depends on x along two paths: the gradient along the branch is missing."""
+
+    def terms(self, dy, cache):
+        return {"shortcut": super().terms(dy, cache)["shortcut"]}
+
+
+class BranchTwice(Residual):
+    """Each path counts once: the gradient along the branch has been added twice."""
+
+    def backward(self, dy, cache):
+        terms = self.terms(dy, cache)
+        return terms["shortcut"] + terms["branch"] + terms["branch"]
+
+
+class Averaged(Residual):
+    """Gradients of paths that meet in x add up; they are not averaged."""
+
+    def backward(self, dy, cache):
+        return 0.5 * super().backward(dy, cache)
+
+
+class GradientSplit(Residual):
+    """An addition passes the whole dy to each of its terms; it does not share it out."""
+
+    def backward(self, dy, cache):
+        return super().backward(0.5 * dy, cache)
+
+
+class AddedInPlace(Residual):
+    """The identity hands dy itself on: += into its term changes the dy of the caller and of the other branch."""
+
+    def backward(self, dy, cache):
+        terms = self.terms(dy, cache)
+        dx = terms["shortcut"]
+        dx += terms["branch"]
+        return dx
+
+
+class PathsChained(Residual):
+    """Shortcut and branch lie side by side: each gets dy, the branch does not get the gradient of the shortcut."""
+
+    def terms(self, dy, cache):
+        shortcut_cache, branch_cache = cache
+        shortcut = self.shortcut.backward(dy, shortcut_cache)
+        return {"shortcut": shortcut, "branch": self.branch.backward(shortcut, branch_cache)}
+
+
+class SlicesExchanged(Concat):
+    """The channels of dy lie in the order of the branches: each branch gets the gradient of its own channels."""
+
+    def terms(self, dy, cache):
+        caches, shapes = cache
+        first = shapes[0][1]
+        pieces = dy[:, first:], dy[:, :first]
+        branches = zip(self.branches.items(), pieces, caches)
+        return {name: branch.backward(piece, one) for (name, branch), piece, one in branches}
+
+
+class OffsetForgotten(Concat):
+    """The slice of the second branch starts where that of the first ends, not at channel 0 again."""
+
+    def terms(self, dy, cache):
+        caches, shapes = cache
+        branches = zip(self.branches.items(), shapes, caches)
+        return {name: branch.backward(dy[:, : shape[1]], one) for (name, branch), shape, one in branches}
+
+
+class GateTermDropped(Gate):
+    """The gate depends on x too: its term, J_t^T ((F - x) dy), is missing."""
+
+    def terms(self, dy, cache):
+        terms = super().terms(dy, cache)
+        return {"shortcut": terms["shortcut"], "branch": terms["branch"]}
+
+
+class GateExchanged(Gate):
+    """t lets the branch pass and 1 - t the shortcut: in backward they are exchanged."""
+
+    def terms(self, dy, cache):
+        x, f, t, branch_cache, gate_cache = cache
+        branch = self.branch.backward((1 - t) * dy, branch_cache)
+        return {"shortcut": t * dy, "branch": branch, "gate": self.gate.backward((f - x) * dy, gate_cache)}
+
+
+class GateSign(Gate):
+    """t F + (1 - t) x grows with t as F - x, not as x - F."""
+
+    def terms(self, dy, cache):
+        x, f, t, branch_cache, gate_cache = cache
+        branch = self.branch.backward(t * dy, branch_cache)
+        return {"shortcut": (1 - t) * dy, "branch": branch, "gate": self.gate.backward((x - f) * dy, gate_cache)}
+
+
+class BranchNotGated(Gate):
+    """The branch enters y as t F, so its dy is multiplied by t as well."""
+
+    def terms(self, dy, cache):
+        x, f, t, branch_cache, gate_cache = cache
+        branch = self.branch.backward(dy, branch_cache)
+        return {"shortcut": (1 - t) * dy, "branch": branch, "gate": self.gate.backward((f - x) * dy, gate_cache)}
+
+
+def _conv(rng):
+    return Conv2d(4, 4, 3, padding=1, rng=rng)
+
+
+def _sequential(cls, rng):
+    return cls(_conv(rng), Tanh(), _conv(rng), BatchNorm2d(4))
+
+
+def _residual(cls, rng):
+    return cls(Sequential(_conv(rng), Tanh()))
+
+
+def _projection(cls, rng):
+    return cls(Sequential(_conv(rng), Tanh()), Conv2d(4, 4, 1, rng=rng))
+
+
+def _concat(cls, rng):
+    return cls(left=_conv(rng), right=Tanh())
+
+
+def _gate(cls, rng):
+    return cls(_conv(rng), Sequential(Conv2d(4, 4, 1, bias=True, rng=rng), Sigmoid()))
+
+
+ROWS = (
+    (Sequential, WrongOrder, _sequential),
+    (Sequential, LastLayerSkipped, _sequential),
+    (Residual, ShortcutDropped, _residual),
+    (Residual, BranchDropped, _residual),
+    (Residual, BranchTwice, _residual),
+    (Residual, Averaged, _residual),
+    (Residual, GradientSplit, _residual),
+    (Residual, AddedInPlace, _residual),
+    (Residual, PathsChained, _projection),
+    (Concat, SlicesExchanged, _concat),
+    (Concat, OffsetForgotten, _concat),
+    (Gate, GateTermDropped, _gate),
+    (Gate, GateExchanged, _gate),
+    (Gate, GateSign, _gate),
+    (Gate, BranchNotGated, _gate),
+)
+MUTANTS = tuple(plant(right, wrong, build, (3, 4, 5, 6)) for right, wrong, build in ROWS)

@@ -1,0 +1,111 @@
+"""Mistakes in the affine map, and those about gradients and caches that any layer with parameters could make."""
+
+from ..layers import Linear
+from ..layers.base import as_gradient
+from .base import plant
+
+
+class LinearSteps(Linear):
+    """The right backward, one method a step: each mutant below rewrites one of them."""
+
+    def backward(self, dy, cache):
+        x = cache
+        dy = as_gradient(self, dy, (len(x), self.out_features), like=x)
+        self.weight.grad += self.dweight(dy, x)
+        self.bias.grad += self.dbias(dy)
+        return self.dx(dy)
+
+    def dweight(self, dy, x):
+        return dy.T @ x
+
+    def dbias(self, dy):
+        return dy.sum(axis=0)
+
+    def dx(self, dy):
+        return dy @ self.weight.data
+
+
+class TransposeForgotten(LinearSteps):
+    """Forward multiplies by weight^T, so backward multiplies by weight: a square one fits the wrong way round too."""
+
+    def dx(self, dy):
+        return dy @ self.weight.data.T
+
+
+class WeightGradientTransposed(LinearSteps):
+    """dweight = dy^T x has the layout of weight, outputs by inputs; x^T dy is its transpose."""
+
+    def dweight(self, dy, x):
+        return x.T @ dy
+
+
+class WeightGradientAveraged(LinearSteps):
+    """The loss has divided by N already: dweight is a sum over the batch, not a mean."""
+
+    def dweight(self, dy, x):
+        return dy.T @ x / len(x)
+
+
+class BiasOverWrongAxis(LinearSteps):
+    """Every example uses the same bias, so dbias sums over the batch (axis 0), not over the features."""
+
+    def dbias(self, dy):
+        return dy.sum(axis=1)
+
+
+class BiasAveraged(LinearSteps):
+    """The loss has divided by N already: dbias is a sum over the batch, not a mean."""
+
+    def dbias(self, dy):
+        return dy.mean(axis=0)
+
+
+class BiasForgotten(LinearSteps):
+    """The bias is a parameter too: without a gradient it is never trained."""
+
+    def dbias(self, dy):
+        return 0 * dy.sum(axis=0)
+
+
+class GradientsOverwritten(Linear):
+    """Backward adds to grad (+=): a layer that is used twice has two gradients, and = keeps only the last."""
+
+    def backward(self, dy, cache):
+        for _, p in self.params():
+            p.grad[...] = 0
+        return super().backward(dy, cache)
+
+
+class CacheKept(Linear):
+    """A cache kept on the layer is overwritten by the next forward: return it and let the caller hand it back."""
+
+    def forward(self, x, train=False):
+        y, self.x = super().forward(x, train)
+        return y, self.x
+
+    def backward(self, dy, cache):
+        return super().backward(dy, getattr(self, "x", cache))
+
+
+class WeightUpdated(Linear):
+    """Backward computes gradients; to change the weights is the optimiser's task, after all gradients are there."""
+
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        self.weight.data -= 0.1 * self.weight.grad
+        return dx
+
+
+WRONG = (
+    TransposeForgotten,
+    WeightGradientTransposed,
+    WeightGradientAveraged,
+    BiasOverWrongAxis,
+    BiasAveraged,
+    BiasForgotten,
+    GradientsOverwritten,
+    CacheKept,
+    WeightUpdated,
+)
+# batch, inputs and outputs are of one size, so that what is transposed still fits
+MUTANTS = tuple(plant(Linear, wrong, lambda cls, rng: cls(4, 4, rng=rng), (4, 4)) for wrong in WRONG)
