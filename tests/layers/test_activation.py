@@ -1,0 +1,107 @@
+"""Activations against functions of ``math`` and PyTorch, at kinks, at the ends of the number line and at NaN."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import assert_close, assert_same, run
+from oracles.scalar_maths import ACTIVATIONS, activation
+from strategies import seeds
+
+from minires.layers import ELU, HardSwish, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
+
+MAKE = {
+    "ReLU": ReLU,
+    "ReLU6": ReLU6,
+    "LeakyReLU": lambda: LeakyReLU(0.2),
+    "ELU": lambda: ELU(1.5),
+    "Sigmoid": Sigmoid,
+    "Tanh": Tanh,
+    "SiLU": SiLU,
+    "HardSwish": HardSwish,
+}
+KINKS = [0.0, -0.0, 3.0, -3.0, 6.0]
+shapes = st.lists(st.integers(1, 4), min_size=1, max_size=4)
+
+each = pytest.mark.parametrize("name", MAKE)
+
+
+def inputs(shape, seed):
+    """x and dy; about a third of the entries of x are kinks."""
+    rng = np.random.default_rng(seed)
+    x = np.where(rng.random(shape) < 0.3, rng.choice(KINKS, size=shape), rng.normal(scale=4, size=shape))
+    return x, rng.normal(size=shape)
+
+
+def torch_reference(name):
+    functional = pytest.importorskip("oracles.torch_answers").torch.nn.functional
+    return {
+        "ReLU": functional.relu,
+        "ReLU6": functional.relu6,
+        "LeakyReLU": lambda x: functional.leaky_relu(x, 0.2),
+        "ELU": lambda x: functional.elu(x, 1.5),
+        "Sigmoid": functional.sigmoid,
+        "Tanh": functional.tanh,
+        "SiLU": functional.silu,
+        "HardSwish": functional.hardswish,
+    }[name]
+
+
+@each
+@given(shapes, seeds)
+@settings(max_examples=30)
+def test_equals_the_scalar_functions(name, shape, seed):
+    x, dy = inputs(shape, seed)
+    assert_same(run(MAKE[name](), x, dy), activation(name, x, dy))
+
+
+@each
+@given(shapes, seeds)
+@settings(max_examples=30)
+def test_equals_pytorch_at_kinks_too(name, shape, seed):
+    reference = torch_reference(name)
+    torch_run = pytest.importorskip("oracles.torch_answers").torch_run
+    x, dy = inputs(shape, seed)
+    assert_same(run(MAKE[name](), x, dy), torch_run(reference, x, dy))
+
+
+@each
+def test_float32_stays_float32_and_near_float64(name):
+    x, dy = inputs((5, 40), 0)
+    found = run(MAKE[name](), x.astype(np.float32), dy.astype(np.float32))
+    assert {a.dtype for a in found.values()} == {np.dtype("float32")}
+    assert_same(found, run(MAKE[name](), x, dy), 1e-6)
+
+
+@each
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_extreme_inputs_neither_overflow_nor_warn(name, dtype):
+    x = np.array([-1e4, -800, 800, 1e4], dtype)
+    answer = run(MAKE[name](), x, np.ones_like(x))  # a warning is an error here
+    assert np.isfinite(answer["y"]).all() and np.isfinite(answer["dx"]).all()
+
+
+@each
+def test_nan_is_seen(name):
+    y = MAKE[name]()(np.array([1.0, np.nan, -1.0]))
+    assert np.isnan(y).tolist() == [False, True, False]
+
+
+def test_sigmoid_at_the_ends():
+    y = Sigmoid()(np.array([-1e4, -40.0, 0.0, 40.0, 1e4]))
+    assert y.tolist() == [0.0, np.exp(-40.0) / (1 + np.exp(-40.0)), 0.5, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("make", [lambda s: LeakyReLU(s), lambda s: ELU(s)])
+def test_a_setting_of_numpy_does_not_widen_float32(make):
+    x = np.array([-1, 1], np.float32)
+    assert run(make(np.float64(0.3)), x, x)["dx"].dtype == np.float32
+
+
+def test_every_activation_has_an_oracle():
+    assert MAKE.keys() == ACTIVATIONS.keys()
+
+
+def test_silu_and_hard_swish_are_close_to_each_other():
+    x = np.linspace(-8, 8, 100)
+    assert_close(HardSwish()(x), SiLU()(x), 0.02)

@@ -1,0 +1,53 @@
+"""Every layer and loss on every backend: equal numbers, no waiting for the device, no transfer of its own."""
+
+import numpy as np
+import pytest
+from conftest import to_xp
+from oracles import assert_same, randomise, run, upstream
+
+from minires.backend import to_numpy
+from minires.cases import CASES, case
+
+MASKS = {"Dropout": 1}  # uploads of a training step: the mask is drawn on the CPU
+
+each = pytest.mark.parametrize("name", CASES)
+in_both = pytest.mark.parametrize("train", [False, True], ids=["eval", "train"])
+
+
+def prepared(name, dtype):
+    """A layer with random parameters, x and dy, always the same for a row of CASES."""
+    make, x = case(name, seed=0)
+    rng = np.random.default_rng(1)
+    layer = randomise(make(), rng, dtype)
+    return layer, x.astype(dtype), upstream(layer, x.astype(dtype), rng)
+
+
+def on_device(name, xp, device, dtype=np.float64):
+    layer, x, dy = prepared(name, dtype)
+    return layer.to(device=device), to_xp(xp, x), to_xp(xp, dy)
+
+
+@each
+@in_both
+def test_numbers_are_those_of_numpy(name, train, xp, device):
+    layer, x, dy = on_device(name, xp, device)
+    answer = run(layer, x, dy, train)
+    assert {type(array) for array in answer.values()} <= {type(x), type(x.sum())}
+    assert_same({k: np.asarray(to_numpy(v)) for k, v in answer.items()}, numpy_answer(name, train))
+
+
+def numpy_answer(name, train):
+    layer, x, dy = prepared(name, np.float64)
+    return {k: np.asarray(v) for k, v in run(layer, x, dy, train).items()}
+
+
+@each
+@in_both
+def test_a_step_in_float32_waits_for_nothing_moves_nothing_and_stays_float32(name, train, strict):
+    layer, x, dy = on_device(name, strict, "cuda", np.float32)
+    layer.zero_grads()
+    with strict.budget(syncs=0, downloads=0, uploads=MASKS.get(name, 0) if train else 0, hidden=0, leaks=0):
+        y, cache = layer.forward(x, train)
+        dx = layer.backward(dy, cache)
+    assert y.dtype == dx.dtype == np.float32
+    assert {t.data.dtype for _, t in layer.tensors() if t.data.dtype.kind == "f"} <= {np.dtype("float32")}

@@ -1,0 +1,115 @@
+"""Pooling against naive loops and PyTorch, with ties, borders and NaN."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from oracles import assert_close, assert_same, run, upstream
+from oracles import window_loops
+from strategies import avg_pool2d, images, max_pool2d, seeds
+
+from minires.layers import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+
+
+@given(max_pool2d(), seeds)
+@settings(max_examples=200)
+def test_max_pool_equals_the_naive_loops(case, seed):
+    layer, x = case
+    dy = upstream(layer, x, np.random.default_rng(seed))
+    expected = window_loops.max_pool(x, dy, layer.kernel, layer.stride, layer.padding)
+    assert_same(run(layer, x, dy), expected)
+
+
+@given(max_pool2d(), seeds)
+@settings(max_examples=200)
+def test_max_pool_equals_pytorch_also_where_values_tie(case, seed):
+    torch_answers = pytest.importorskip("oracles.torch_answers")
+    layer, x = case
+    dy = upstream(layer, x, np.random.default_rng(seed))
+
+    def reference(x):
+        return torch_answers.torch.nn.functional.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
+
+    assert_same(run(layer, x, dy), torch_answers.torch_run(reference, x, dy))
+
+
+@given(avg_pool2d(), seeds)
+@settings(max_examples=200)
+def test_avg_pool_equals_the_naive_loops(case, seed):
+    layer, x = case
+    dy = upstream(layer, x, np.random.default_rng(seed))
+    expected = window_loops.avg_pool(x, dy, layer.kernel, layer.stride, layer.padding, layer.count_include_pad)
+    assert_same(run(layer, x, dy), expected)
+
+
+@given(avg_pool2d(), seeds)
+@settings(max_examples=200)
+def test_avg_pool_equals_pytorch(case, seed):
+    torch_answers = pytest.importorskip("oracles.torch_answers")
+    layer, x = case
+    dy = upstream(layer, x, np.random.default_rng(seed))
+
+    def reference(x):
+        return torch_answers.torch.nn.functional.avg_pool2d(
+            x, layer.kernel, layer.stride, layer.padding, count_include_pad=layer.count_include_pad
+        )
+
+    assert_same(run(layer, x, dy), torch_answers.torch_run(reference, x, dy))
+
+
+@given(images(lambda draw: GlobalAvgPool2d()), seeds)
+@settings(max_examples=60)
+def test_global_avg_pool_is_avg_pool_with_one_window(case, seed):
+    layer, x = case
+    dy = upstream(layer, x, np.random.default_rng(seed))
+    size = x.shape[2:]
+    assert_same(run(layer, x, dy), window_loops.avg_pool(x, dy, size, (1, 1), (0, 0), True))
+
+
+@given(images(lambda draw: GlobalAvgPool2d()), seeds)
+@settings(max_examples=20)
+def test_global_avg_pool_equals_pytorch(case, seed):
+    torch_answers = pytest.importorskip("oracles.torch_answers")
+    layer, x = case
+    dy = upstream(layer, x, np.random.default_rng(seed))
+
+    def reference(x):
+        return torch_answers.torch.nn.functional.adaptive_avg_pool2d(x, 1)
+
+    assert_same(run(layer, x, dy), torch_answers.torch_run(reference, x, dy))
+
+
+@pytest.mark.parametrize("make", [lambda: MaxPool2d(3, stride=2, padding=1), lambda: AvgPool2d(3), GlobalAvgPool2d])
+def test_float32_stays_float32_and_near_float64(make):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 3, 7, 7)).astype(np.float32)
+    dy = upstream(make(), x, rng)
+    found = run(make(), x, dy)
+    assert {a.dtype for a in found.values()} == {np.dtype("float32")}
+    assert_same(found, run(make(), x.astype(np.float64), dy.astype(np.float64)), 1e-6)
+
+
+def test_of_equal_values_the_first_takes_the_whole_gradient():
+    answer = run(MaxPool2d(2), np.zeros((1, 1, 2, 2)), np.full((1, 1, 1, 1), 3.0))
+    assert answer["dx"].ravel().tolist() == [3.0, 0.0, 0.0, 0.0]
+
+
+def test_a_border_of_a_max_pool_never_wins():
+    x = np.full((1, 1, 2, 2), -5.0)
+    answer = run(MaxPool2d(3, stride=1, padding=1), x, np.ones((1, 1, 2, 2)))
+    assert answer["y"].ravel().tolist() == [-5.0] * 4
+    assert answer["dx"].sum() == 4.0
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_nan_passes_through_max_pool_and_takes_the_gradient(place):
+    x = np.array([4.0, 3.0, 2.0, 1.0])
+    x[place] = np.nan
+    answer = run(MaxPool2d(2), x.reshape(1, 1, 2, 2), np.full((1, 1, 1, 1), 3.0))
+    assert np.isnan(answer["y"]).all()
+    assert answer["dx"].ravel().tolist() == [3.0 * (i == place) for i in range(4)]
+
+
+def test_avg_pool_of_a_constant_with_and_without_border():
+    x = np.ones((1, 1, 4, 4))
+    assert_close(AvgPool2d(3, stride=1, padding=1, count_include_pad=False)(x), np.ones((1, 1, 4, 4)))
+    assert AvgPool2d(3, stride=1, padding=1)(x)[0, 0, 0, 0] == pytest.approx(4 / 9)

@@ -1,0 +1,51 @@
+"""The cache is returned and never kept, so forwards may overlap in any way."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import assert_close, upstream
+from strategies import LAYERS, seeds
+
+each = pytest.mark.parametrize("name", LAYERS)
+
+
+@each
+@given(st.data(), st.booleans(), seeds)
+@settings(max_examples=10)
+def test_two_forwards_in_flight_and_an_evaluation_between(name, data, train, seed):
+    layer, x = data.draw(LAYERS[name])
+    rng = np.random.default_rng(seed)
+    dy = upstream(layer, x, rng, train)
+    other = x + rng.normal(size=x.shape)
+    _, cache = layer.forward(x, train)
+    alone = layer.backward(dy, cache)
+    _, other_cache = layer.forward(other, train)
+    layer.forward(rng.normal(size=x.shape), train=False)
+    between = layer.backward(dy, cache)
+    layer.backward(dy, other_cache)
+    again = layer.backward(dy, cache)
+    assert_close(np.asarray(between), np.asarray(alone), 0)
+    assert_close(np.asarray(again), np.asarray(alone), 0)
+
+
+@each
+@given(st.data(), seeds)
+@settings(max_examples=2)
+def test_eight_threads_share_a_layer_in_evaluation(name, data, seed):
+    layer, x = data.draw(LAYERS[name])
+    rng = np.random.default_rng(seed)
+    dy = upstream(layer, x, rng)
+    inputs = [x + rng.normal(size=x.shape) for _ in range(8)]
+
+    def step(x):
+        _, cache = layer.forward(x)
+        return layer.backward(dy, cache)
+
+    expected = [step(x) for x in inputs]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            for found, right in zip(pool.map(step, inputs), expected):
+                assert_close(np.asarray(found), np.asarray(right), 0)

@@ -1,0 +1,70 @@
+"""Activations and losses one number at a time, with the functions of ``math``."""
+
+import math
+
+import numpy as np
+
+
+def _sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def _hard_swish_slope(x):
+    return 0 if x <= -3 else 1 if x >= 3 else (2 * x + 3) / 6
+
+
+# name: (f, its derivative), for the settings slope = 0.2 and alpha = 1.5
+ACTIVATIONS = {
+    "ReLU": (lambda x: max(x, 0), lambda x: x > 0),
+    "ReLU6": (lambda x: min(max(x, 0), 6), lambda x: 0 < x < 6),
+    "LeakyReLU": (lambda x: x if x > 0 else 0.2 * x, lambda x: 1 if x > 0 else 0.2),
+    "ELU": (lambda x: x if x > 0 else 1.5 * math.expm1(x), lambda x: 1 if x > 0 else 1.5 * math.exp(x)),
+    "Sigmoid": (_sigmoid, lambda x: math.exp(-x) / (1 + math.exp(-x)) ** 2),
+    "Tanh": (math.tanh, lambda x: 1 / math.cosh(x) ** 2),
+    "SiLU": (
+        lambda x: x * _sigmoid(x),
+        lambda x: (1 + math.exp(-x) + x * math.exp(-x)) / (1 + math.exp(-x)) ** 2,
+    ),
+    "HardSwish": (lambda x: x * min(max(x + 3, 0), 6) / 6, _hard_swish_slope),
+}
+
+
+def activation(name, x, dy):
+    f, df = ACTIVATIONS[name]
+    y = np.array([f(v) for v in x.flat], float).reshape(x.shape)
+    dx = np.array([df(v) * d for v, d in zip(x.flat, dy.flat)], float).reshape(x.shape)
+    return {"y": y, "dx": dx}
+
+
+def linear(x, dy, weight, bias):
+    y, dx = np.zeros(dy.shape), np.zeros(x.shape)
+    dweight = np.zeros(weight.shape)
+    for n, m in np.ndindex(dy.shape):
+        y[n, m] = 0 if bias is None else bias[m]
+        for d in range(x.shape[1]):
+            y[n, m] += weight[m, d] * x[n, d]
+            dx[n, d] += weight[m, d] * dy[n, m]
+            dweight[m, d] += x[n, d] * dy[n, m]
+    answer = {"y": y, "dx": dx, "weight": dweight}
+    return answer if bias is None else {**answer, "bias": np.array([sum(dy[:, m]) for m in range(dy.shape[1])])}
+
+
+def cross_entropy(logits, labels, e):
+    """Loss and dlogits, through the probabilities: dL/dz_k = sum_j dL/dp_j dp_j/dz_k."""
+    n_rows, n_classes = logits.shape
+    loss, dlogits = 0.0, np.zeros(logits.shape)
+    for n in range(n_rows):
+        exps = [math.exp(z) for z in logits[n]]
+        p = [v / math.fsum(exps) for v in exps]
+        q = [(1 - e) * (k == labels[n]) + e / n_classes for k in range(n_classes)]
+        loss -= math.fsum(q[k] * math.log(p[k]) for k in range(n_classes)) / n_rows
+        for k in range(n_classes):
+            for j in range(n_classes):
+                dlogits[n, k] += -q[j] / p[j] / n_rows * p[j] * ((j == k) - p[k])
+    return loss, dlogits
+
+
+def squared_error(outputs, targets):
+    differences = [a - b for a, b in zip(outputs.flat, targets.flat)]
+    loss = math.fsum(d * d for d in differences) / len(differences)
+    return loss, np.array([2 * d / len(differences) for d in differences]).reshape(outputs.shape)

@@ -1,0 +1,16 @@
+"""The answer of PyTorch, for :func:`oracles.assert_same`."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch, the independent oracle, is not installed")
+torch.set_num_threads(1)  # the arrays are tiny
+
+
+def torch_run(f, x, dy, **params):
+    """y = f(x, **params) of PyTorch and its gradients by autograd, as NumPy arrays."""
+    x = torch.tensor(x, requires_grad=True)
+    params = {name: torch.tensor(value, requires_grad=True) for name, value in params.items()}
+    y = f(x, **params)
+    y.backward(torch.tensor(dy))
+    grads = {name: param.grad.numpy() for name, param in params.items()}
+    return {"y": y.detach().numpy(), "dx": x.grad.numpy(), **grads}

@@ -1,0 +1,167 @@
+"""Hypothesis strategies: small layers with random settings and parameters, and an input that suits each.
+
+Every strategy of LAYERS gives a pair ``(layer, x)`` in float64.
+"""
+
+import numpy as np
+from hypothesis import strategies as st
+from oracles import randomise
+
+from minires import layers as L
+from minires.losses import MeanSquaredError, Objective, SoftmaxCrossEntropy
+
+seeds = st.integers(0, 2**32 - 1)
+few = st.integers(1, 3)
+
+
+def _pair(values):
+    return st.tuples(values, values)
+
+
+def _finish(draw, layer, shape):
+    rng = np.random.default_rng(draw(seeds))
+    return randomise(layer, rng), rng.normal(size=shape)
+
+
+@st.composite
+def linear(draw):
+    layer = L.Linear(draw(st.integers(1, 5)), draw(few), bias=draw(st.booleans()), rng=0)
+    return _finish(draw, layer, (draw(few), layer.in_features))
+
+
+@st.composite
+def conv2d(draw, depthwise=False):
+    """Stride, padding, dilation and groups up to depthwise; the kernel covers at least one window position."""
+    groups = draw(few)
+    in_channels = groups * (1 if depthwise else draw(st.integers(1, 2)))
+    layer = L.Conv2d(
+        in_channels,
+        groups * draw(st.integers(1, 2)),
+        draw(_pair(few)),
+        stride=draw(_pair(few)),
+        padding=draw(_pair(st.integers(0, 2))),
+        dilation=draw(_pair(st.integers(1, 2))),
+        groups=groups,
+        bias=draw(st.booleans()),
+        rng=0,
+    )
+    reach = [d * (k - 1) + 1 - 2 * p for k, p, d in zip(layer.kernel, layer.padding, layer.dilation)]
+    size = [draw(st.integers(max(1, least), max(1, least) + 3)) for least in reach]
+    return _finish(draw, layer, (draw(st.integers(1, 2)), in_channels, *size))
+
+
+@st.composite
+def _pool(draw, kind, **settings):
+    kernel = draw(_pair(few))
+    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
+    stride = draw(st.none() | _pair(few))
+    layer = kind(kernel, stride=stride, padding=padding, **{k: draw(v) for k, v in settings.items()})
+    size = [draw(st.integers(k, k + 3)) for k in kernel]
+    layer, x = _finish(draw, layer, (draw(st.integers(1, 2)), draw(st.integers(1, 2)), *size))
+    return layer, np.round(x) if draw(st.booleans()) else x  # rounded inputs have ties
+
+
+def max_pool2d():
+    return _pool(L.MaxPool2d)
+
+
+def avg_pool2d():
+    return _pool(L.AvgPool2d, count_include_pad=st.booleans())
+
+
+epsilons = st.sampled_from([1e-5, 1e-3, 0.1])
+
+
+@st.composite
+def batch_norm(draw, kind):
+    """At least four values per channel: with two, x_hat is -1 and 1 whatever x is, and dx is all rounding."""
+    layer = kind(draw(few), momentum=draw(st.sampled_from([0.1, 0.01, 0.7, 1.0])), eps=draw(epsilons))
+    size = () if kind is L.BatchNorm1d else (draw(few), draw(few))
+    return _finish(draw, layer, (draw(st.integers(4, 6)), layer.channels, *size))
+
+
+@st.composite
+def group_norm(draw):
+    groups, width = draw(few), draw(st.integers(1, 2))
+    layer = L.GroupNorm(groups, groups * width, eps=draw(epsilons))
+    return _finish(draw, layer, (draw(st.integers(1, 2)), groups * width, 2, draw(st.integers(2, 3))))
+
+
+@st.composite
+def entrywise(draw, make):
+    """A layer for any shape, of one to four axes."""
+    return _finish(draw, make(draw), draw(st.lists(few, min_size=1, max_size=4)))
+
+
+@st.composite
+def images(draw, make):
+    """A layer for images of any size."""
+    return _finish(draw, make(draw), (draw(few), draw(few), draw(st.integers(1, 5)), draw(st.integers(1, 5))))
+
+
+def _branch(draw, channels, last):
+    """A branch that keeps the shape of images: conv, normalisation and an activation."""
+    norm = draw(st.sampled_from([L.BatchNorm2d(channels), L.GroupNorm(1, channels)]))
+    return L.Sequential(conv=L.Conv2d(channels, channels, 3, padding=1, rng=0), norm=norm, last=last)
+
+
+@st.composite
+def containers(draw, kind):
+    c = draw(st.integers(1, 2))
+    branch = _branch(draw, c, draw(st.sampled_from([L.ReLU(), L.Tanh(), L.SiLU()])))
+    if kind is L.Sequential:
+        layer = L.Sequential(branch, L.Flatten())
+    elif kind is L.Residual:
+        layer = L.Residual(branch, draw(st.sampled_from([None, L.Scale(0.5), L.Conv2d(c, c, 1, rng=0)])))
+    elif kind is L.Concat:
+        layer = L.Concat(shortcut=L.Identity(), branch=branch, narrow=L.Conv2d(c, 1, 1, rng=0))
+    else:
+        gate = L.Sequential(L.Conv2d(c, c, 1, bias=True, rng=0), L.Sigmoid())
+        layer = L.Gate(branch, gate, exclusive=draw(st.booleans()))
+    return _finish(draw, layer, (2, c, draw(st.integers(2, 3)), draw(st.integers(2, 3))))
+
+
+@st.composite
+def objectives(draw, kind):
+    n, k = draw(few), draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(seeds))
+    if kind is MeanSquaredError:
+        loss = Objective(MeanSquaredError(), rng.normal(size=(n, k)))
+    else:
+        loss = Objective(SoftmaxCrossEntropy(draw(st.sampled_from([0.0, 0.1, 0.5]))), rng.integers(0, k, n))
+    return loss, rng.normal(size=(n, k))
+
+
+ENTRYWISE = {
+    "ReLU": lambda draw: L.ReLU(),
+    "ReLU6": lambda draw: L.ReLU6(),
+    "LeakyReLU": lambda draw: L.LeakyReLU(draw(st.sampled_from([0.0, 0.01, 0.3]))),
+    "ELU": lambda draw: L.ELU(draw(st.sampled_from([0.5, 1.0, 2.0]))),
+    "Sigmoid": lambda draw: L.Sigmoid(),
+    "Tanh": lambda draw: L.Tanh(),
+    "SiLU": lambda draw: L.SiLU(),
+    "HardSwish": lambda draw: L.HardSwish(),
+    "Identity": lambda draw: L.Identity(),
+    "Flatten": lambda draw: L.Flatten(),
+    "Scale": lambda draw: L.Scale(draw(st.sampled_from([-1.0, 0.5, 2.0]))),
+    "Dropout": lambda draw: L.Dropout(draw(st.sampled_from([0.0, 0.2, 0.9])), rng=draw(seeds)),
+}
+IMAGES = {
+    "GlobalAvgPool2d": lambda draw: L.GlobalAvgPool2d(),
+    "Subsample": lambda draw: L.Subsample(draw(few)),
+    "PadChannels": lambda draw: L.PadChannels(draw(st.integers(0, 2)), draw(st.integers(0, 2))),
+}
+LAYERS = {
+    "Linear": linear(),
+    "Conv2d": conv2d(),
+    "Conv2d depthwise": conv2d(depthwise=True),
+    "MaxPool2d": max_pool2d(),
+    "AvgPool2d": avg_pool2d(),
+    "BatchNorm1d": batch_norm(L.BatchNorm1d),
+    "BatchNorm2d": batch_norm(L.BatchNorm2d),
+    "GroupNorm": group_norm(),
+    **{name: entrywise(make) for name, make in ENTRYWISE.items()},
+    **{name: images(make) for name, make in IMAGES.items()},
+    **{kind.__name__: containers(kind) for kind in (L.Sequential, L.Residual, L.Concat, L.Gate)},
+    **{kind.__name__: objectives(kind) for kind in (MeanSquaredError, SoftmaxCrossEntropy)},
+}
