@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from .device_array import ndarray, note_leak, unbox, upload
+from .device_array import NO_HOST_FILL, ndarray, note_leak, unbox, upload
 from .counters import record
 from .table import SIGNATURES, bind
 
@@ -105,17 +105,17 @@ def question(name):
 
 def creation(name):
     """``cupy.zeros`` and its like. Memory that CuPy leaves as it is is poisoned: NaN, or the largest integer."""
+    model = next(iter(SIGNATURES[name].parameters))
 
     def call(*args, **kwargs):
         given = bind(name, SIGNATURES[name], args, kwargs)
-        model = name.endswith("_like")
-        if model and not isinstance(args[0] if args else given["a"], ndarray):
+        if name.endswith("_like") and not isinstance(given.pop(model), ndarray):
             raise TypeError(f"cupy.{name}: the model must be a cupy.ndarray")
-        for key, value in given.items():
-            if isinstance(value, (ndarray, np.ndarray)) and not (model and key == "a") and key != "fill_value":
+        if isinstance(given.pop("fill_value", None), np.ndarray):
+            raise ValueError(NO_HOST_FILL)
+        for value in given.values():
+            if isinstance(value, (ndarray, np.ndarray)):
                 raise TypeError(f"cupy.{name}: {type(value)} cannot be interpreted as an integer")
-        if isinstance(given.get("fill_value"), np.ndarray):
-            raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
         host = getattr(np, name)(*map(unbox, args), **{key: unbox(value) for key, value in kwargs.items()})
         if name.startswith("empty"):
             host.fill(np.nan if host.dtype.kind in "fc" else np.iinfo(host.dtype).max if host.dtype.kind in "iu" else 1)

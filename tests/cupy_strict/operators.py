@@ -10,10 +10,9 @@ from .table import NAMES
 class ufunc:
     """``cupy.exp`` and its like: takes device arrays and scalars, and of NumPy's keywords ``out, dtype, casting``."""
 
-    def __init__(self, name, nin, nout, types):
+    def __init__(self, name, nin, nout):
         self.name = self.__name__ = name
         self.nin, self.nout = nin, nout
-        self.loops = [loop.split("->")[0] for loop in types]
         self._numpy = getattr(np, name)
 
     def __call__(self, *args, out=None, dtype=None, casting="same_kind", **refused):
@@ -26,7 +25,6 @@ class ufunc:
         if not all(isinstance(o, ndarray) for o in outs):
             raise TypeError("Output arguments type must be cupy.ndarray")
         values = [self._operand(x) for x in operands]
-        self._check_loop(values)
         record("launches", self.name)
         keywords = {} if dtype is None else {"dtype": dtype}
         with np.errstate(all="ignore"):
@@ -44,14 +42,6 @@ class ufunc:
         if not isinstance(x, (ndarray, *SCALARS)):
             raise TypeError(f"cupy.{self.name}: Unsupported type {type(x)}")
         return unbox(x)
-
-    def _check_loop(self, values):
-        """Refuse dtypes for which CuPy has compiled nothing (the sign of a complex number)."""
-        if any(len(set(loop)) > 1 for loop in self.loops):  # mixed loops, as in ldexp: left to NumPy
-            return
-        dtype = np.result_type(*values)
-        if not any(np.can_cast(dtype, loop[0]) for loop in self.loops):
-            raise TypeError(f"Wrong type ({dtype}) of arguments for cupy.{self.name}")
 
     def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
         if self.name not in ("add", "multiply"):
@@ -72,7 +62,7 @@ class ufunc:
 
 
 UFUNCS = {
-    name: ufunc(name, *entry[1:])
+    name: ufunc(name, *entry[1:3])
     for name, entry in NAMES["ns"].items()
     if entry[0] == "ufunc" and isinstance(getattr(np, name, None), np.ufunc)
 }
