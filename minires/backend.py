@@ -88,7 +88,7 @@ def _why_unavailable(runtime):
     """Say why CuPy finds no GPU, and the remedy. The driver's version is that of its CUDA: 12040 is CUDA 12.4."""
     driver, needed = runtime.driverGetVersion(), runtime.runtimeGetVersion()
     if driver == 0:
-        return "no NVIDIA driver is installed", 'install one, or use device "cpu"'
+        return "no NVIDIA driver is found", 'install one (start a container with --gpus all), or use device "cpu"'
     if driver // 1000 < needed // 1000:
         return f"the driver supports CUDA {driver // 1000}, CuPy was built for CUDA {needed // 1000}", INSTALL
     return "no GPU is visible", 'check nvidia-smi and the variable CUDA_VISIBLE_DEVICES, or use device "cpu"'

@@ -111,7 +111,7 @@ def cupy_without(available=True, driver=13000, runtime=13000, zeros=None, add=No
 INSUFFICIENT = "cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version"
 BROKEN = {
     "not installed": (None, "CuPy is not installed", "pip install"),
-    "no driver": (cupy_without(available=False, driver=0), "no NVIDIA driver is installed", "install one"),
+    "no driver": (cupy_without(available=False, driver=0), "no NVIDIA driver is found", "install one"),
     "old driver": (
         cupy_without(available=False, driver=12040),
         "the driver supports CUDA 12, CuPy was built for CUDA 13",

@@ -21,9 +21,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import cuda, linear_algebra
-from .device_array import ndarray
+from . import cuda, linear_algebra, methods
 from .counters import budget, watch
+from .cuda import is_available
+from .device_array import ndarray
 from .functions import FUNCTIONS
 from .operators import UFUNCS, ufunc
 from .table import NAMES, Unmodelled
@@ -33,10 +34,6 @@ __version__ = NAMES["version"]
 SHARED = """bool bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 intp float16 float32 float64 complex64
     complex128 number generic integer signedinteger unsignedinteger inexact floating complexfloating dtype finfo iinfo
     ndindex newaxis pi e inf nan euler_gamma s_ index_exp""".split()
-
-
-def is_available():
-    return cuda.is_available()
 
 
 linalg = SimpleNamespace(**{name: Unmodelled(f"linalg.{name}") for name in NAMES["linalg"]})
@@ -56,4 +53,4 @@ for _name in NAMES["ns"]:
         globals()[_name] = _modelled[_name] if _name in _modelled else Unmodelled(_name)
 for _name in NAMES["ndarray"]:
     if not hasattr(ndarray, _name):
-        setattr(ndarray, _name, Unmodelled(f"ndarray.{_name}"))
+        setattr(ndarray, _name, Unmodelled(f"ndarray.{_name}").as_attribute())

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 
 
-@dataclass
+@dataclass(eq=False)
 class Seen:
     """Events inside a ``with`` block: for each kind a list of ``"what at file:line"`` of the calling code."""
 
@@ -39,7 +39,7 @@ def watch():
     try:
         yield seen
     finally:
-        _watching[:] = [other for other in _watching if other is not seen]
+        _watching.remove(seen)
 
 
 @contextmanager

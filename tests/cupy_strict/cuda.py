@@ -32,6 +32,9 @@ class Device:
         return None
 
 
+DEVICE = Device()
+
+
 class Stream:
     """The one stream; work on it is done when it is asked for."""
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from . import cuda
 from .counters import record
-from .table import bind, parameters
 
 NARROW = tuple(np.dtype(t) for t in ("float16", "float32", "complex64"))
 WIDE = tuple(np.dtype(t) for t in ("float64", "complex128"))
@@ -43,6 +43,7 @@ class ndarray:
     itemsize = property(lambda self: self._host.itemsize)
     strides = property(lambda self: self._host.strides)
     flags = property(lambda self: Flags(self._host.flags))
+    device = property(lambda self: cuda.DEVICE)
     T = property(lambda self: ndarray(self._host.T))
     mT = property(lambda self: ndarray(self._host.mT))
     real = property(lambda self: ndarray(self._host.real))
@@ -201,7 +202,6 @@ def _index(key):
 def upload(host, what="asarray"):
     """A device copy of ``host``, in native byte order as in CuPy."""
     record("uploads", what)
-    record("launches", what)
     host = np.array(host)
     return ndarray(host.astype(host.dtype.newbyteorder("="), copy=False))
 
@@ -218,57 +218,8 @@ def note_leak(name, operands, results):
         record("leaks", f"{name} gives float64 from float32")
 
 
-def _reduction(name, names, launches=1):
-    """A method that takes CuPy's arguments only (no ``where=``, no ``initial=``) and gives a device array."""
-    signature = parameters("self, " + names)
-
-    def method(*args, **kwargs):
-        arguments = bind(f"ndarray.{name}", signature, args, kwargs)
-        array, out = arguments.pop("self"), arguments.pop("out", None)
-        if out is not None and not isinstance(out, ndarray):
-            raise TypeError("Output arguments type must be cupy.ndarray")
-        given = {key: refuse_host(name, value) for key, value in arguments.items() if value is not None}
-        record("launches", name, times=launches)
-        with np.errstate(all="ignore"):
-            host = np.asarray(getattr(array._host, name)(**given), order="C")
-        if "dtype" not in given:
-            note_leak(name, [array], [host])
-        if out is None:
-            return ndarray(host)
-        out._host[...] = host
-        return out
-
-    method.__name__ = name
-    return method
-
-
 def refuse_host(name, value):
     """Unbox a device array; refuse a NumPy array or list where CuPy wants the former."""
     if isinstance(value, (np.ndarray, list)):
         raise TypeError(f"{name}: Unsupported type {type(value)}")
     return unbox(value)
-
-
-# Launches and arguments as in CuPy 14.2
-for _name, _launches, _names in (
-    ("sum", 1, "axis=, dtype=, out=, keepdims="),
-    ("prod", 1, "axis=, dtype=, out=, keepdims="),
-    ("mean", 1, "axis=, dtype=, out=, keepdims="),
-    ("var", 3, "axis=, dtype=, out=, ddof=, keepdims="),
-    ("std", 4, "axis=, dtype=, out=, ddof=, keepdims="),
-    ("max", 1, "axis=, out=, keepdims="),
-    ("min", 1, "axis=, out=, keepdims="),
-    ("argmax", 1, "axis=, out=, dtype=, keepdims="),
-    ("argmin", 1, "axis=, out=, dtype=, keepdims="),
-    ("all", 1, "axis=, out=, keepdims="),
-    ("any", 1, "axis=, out=, keepdims="),
-    ("cumsum", 2, "axis=, dtype=, out="),
-    ("cumprod", 2, "axis=, dtype=, out="),
-    ("clip", 1, "min=, max=, out="),
-    ("round", 1, "decimals=, out="),
-    ("take", 1, "indices, axis=, out="),
-    ("argsort", 2, "axis=, kind="),
-    ("repeat", 2, "repeats, axis="),
-    ("conj", 1, "out="),
-):
-    setattr(ndarray, _name, _reduction(_name, _names, _launches))

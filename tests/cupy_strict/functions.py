@@ -4,23 +4,22 @@ import sys
 
 import numpy as np
 
-from .device_array import NO_HOST_FILL, ndarray, note_leak, unbox, upload
 from .counters import record
+from .device_array import NO_HOST_FILL, ndarray, note_leak, refuse_host, unbox, upload
 from .table import SIGNATURES, bind
 
-REDUCTIONS = {name: name for name in "sum prod mean var std max min argmax argmin all any cumsum cumprod".split()} | {
-    "amax": "max",
-    "amin": "min",
-}
+# these call the method of the same name, amax and amin that of max and min
+METHODS = """sum prod mean var std max min amax amin argmax argmin all any cumsum cumprod round take argsort
+    repeat""".split()
 # same memory, no kernel
 VIEWS = """transpose permute_dims matrix_transpose swapaxes moveaxis rollaxis expand_dims squeeze broadcast_to
     broadcast_arrays diagonal flip fliplr flipud rot90 split array_split hsplit vsplit dsplit
     atleast_1d atleast_2d atleast_3d""".split()
 # kernels launched, by the counts measured on CuPy 14.2 or by reading its source
 KERNELS = {
-    "where": 1, "clip": 1, "round": 1, "around": 1, "take": 1, "copy": 1, "copyto": 1, "outer": 1, "trace": 2,
+    "where": 1, "clip": 1, "copy": 1, "copyto": 1, "outer": 1, "trace": 2,
     "real": 0, "imag": 0, "angle": 1, "nan_to_num": 1, "isclose": 1, "allclose": 2, "array_equal": 2,
-    "tril": 1, "triu": 1, "diag": 2, "diff": 1, "roll": 2, "repeat": 2, "tile": 2, "argsort": 2, "sort": 2,
+    "tril": 1, "triu": 1, "diag": 2, "diff": 1, "roll": 2, "tile": 2, "sort": 2,
     "pad": 2, "concatenate": 2, "concat": 2, "stack": 2, "vstack": 2, "hstack": 2, "dstack": 2, "column_stack": 2,
     "meshgrid": 2, "take_along_axis": 6, "count_nonzero": 1, "ptp": 3,
 }  # fmt: skip
@@ -30,6 +29,8 @@ SYNCS = {"nonzero": 1, "argwhere": 1, "flatnonzero": 1, "unique": 1, "bincount":
 QUESTIONS = """result_type promote_types can_cast issubdtype isdtype broadcast_shapes ndim size shape iscomplexobj
     isrealobj isscalar may_share_memory shares_memory isfortran""".split()
 OF_ARRAYS = """concatenate concat stack vstack hstack dstack column_stack""".split()
+# parameters that take a device array or a number; in others, such as axes and shapes, a list is welcome
+OPERANDS = {"x", "y", "b", "a1", "a2", "a_min", "a_max", "indices", "src", "where"}
 
 
 def _device_only(name, value):
@@ -59,8 +60,11 @@ def function(name, launches):
 
     def call(*args, **kwargs):
         given = bind(name, signature, args, kwargs)
-        if not _is_device(name, args[0] if args else next(iter(given.values()))):
-            raise TypeError(f"cupy.{name}: Unsupported type {type(args[0]) if args else None}")
+        first = next(iter(given.values()))
+        if not _is_device(name, first[0] if name == "meshgrid" else first):
+            raise TypeError(f"cupy.{name}: Unsupported type {type(first)}")
+        for parameter in OPERANDS & given.keys():
+            refuse_host(f"cupy.{name}", given[parameter])
         if name in SYNCS or (name == "where" and len(given) == 1):
             record("syncs", name, times=SYNCS.get(name, 1))
         out = kwargs.get("out")
@@ -81,8 +85,9 @@ def function(name, launches):
     return call
 
 
-def reduction(name, method):
+def by_method(name):
     """``cupy.sum(a, ...)``, which is ``a.sum(...)``: of a NumPy array it would silently stay on the host."""
+    method = {"amax": "max", "amin": "min"}.get(name, name)
 
     def call(*args, **kwargs):
         given = bind(name, SIGNATURES[name], args, kwargs)
@@ -169,7 +174,7 @@ FUNCTIONS = (
     {name: function(name, 0) for name in VIEWS}
     | {name: function(name, launches) for name, launches in KERNELS.items()}
     | {name: function(name, 2) for name in SYNCS}
-    | {name: reduction(name, method) for name, method in REDUCTIONS.items()}
+    | {name: by_method(name) for name in METHODS}
     | {name: question(name) for name in QUESTIONS}
     | {name: creation(name) for name in CREATIONS}
     | {f.__name__: f for f in (array, asarray, ascontiguousarray, asnumpy, get_array_module, reshape, ravel)}

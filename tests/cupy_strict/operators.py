@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .device_array import SCALARS, ndarray, note_leak, refuse_host, unbox
 from .counters import record
+from .device_array import SCALARS, ndarray, note_leak, refuse_host, unbox
 from .table import NAMES
 
 

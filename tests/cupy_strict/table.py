@@ -60,3 +60,7 @@ class Unmodelled:
         raise NotImplementedError(f"cupy.{self.name} exists, but cupy_strict does not model it yet: add it there")
 
     __getitem__ = __call__
+
+    def as_attribute(self):
+        """For a class whose methods and plain attributes the table does not tell apart: reading it raises."""
+        return property(self)
