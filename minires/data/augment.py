@@ -1,0 +1,68 @@
+"""From bytes to what a network is fed: normalisation, and random changes that keep the class of an image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minires.errors import RangeError, ShapeError
+
+
+class Normalize:
+    """``y = (x / 255 - mean) / std`` for each channel.
+
+    mean, std: (C,), in units of [0, 1]. Take them from the training split for every split: ``Normalize.of(train)``.
+    Raises ShapeError where they do not fit together, RangeError for a std that is not positive and finite.
+    """
+
+    def __init__(self, mean, std):
+        self.mean, self.std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+        if self.mean.ndim != 1 or self.mean.shape != self.std.shape:
+            raise ShapeError(f"Normalize: mean has the shape {self.mean.shape} and std {self.std.shape}, expected (C,) "
+                             "twice: give one number a channel")
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()):
+            raise RangeError(f"Normalize: mean is {self.mean} and std {self.std}, expected finite numbers and std > 0: "
+                             "a channel that is the same everywhere carries nothing; drop it")
+
+    @classmethod
+    def of(cls, dataset):
+        """Normalise by the mean and standard deviation of ``dataset``."""
+        return cls(*dataset.mean_std())
+
+    def __call__(self, images, dtype=np.float32):
+        """images: (B, C, H, W) uint8. Returns (B, C, H, W) of ``dtype``, C-contiguous."""
+        if images.ndim != 4 or images.shape[1] != len(self.mean):
+            raise ShapeError(f"Normalize: images have the shape {images.shape}, expected {len(self.mean)} channels "
+                             "(axis 1): normalise with the mean and std of this data set")
+        scale, shift = 1 / (255 * self.std), -self.mean / self.std
+        y = np.multiply(images, scale.astype(dtype)[:, None, None], dtype=dtype, order="C")
+        y += shift.astype(dtype)[:, None, None]
+        return y
+
+
+@dataclass(frozen=True)
+class CropFlip:
+    """Random crop after padding, and random horizontal flip (He et al. 2015, arXiv:1512.03385, section 4.2).
+
+    pad: pixels of zeros (black) put on each side of the raw image before a crop of the original size is drawn.
+    flip: whether each image is mirrored with probability 1/2.
+    """
+
+    pad: int = 4
+    flip: bool = True
+
+    def __post_init__(self):
+        if self.pad < 0:
+            raise RangeError(f"CropFlip: pad is {self.pad}, expected 0 or more: give the pixels added on each side")
+
+    def __call__(self, images, rng):
+        """images: (B, C, H, W) uint8, left as they are; rng: numpy.random.Generator. Returns (B, C, H, W) uint8."""
+        count, _, height, width = images.shape
+        top, left = rng.integers(0, 2 * self.pad + 1, size=(2, count))
+        mirrored = rng.random(count) < 0.5
+        sides = (self.pad, self.pad)
+        padded = np.pad(images, ((0, 0), (0, 0), sides, sides))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
+        cropped = windows[np.arange(count), :, top, left]
+        if self.flip:
+            cropped[mirrored] = cropped[mirrored, :, :, ::-1]
+        return cropped

@@ -1,0 +1,73 @@
+"""Reading files that may be truncated, oversized or hostile, with memory bounded by what was announced."""
+
+import gzip
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+
+from minires.errors import DataFileError
+
+CHUNK = 1 << 20
+AGAIN = "the file is damaged or of another kind; fetch it again"
+
+
+def broken(path, field, found, expected, remedy=AGAIN):
+    """The DataFileError of a ``field`` of the file at ``path`` that has the value ``found``."""
+    return DataFileError(f"{path}: {field} is {found}, expected {expected}: {remedy}")
+
+
+@contextmanager
+def reading(path):
+    """Turn what the operating system and the decompressor raise inside the block into DataFileError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DataFileError(f"{path}: there is no such file: check the path") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataFileError(f"{path}: cannot be read ({reason}): {AGAIN}") from error
+
+
+@contextmanager
+def open_bytes(path):
+    """Open the file as bytes, unpacking gzip on the way.
+
+    The first two bytes decide, not the name: browsers unpack downloads and leave the name as it was.
+    """
+    with open(path, "rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        if packed:
+            with gzip.GzipFile(fileobj=raw) as stream:
+                yield stream
+        else:
+            yield raw
+
+
+def read_at_most(stream, count):
+    """Read ``count`` bytes, or fewer where the stream ends; memory follows what is there, not ``count``."""
+    data = bytearray()
+    while len(data) < count:
+        chunk = stream.read(min(CHUNK, count - len(data)))
+        if not chunk:
+            break
+        data += chunk
+    return data
+
+
+def read_file(path, limit):
+    """Return the bytes of a file of at most ``limit`` bytes. Raises DataFileError."""
+    with reading(path):
+        size = Path(path).stat().st_size
+        if size > limit:
+            raise broken(path, "file size", f"{size} bytes", f"at most {limit} bytes")
+        with open(path, "rb") as stream:
+            return read_at_most(stream, limit)
+
+
+def check_labels(path, labels, classes):
+    """Raise DataFileError unless every label lies in 0 … ``classes`` - 1."""
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        first = int(outside.argmax())
+        raise broken(path, f"label {first}", int(labels[first]), f"0 to {classes - 1}")

@@ -1,0 +1,103 @@
+"""Batches in an order that depends on seed, epoch and batch number alone, prepared ahead by one thread."""
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from minires.errors import DTypeError, RangeError
+
+
+class Loader:
+    """Batches of a data set.
+
+    seed: int; every random decision derives from (seed, epoch, batch number), so a resumed run sees the same bits.
+    shuffle: a new order each epoch, for training. augment: ``f(images, rng) -> images``, on uint8; None: as they are.
+    normalize: ``f(images, dtype) -> x``, such as :class:`Normalize`; None: values in [0, 1].
+    dtype: of x, float32 or float64. drop_last: leave out the last batch where it is smaller than the others.
+    prefetch: batches prepared ahead of the one in use; 0: none, and no thread.
+    Raises RangeError, and DTypeError for a dtype that is not one of the two.
+    """
+
+    def __init__(self, dataset, batch_size, *, seed, shuffle, augment=None, normalize=None, dtype=np.float32,
+                 drop_last=False, prefetch=2):
+        self.dataset = dataset
+        self.batch_size = at_least("batch_size", batch_size, 1)
+        self.seed = at_least("seed", seed, 0)
+        self.prefetch = at_least("prefetch", prefetch, 0)
+        self.shuffle = shuffle
+        self.augment = augment
+        self.normalize = normalize or to_unit_interval
+        self.dtype = np.dtype(dtype)
+        self.drop_last = drop_last
+        if self.dtype not in (np.float32, np.float64):
+            raise DTypeError(f"Loader: dtype is {self.dtype}, expected float32 or float64: convert on the device")
+        self.check_last_batch()
+
+    def check_last_batch(self):
+        images = f"the {len(self.dataset)} images of {self.dataset.name} in batches of {self.batch_size}"
+        if len(self) == 0:
+            raise RangeError(f"Loader: {images} give no batch with drop_last=True: take a smaller batch_size")
+        single = not self.drop_last and self.batch_size > 1 and len(self.dataset) % self.batch_size == 1
+        if self.shuffle and single:
+            raise RangeError(f"Loader: {images} leave a last batch of 1 image, expected 2 or more, because batch norm "
+                             "cannot train on one: set drop_last=True or take another batch_size")
+
+    def __len__(self):
+        """Number of batches in an epoch."""
+        full, rest = divmod(len(self.dataset), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    def epoch(self, epoch, start=0):
+        """Iterate over the batches ``start``, ``start`` + 1, … of an epoch.
+
+        Yields ``(x, labels)``: x (B, C, H, W) of the loader's dtype, C-contiguous; labels (B,) int64. What an
+        exception in the background raises, the iterator raises. Leaving the loop early ends the thread when the
+        iterator is closed or forgotten.
+        """
+        at_least("epoch", epoch, 0)
+        if not 0 <= start <= len(self):
+            raise RangeError(f"Loader: start is {start}, expected 0 to {len(self)}, the batches of an epoch: "
+                             "resume with the batch_size and drop_last of the interrupted run")
+        return self._batches(epoch, start)
+
+    def _batches(self, epoch, start):
+        order = self._order(epoch)
+        if self.prefetch == 0:
+            for index in range(start, len(self)):
+                yield self._batch(order, epoch, index)
+            return
+        waiting = deque()
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="minires-loader")
+        try:
+            for index in range(start, len(self)):
+                waiting.append(pool.submit(self._batch, order, epoch, index))
+                if len(waiting) > self.prefetch:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _order(self, epoch):
+        count = len(self.dataset)
+        return np.random.default_rng([self.seed, epoch]).permutation(count) if self.shuffle else np.arange(count)
+
+    def _batch(self, order, epoch, index):
+        rows = order[index * self.batch_size : (index + 1) * self.batch_size]
+        images = self.dataset.images[rows]
+        if self.augment is not None:
+            # + 1, since numpy.random.SeedSequence takes [seed, epoch, 0] for [seed, epoch], the seed of the order
+            images = self.augment(images, np.random.default_rng([self.seed, epoch, index + 1]))
+        return self.normalize(images, self.dtype), self.dataset.labels[rows]
+
+
+def to_unit_interval(images, dtype):
+    """images uint8 -> values in [0, 1]."""
+    return np.divide(images, 255, dtype=dtype, order="C")
+
+
+def at_least(name, value, low):
+    if not isinstance(value, (int, np.integer)) or value < low:
+        raise RangeError(f"Loader: {name} is {value!r}, expected an integer of {low} or more: correct it")
+    return int(value)
