@@ -1,0 +1,42 @@
+"""Training: optimisers, schedules, the loop, and checkpoints from which it goes on bit for bit."""
+
+from .checkpoint import Checkpoint, Position, load_checkpoint, load_model, load_weights, save_checkpoint, save_weights
+from .config import TrainConfig, build_model
+from .fit import Result, fit, resume
+from .interrupt import Interrupted
+from .log import draw_curves, read_metrics
+from .optim import SGD, AdamW
+from .schedule import constant, cosine, learning_rate, one_cycle, steps, warmup
+from .step import Evaluation, evaluate, evaluate_batches, train_step
+from .training import build_optimizer
+
+__all__ = [
+    "AdamW",
+    "Checkpoint",
+    "Evaluation",
+    "Interrupted",
+    "Position",
+    "Result",
+    "SGD",
+    "TrainConfig",
+    "build_model",
+    "build_optimizer",
+    "constant",
+    "cosine",
+    "draw_curves",
+    "evaluate",
+    "evaluate_batches",
+    "fit",
+    "learning_rate",
+    "load_checkpoint",
+    "load_model",
+    "load_weights",
+    "one_cycle",
+    "read_metrics",
+    "resume",
+    "save_checkpoint",
+    "save_weights",
+    "steps",
+    "train_step",
+    "warmup",
+]

@@ -1,0 +1,189 @@
+"""Checkpoints: one file that holds all that a training needs to go on as if it had never stopped."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..backend import device_of, to_device, to_numpy
+from ..errors import CheckpointError, NumericError
+from ..data import Normalize
+from .config import TrainConfig, build_model
+from .files import read_tensors, write_tensors
+
+FILE = "checkpoint.safetensors"
+CHECKPOINT, WEIGHTS = "minires checkpoint 1", "minires weights 1"
+MODEL, OPTIMIZER = "model.", "optimizer."  # what the names of the tensors begin with
+
+
+@dataclass
+class Position:
+    """How far a training has come, all counted from 0, and the sums over the images of the current epoch."""
+
+    epoch: int = 0  # epochs completed, evaluation included
+    batch: int = 0  # batches completed in the current epoch
+    step: int = 0  # steps completed in all
+    images: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seconds: float = 0.0  # time spent so far, in all sessions
+
+
+@dataclass
+class Checkpoint:
+    """A checkpoint that has been read and found undamaged; nothing has been put into a model yet."""
+
+    path: Path
+    config: TrainConfig
+    data: dict  # of the training images: classes (names), channels, mean and std of each channel
+    position: Position
+    summary: dict  # the line of the last epoch in metrics.jsonl; empty before its end
+    generators: dict  # {path: state of a numpy bit generator}
+    tensors: dict  # {name: NumPy array}
+
+    def build_model(self):
+        """The model of the configuration, with the weights of this checkpoint, on the CPU."""
+        model = build_model(self.config, num_classes=len(self.data["classes"]), in_channels=self.data["channels"])
+        self.restore(model)
+        return model
+
+    def normalize(self):
+        """The normalisation of the training images, for the images that the model is to classify."""
+        return Normalize(self.data["mean"], self.data["std"])
+
+    def restore(self, model, optimizer=None):
+        """Put weights, buffers, random states and, if given, the state of ``optimizer`` in place; all or nothing.
+
+        Raises :class:`~minires.errors.CheckpointError` that lists every name, shape and dtype that does not fit.
+        """
+        wanted = (MODEL,) if optimizer is None else (MODEL, OPTIMIZER)
+        tensors = {name: array for name, array in self.tensors.items() if name.startswith(wanted)}
+        generators = dict(model.generators())
+        problems = _differences(tensors, _buffers(model, optimizer)) + _differences_of_rngs(self.generators, generators)
+        _put(self.path, problems, tensors, _buffers(model, optimizer))
+        for path, rng in generators.items():
+            rng.bit_generator.state = self.generators[path]
+
+
+def save_checkpoint(path, model, optimizer, *, config, data, position, summary=None):
+    """Write the state of a training into the file ``path``; the older file stays until the new one is whole.
+
+    Raises :class:`~minires.errors.NumericError` where a weight is NaN or infinite, so that the last
+    good checkpoint stays, and :class:`~minires.errors.CheckpointError` where the disk fails.
+    """
+    position = vars(position) | {"loss_sum": float(position.loss_sum), "correct": int(position.correct)}
+    state = {
+        "config": config.to_dict(),
+        "data": data,
+        "position": position,
+        "summary": summary or {},
+        "generators": {name: _plain(rng.bit_generator.state) for name, rng in model.generators()},
+    }
+    _write(path, _buffers(model, optimizer), {"format": CHECKPOINT, "state": json.dumps(state)})
+
+
+def load_checkpoint(path):
+    """Read and verify a checkpoint: ``path`` is the file or the folder of its run. Returns a :class:`Checkpoint`.
+
+    Raises :class:`~minires.errors.CheckpointError` unless every byte is as it was written.
+    """
+    path = Path(path)
+    path = path / FILE if path.is_dir() else path
+    tensors, texts = read_tensors(path)
+    if texts.get("format") != CHECKPOINT:
+        raise CheckpointError(
+            f"{path} has the format {texts.get('format')!r}, expected {CHECKPOINT!r}: "
+            "use load_weights for a file of weights, or the minires that wrote it"
+        )
+    try:
+        state = json.loads(texts["state"])
+        config, position = TrainConfig.from_dict(state["config"]), Position(**state["position"])
+        return Checkpoint(path, config, state["data"], position, state["summary"], state["generators"], tensors)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} holds settings that this minires cannot read: {error}: use the version that wrote it"
+        ) from error
+
+
+def load_model(path):
+    """Return ``(model, checkpoint)``: the trained model of a checkpoint file or run folder, on the CPU."""
+    checkpoint = load_checkpoint(path)
+    return checkpoint.build_model(), checkpoint
+
+
+def save_weights(path, model):
+    """Write the parameters and buffers of ``model`` alone into the safetensors file ``path``."""
+    _write(path, dict(model.tensors()), {"format": WEIGHTS})
+
+
+def load_weights(path, model):
+    """Put the weights of a file of :func:`save_weights`, or of a checkpoint, into ``model``; all or nothing."""
+    tensors, texts = read_tensors(path)
+    if texts.get("format") == CHECKPOINT:
+        tensors = {name.removeprefix(MODEL): a for name, a in tensors.items() if name.startswith(MODEL)}
+    buffers = dict(model.tensors())
+    _put(path, _differences(tensors, buffers), tensors, buffers)
+
+
+def _buffers(model, optimizer=None):
+    """``{name in the file: Buffer}``."""
+    buffers = {MODEL + path: buffer for path, buffer in model.tensors()}
+    if optimizer is not None:
+        buffers |= {OPTIMIZER + path: buffer for path, buffer in optimizer.tensors()}
+    return buffers
+
+
+def _write(path, buffers, texts):
+    arrays = {name: to_numpy(buffer.data) for name, buffer in buffers.items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            bad = int(np.count_nonzero(~np.isfinite(array)))
+            raise NumericError(
+                f"{name}: {bad} of {array.size} values are NaN or infinite, expected none; {path} was left as it was: "
+                "lower the learning rate, or lengthen the warm-up"
+            )
+    write_tensors(path, arrays, texts)
+
+
+def _differences(tensors, buffers):
+    """One line for each name, shape or dtype in which the arrays of a file differ from the Buffers they are for."""
+    lines = [f"missing in the file: {name} {_kind(buffers[name].data)}" for name in buffers if name not in tensors]
+    lines += [f"unknown to the model: {name} {_kind(array)}" for name, array in tensors.items() if name not in buffers]
+    for name, buffer in buffers.items():
+        if name in tensors and _kind(tensors[name]) != _kind(buffer.data):
+            lines.append(f"{name}: {_kind(tensors[name])} in the file, {_kind(buffer.data)} in the model")
+    return lines
+
+
+def _differences_of_rngs(states, generators):
+    lines = [f"missing in the file: random state of {path}" for path in generators if path not in states]
+    lines += [f"unknown to the model: random state of {path}" for path in states if path not in generators]
+    for path, rng in generators.items():
+        expected = type(rng.bit_generator).__name__
+        found = states[path].get("bit_generator") if path in states else expected
+        if found != expected:
+            lines.append(f"{path}: random state of {found} in the file, {expected} in the model")
+    return lines
+
+
+def _put(path, problems, tensors, buffers):
+    if problems:
+        raise CheckpointError(
+            f"{path} does not fit: {len(problems)} differences, expected none:\n  " + "\n  ".join(problems)
+            + "\nbuild the model and the optimizer with the settings that the file was written with"
+        )
+    arrays = {name: to_device(tensors[name], device_of(buffer.data)) for name, buffer in buffers.items()}
+    for name, buffer in buffers.items():
+        buffer.data[...] = arrays[name]  # in place: optimisers and compiled models may hold the array
+
+
+def _kind(array):
+    return f"{tuple(array.shape)} {array.dtype}"
+
+
+def _plain(value):
+    """The state of a bit generator with its arrays as lists, as JSON needs it; NumPy takes lists back."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value

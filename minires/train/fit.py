@@ -1,0 +1,101 @@
+"""fit and resume: from a configuration, or a folder of results, to a trained network."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import CheckpointError, RangeError, StateError
+from .checkpoint import FILE, load_checkpoint
+from .files import only_user, write_atomically
+from .log import METRICS
+from .training import Training, resume_command
+
+# what may differ between the parts of a run: where it computes and how often it saves, never what it computes
+CHANGEABLE = ("device", "data_dir", "prefetch", "checkpoint_every")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The end of a training: losses and accuracies of the last epoch; ``seconds`` counts all its parts."""
+
+    run_dir: str
+    epochs: int
+    steps: int
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+
+
+def fit(config, *, model=None, data=None):
+    """Train as the :class:`~minires.train.TrainConfig` says and return a :class:`Result`.
+
+    Writes config.json, metrics.jsonl, curves.png and checkpoint.safetensors into ``config.run_dir``.
+    model: a Layer to train instead of the one that the configuration names. data: a pair (training, test) of
+    :class:`~minires.data.Dataset` instead of the one it names. To resume, pass the same again.
+
+    Raises :class:`~minires.train.Interrupted` after Ctrl-C or SIGTERM, with the state saved,
+    :class:`~minires.errors.NumericError` where the loss is NaN or infinite, and
+    :class:`~minires.errors.StateError` where the folder holds a run already.
+    """
+    run_dir = _make_run_dir(config)
+    config = replace(config, run_dir=str(run_dir), data=config.data if data is None else data[0].name)
+    with only_user(run_dir):
+        for name in (FILE, METRICS):
+            if (run_dir / name).exists():
+                raise StateError(
+                    f"{run_dir} holds {name} of an earlier run, expected none: "
+                    f"choose another run_dir, or go on with {resume_command(run_dir)}"
+                )
+        training = Training(config, model, data)
+        training.save()  # before anything else, so that a run can be resumed from its first moment
+        write_atomically(run_dir / "config.json", config.to_json().encode())
+        return _run(training)
+
+
+def resume(run_dir, *, model=None, data=None, **changes):
+    """Continue the training in the folder ``run_dir`` from its checkpoint and return a :class:`Result`.
+
+    Weights and metrics end exactly as if the training had never stopped. ``changes`` may set the fields device,
+    data_dir, prefetch and checkpoint_every of the configuration anew. model, data and errors: see :func:`fit`.
+    """
+    run_dir = Path(run_dir)
+    if not run_dir.is_dir():
+        raise CheckpointError(f"{run_dir} is not a folder, expected the folder of a run: check the path")
+    for name in changes:
+        if name not in CHANGEABLE:
+            raise RangeError(f"{name} cannot change when a run resumes, only {', '.join(CHANGEABLE)}: start a new run")
+    with only_user(run_dir):
+        checkpoint = load_checkpoint(run_dir)
+        training = Training(replace(checkpoint.config, run_dir=str(run_dir), **changes), model, data)
+        training.restore(checkpoint)
+        return _run(training)
+
+
+def _run(training):
+    training.run()
+    scores = ("epochs", "steps", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
+    last = training.summary | {"epochs": training.position.epoch, "steps": training.position.step}
+    return Result(run_dir=training.config.run_dir, **{name: last[name] for name in scores})
+
+
+def _make_run_dir(config):
+    """The folder of the configuration, or a new one below runs/ with a name to recognise; it exists on return."""
+    if config.run_dir is not None:
+        return _make_folder(Path(config.run_dir), exist_ok=True)
+    name, number = f"{config.model}-{config.data}-seed{config.seed}", 1
+    while True:
+        try:
+            return _make_folder(Path("runs") / (name if number == 1 else f"{name}-{number}"), exist_ok=False)
+        except FileExistsError:
+            number += 1
+
+
+def _make_folder(path, exist_ok):
+    try:
+        path.mkdir(parents=True, exist_ok=exist_ok)
+    except OSError as error:
+        if isinstance(error, FileExistsError) and not exist_ok:
+            raise
+        raise CheckpointError(f"{path} cannot be made ({error.strerror}), expected a folder: choose another") from error
+    return path

@@ -1,0 +1,142 @@
+"""What a training reports: metrics.jsonl for programs, curves.png for the eye, progress on stderr."""
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..errors import CheckpointError
+from .files import write_atomically
+
+METRICS, CURVES = "metrics.jsonl", "curves.png"
+TRAIN, TEST = "tab:blue", "tab:orange"
+
+
+class MetricsLog:
+    """The file metrics.jsonl of a run: JSON objects, one a line, of kind "step" or "epoch".
+
+    "step" counts from 1. "epoch" is the number of epochs completed, with the part of the current one.
+
+    Opened at a step and a number of completed epochs, it drops whatever an interrupted run wrote after
+    them, so that in the end the file is that of a run without interruption, but for the seconds.
+    """
+
+    def __init__(self, run_dir, *, step=0, epoch=0):
+        self.path = Path(run_dir) / METRICS
+        kept = [row for row in read_metrics(run_dir) if _is_before(row, step, epoch)]
+        write_atomically(self.path, "".join(map(_line, kept)).encode())
+        self.file = open(self.path, "a")
+
+    def write(self, kind, **fields):
+        """Append a line; it survives the end of the process, and a loss of power after :meth:`sync`."""
+        row = {"kind": kind, **fields}
+        try:
+            self.file.write(_line(row))
+            self.file.flush()
+        except OSError as error:
+            raise CheckpointError(f"{self.path} cannot be written ({error}): make room, then resume the run") from error
+        return row
+
+    def sync(self):
+        os.fsync(self.file.fileno())
+
+    def close(self):
+        self.file.close()
+
+
+def read_metrics(run_dir):
+    """The lines of a run's metrics.jsonl as a list of dicts; [] where there is none. A torn last line is left out."""
+    path = Path(run_dir) / METRICS
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def draw_curves(run_dir, title=""):
+    """Draw loss and accuracy of metrics.jsonl into curves.png; where matplotlib is missing, say how to get it."""
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
+    except ImportError:
+        print(f"{CURVES} is not drawn, matplotlib is missing: pip install matplotlib", file=sys.stderr)
+        return
+    rows = read_metrics(run_dir)
+    epochs = [row for row in rows if row["kind"] == "epoch"]
+    steps = [row for row in rows if row["kind"] == "step"]
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    loss.plot(
+        [row["epoch"] for row in steps],
+        [row["loss"] for row in steps],
+        color=TRAIN, alpha=0.3, linewidth=1, label="train, one batch",
+    )
+    for axes, name, scale in ((loss, "loss", 1), (accuracy, "accuracy", 100)):
+        for split, color in (("train", TRAIN), ("test", TEST)):
+            values = [scale * row[f"{split}_{name}"] for row in epochs]
+            axes.plot([row["epoch"] for row in epochs], values, color=color, marker="o", markersize=3, label=split)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    loss.set_ylabel("cross-entropy")
+    loss.set_ylim(bottom=0)
+    accuracy.set_ylabel("accuracy in %")
+    figure.suptitle(title)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=150)
+    write_atomically(Path(run_dir) / CURVES, picture.getvalue())
+
+
+class Progress:
+    """Progress on stderr: a bar over the steps of an epoch where stderr is a terminal, a line an epoch elsewhere."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+        self.terminal = sys.stderr.isatty()
+        self.bar = None
+
+    def begin(self, epoch, batches, done):
+        """Epoch ``epoch`` (from 0) starts, ``done`` of its batches were trained earlier."""
+        if self.terminal:
+            label = f"epoch {epoch + 1}/{self.epochs}"
+            self.bar = tqdm(total=batches, initial=done, desc=label, unit="step", leave=False, file=sys.stderr)
+
+    def step(self):
+        if self.bar is not None:
+            self.bar.update()
+
+    def loss(self, value):
+        if self.bar is not None:
+            self.bar.set_postfix_str(f"loss {value:.3f}", refresh=False)
+
+    def epoch(self, row):
+        """The epoch is over; ``row`` is its line of metrics.jsonl."""
+        self.close()
+        print(
+            f"epoch {row['epoch']}/{self.epochs}   "
+            f"train loss {row['train_loss']:.4f}  accuracy {row['train_accuracy']:.2%}   "
+            f"test loss {row['test_loss']:.4f}  accuracy {row['test_accuracy']:.2%}   {row['seconds']:.0f} s",
+            file=sys.stderr,
+        )
+
+    def close(self):
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def _line(row):
+    return json.dumps(row) + "\n"
+
+
+def _is_before(row, step, epoch):
+    return row["epoch"] <= epoch if row["kind"] == "epoch" else row["step"] <= step

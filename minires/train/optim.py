@@ -1,0 +1,158 @@
+"""Optimisers: they change ``Param.data`` in place from ``Param.grad``, by PyTorch's update rules.
+
+The state of an optimiser is held in Buffers with paths, like that of a layer, so that a checkpoint
+stores both in the same way. No step waits for a GPU.
+"""
+
+import math
+
+import numpy as np
+
+from ..backend import xp_of
+from ..errors import DTypeError, RangeError, StateError
+from ..layers.base import Buffer, Param, number
+
+
+class SGD:
+    """Stochastic gradient descent with momentum v and weight decay w.
+
+        g = grad + w p        v <- momentum v + g        p <- p - lr v
+        Nesterov:                                        p <- p - lr (g + momentum v)
+
+    params: pairs (path, Param), as ``model.params()`` yields them. ``decay_all=False`` spares parameters
+    with one axis (batch norm's gamma and beta, biases) the weight decay.
+    Sutskever et al. 2013, "On the importance of initialization and momentum", in PyTorch's form: the
+    learning rate stands outside v.
+    """
+
+    def __init__(self, params, lr, *, momentum=0.9, nesterov=False, weight_decay=0.0, decay_all=True):
+        self.params = _pairs(params)
+        self.lr = _positive(self, lr=lr)
+        self.momentum = _fraction(self, momentum=momentum)
+        self.weight_decay = _not_negative(self, weight_decay=weight_decay)
+        if nesterov and self.momentum == 0:
+            raise RangeError("momentum is 0, nesterov needs more: set momentum=0.9 or nesterov=False", "SGD")
+        self.nesterov = nesterov
+        self.decay_all = decay_all
+        self.velocity = _zeros_like(self.params) if self.momentum else {}
+
+    def step(self, lr=None):
+        """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor."""
+        lr = self.lr if lr is None else _positive(self, lr=lr)
+        _check_state(self, self.velocity)
+        for path, p in self.params:
+            g = p.grad
+            if self.weight_decay and _decays(p, self.decay_all):
+                g = g + self.weight_decay * p.data
+            if self.momentum:
+                v = self.velocity[path].data
+                v *= self.momentum
+                v += g
+                g = g + self.momentum * v if self.nesterov else v
+            p.data -= lr * g
+
+    def tensors(self):
+        """Yield ``(path, Buffer)`` for all that a checkpoint must hold."""
+        return ((f"velocity.{path}", v) for path, v in self.velocity.items())
+
+
+class AdamW:
+    """Adam with decoupled weight decay w; g = grad, t counts the steps from 1.
+
+        p <- (1 - lr w) p
+        m <- b1 m + (1 - b1) g                  v <- b2 v + (1 - b2) g^2
+        p <- p - lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)
+
+    params and ``decay_all``: see :class:`SGD`. Loshchilov and Hutter 2019, "Decoupled Weight Decay
+    Regularization", algorithm 2, with w multiplied by lr as in PyTorch.
+    """
+
+    def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, decay_all=True):
+        self.params = _pairs(params)
+        self.lr = _positive(self, lr=lr)
+        self.betas = tuple(_fraction(self, betas=beta) for beta in betas)
+        self.eps = _positive(self, eps=eps)
+        self.weight_decay = _not_negative(self, weight_decay=weight_decay)
+        self.decay_all = decay_all
+        self.steps = Buffer(np.zeros((), np.int64))  # on the CPU always: read at every step
+        self.mean, self.square = _zeros_like(self.params), _zeros_like(self.params)
+
+    def step(self, lr=None):
+        """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor."""
+        lr = self.lr if lr is None else _positive(self, lr=lr)
+        _check_state(self, self.mean)
+        self.steps.data += 1
+        b1, b2 = self.betas
+        rate = lr / (1 - b1 ** int(self.steps.data))
+        root = math.sqrt(1 - b2 ** int(self.steps.data))
+        for path, p in self.params:
+            g, m, v = p.grad, self.mean[path].data, self.square[path].data
+            if self.weight_decay and _decays(p, self.decay_all):
+                p.data *= 1 - lr * self.weight_decay
+            m *= b1
+            m += (1 - b1) * g
+            v *= b2
+            v += (1 - b2) * g * g
+            p.data -= rate * m / (xp_of(v).sqrt(v) / root + self.eps)
+
+    def tensors(self):
+        """Yield ``(path, Buffer)`` for all that a checkpoint must hold."""
+        yield "steps", self.steps
+        for name, buffers in (("mean", self.mean), ("square", self.square)):
+            for path, buffer in buffers.items():
+                yield f"{name}.{path}", buffer
+
+
+def _decays(p, decay_all):
+    return decay_all or p.data.ndim > 1
+
+
+def _pairs(params):
+    pairs = list(params)
+    if not pairs:
+        raise StateError("the optimiser got no parameters, expected at least one: pass model.params()")
+    for pair in pairs:
+        if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], Param)):
+            raise DTypeError(f"params holds a {type(pair).__name__}, expected pairs (path, Param): pass model.params()")
+    paths = [path for path, _ in pairs]
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise StateError(f"{paths.count(twice)} parameters are called {twice!r}, expected 1: rename them")
+    return pairs
+
+
+def _zeros_like(params):
+    return {path: Buffer(xp_of(p.data).zeros_like(p.data)) for path, p in params}
+
+
+def _check_state(optimiser, buffers):
+    """The model may have moved since the optimiser was made; types are compared as that is cheap and never waits."""
+    for path, p in optimiser.params:
+        if path in buffers:
+            found, state = p.data, buffers[path].data
+            if type(found) is not type(state) or found.dtype != state.dtype:
+                raise StateError(
+                    f"{path} is now {found.dtype} ({type(found).__module__}), the optimiser was made for {state.dtype} "
+                    f"({type(state).__module__}): make the optimiser after model.to(...)",
+                    type(optimiser).__name__,
+                )
+
+
+def _positive(optimiser, **setting):
+    return _inside(optimiser, setting, "a finite number above 0", lambda v: 0 < v < math.inf)
+
+
+def _not_negative(optimiser, **setting):
+    return _inside(optimiser, setting, "a finite number of at least 0", lambda v: 0 <= v < math.inf)
+
+
+def _fraction(optimiser, **setting):
+    return _inside(optimiser, setting, "a number from 0 to below 1", lambda v: 0 <= v < 1)
+
+
+def _inside(optimiser, setting, expected, holds):
+    value = number(optimiser, **setting)
+    if not holds(value):
+        (name,) = setting
+        raise RangeError(f"{name} is {value}, expected {expected}: change {name}", type(optimiser).__name__)
+    return value

@@ -1,0 +1,58 @@
+"""Learning rates as pure functions of the step index: ``step`` counts from 0, ``total`` is the number of steps.
+
+A schedule keeps no state, so that a resumed training needs to know nothing but its step.
+"""
+
+import math
+
+
+def constant(step, *, lr):
+    """lr."""
+    return lr
+
+
+def steps(step, *, lr, milestones, gamma=0.1):
+    """lr gamma^k, where k of the ``milestones`` (step indices) have been reached."""
+    return lr * gamma ** sum(step >= milestone for milestone in milestones)
+
+
+def cosine(step, *, lr, total):
+    """lr (1 + cos(pi step / total)) / 2: from lr down to 0. Loshchilov and Hutter 2017, "SGDR", eq. 5."""
+    return lr * (1 + math.cos(math.pi * step / total)) / 2
+
+
+def one_cycle(step, *, lr, total, rise=0.3, start=1 / 25, end=1 / 25e4):
+    """From ``start`` lr up to lr in the first part ``rise`` of the steps, then down to ``end`` lr, along cosines.
+
+    Smith and Topin 2018, "Super-Convergence", with the cosines and the defaults of PyTorch's OneCycleLR.
+    """
+    top = rise * total - 1  # as in PyTorch; 0 or less where the rise is shorter than two steps
+    if step < top:
+        return lr * _ease(start, 1, step / top)
+    return lr * _ease(1, end, min(1, (step - top) / max(1, total - 1 - top)))
+
+
+def warmup(step, *, length):
+    """A factor that rises linearly from 1/length at step 0 to 1 at step length - 1; 1 everywhere where length is 0.
+
+    Goyal et al. 2017, "Accurate, Large Minibatch SGD", section 2.2.
+    """
+    return min(1.0, (step + 1) / length) if length else 1.0
+
+
+def learning_rate(config, step, total):
+    """The learning rate of ``step`` under a :class:`~minires.train.TrainConfig`: the schedule times the warm-up."""
+    lr = {
+        "constant": lambda: constant(step, lr=config.lr),
+        "steps": lambda: steps(
+            step, lr=config.lr, milestones=[round(part * total) for part in config.milestones], gamma=config.gamma
+        ),
+        "cosine": lambda: cosine(step, lr=config.lr, total=total),
+        "one-cycle": lambda: one_cycle(step, lr=config.lr, total=total),
+    }[config.schedule]()
+    return lr * warmup(step, length=config.warmup)
+
+
+def _ease(a, b, part):
+    """a at part 0, b at part 1, half a period of a cosine between."""
+    return b + (a - b) * (1 + math.cos(math.pi * part)) / 2
