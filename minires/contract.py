@@ -36,13 +36,13 @@ def check_layer(make, x, *, method="complex", seed=0):
 
     In training and in evaluation:
 
-    * forward returns (y, cache); y and dx have the dtype and device of x, dx its shape; x, dy and every parameter
-      stay as they are; evaluation changes nothing at all, training only buffers and random states
+    * forward returns (y, cache), y finite; y and dx have the dtype and device of x, dx its shape; x, dy and every
+      parameter stay as they are; evaluation changes nothing at all, training only buffers and random states
     * backward adds to each gradient, is linear in dy, and may be called again with the same cache
     * the memory layout of x and dy does not matter: transposed, reversed, strided, byte-swapped, read-only
     * the cache is returned, not kept: other forwards in between do not disturb a backward
     * the gradients of x and of every parameter are right (:func:`~minires.gradcheck.gradcheck`), also where x is
-      rounded, so that it has ties and sits on kinks, and in float32
+      rounded, so that it has ties and sits on kinks (unless forward is not finite there), and in float32
 
     >>> import numpy as np
     >>> from minires.layers import ReLU
@@ -51,17 +51,15 @@ def check_layer(make, x, *, method="complex", seed=0):
     """
     x = as_floats(x)
     rng = np.random.default_rng(seed)
-    layer = _settled(make, x, rng)
-    kind = type(layer).__name__
     x64 = x.astype(np.float64)
-    scale = np.sqrt(np.mean(to_numpy(x64) ** 2)) or 1.0
-    rounded = to_device(np.round(3 * to_numpy(x64) / scale), device_of(x))
+    layer = _settled(make, x64, rng)
+    kind = type(layer).__name__
+    inputs = [x64, *_rounded(layer, x64)]
     reports = []
     for train in (False, True):
         try:
             _Contract(make, x64, train, rng).check()
-            reports.append(gradcheck(layer, x64, train=train, method=method, seed=seed))
-            reports.append(gradcheck(layer, rounded, train=train, method=method, seed=seed))
+            reports += [gradcheck(layer, each, train=train, method=method, seed=seed) for each in inputs]
             gradcheck(layer, x64.astype(np.float32), train=train, method=method, directions=1, seed=seed)
         except ContractError as error:
             error.layer = error.layer or kind
@@ -72,9 +70,23 @@ def check_layer(make, x, *, method="complex", seed=0):
 def _settled(make, x, rng):
     """A fresh layer in float64 whose buffers have left their initial values by one training forward."""
     layer = make().to(dtype=np.float64)
-    noise = to_device(rng.standard_normal(x.shape), device_of(x))
-    layer.forward(x.astype(np.float64) + noise, train=True)
+    layer.forward(_shuffled(x, rng), train=True)
     return layer
+
+
+def _shuffled(x, rng):
+    """Another input, of the same values: they lie where forward is defined (a logarithm takes no negative ones)."""
+    return to_device(rng.permutation(to_numpy(x).ravel()).reshape(x.shape), device_of(x))
+
+
+def _rounded(layer, x):
+    """Yield x rounded to a few values, if forward is finite there."""
+    values = to_numpy(x)
+    rounded = to_device(np.round(3 * values / (np.sqrt(np.mean(values**2)) or 1.0)), device_of(x))
+    with np.errstate(all="ignore"):
+        y = copy.deepcopy(layer)(rounded)
+    if np.isfinite(to_numpy(y)).all():
+        yield rounded
 
 
 class _Contract:
@@ -101,8 +113,10 @@ class _Contract:
         result = layer.forward(x, self.train)
         self._require(isinstance(result, tuple) and len(result) == 2, "forward returns (y, cache)", type(result))
         y, cache = result
+        self._require(_is_array(y, x), "forward returns an array like x", type(y))
         self._require(y.dtype == x.dtype, "y has the dtype of x", f"{y.dtype} for {x.dtype}")
         self._require(device_of(y) == device_of(x), "y is on the device of x", device_of(y))
+        self._require(np.isfinite(to_numpy(y)).all(), "y is finite", "NaN or infinity: check at another x")
         self._require(_bytes(x) == before, "forward leaves x alone", "x has changed")
         self._require(_attributes(layer) == attributes, "the cache is returned, not kept", "attributes have changed")
         changed = _changed(tensors, _values(layer, buffers=not self.train))
@@ -115,6 +129,8 @@ class _Contract:
         attributes = _attributes(self.layer)
         self.layer.zero_grads()
         dx = self.layer.backward(self.dy, self.cache)
+        self._require(_is_array(dx, self.x), "backward returns an array like x", type(dx))
+        self._require(np.isfinite(to_numpy(dx)).all(), "dx is finite where y is", "NaN or infinity")
         self._require(dx.shape == self.x.shape, "dx has the shape of x", f"{dx.shape} for {self.x.shape}")
         self._require(dx.dtype == self.x.dtype, "dx has the dtype of x", f"{dx.dtype} for {self.x.dtype}")
         self._require((_bytes(self.x), _bytes(self.dy)) == (x, dy), "backward leaves x and dy alone", "one has changed")
@@ -147,7 +163,7 @@ class _Contract:
         twin = copy.deepcopy(self.start)
         _, cache = twin.forward(self.x, self.train)
         for train in (True, False):
-            twin.forward(self.x + self._draw(self.x), train)
+            twin.forward(_shuffled(self.x, self.rng), train)
         self._same(twin.backward(self.dy, cache), dx, "other forwards between forward and backward do not disturb it")
 
     def _inference_is_inert(self):
@@ -177,6 +193,10 @@ class _Contract:
     def _require(self, kept, promise, found):
         if not kept:
             raise ContractError(f"broken promise (train={self.train}): {promise}; found: {found}")
+
+
+def _is_array(found, x):
+    return isinstance(found, (type(x), np.generic))
 
 
 def _bytes(array):

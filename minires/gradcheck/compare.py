@@ -27,7 +27,7 @@ def compare(probe, name, v, dy, tol):
         analytic, numeric = v * probe.backward(dy)[name], dy * df
         scale = max(abs(analytic).sum(), abs(numeric).sum(), abs(dy * probe.y).sum(), np.finfo(float).tiny)
         error = float(np.nan_to_num(abs(analytic.sum() - numeric.sum()) / scale, nan=np.inf))
-        if error <= tol or probe.method == "complex" or not probe.at_kink(name, v):
+        if error <= tol or not probe.at_kink(name, v):
             break
         probe.move()
     return Comparison(name, dy, v, error, bool(abs(df).max() <= ZERO * abs(probe.y).max()))

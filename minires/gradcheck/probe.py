@@ -5,7 +5,7 @@ import copy
 import numpy as np
 
 from ..backend import device_of, to_device, to_numpy
-from ..errors import GradientError, StateError
+from ..errors import ContractError, GradientError, NumericError, StateError
 
 STEP = {"complex": 1e-30, "central": 1e-6}
 
@@ -20,13 +20,15 @@ class Probe:
     def __init__(self, layer, x, train, method, rng):
         self.layer = copy.deepcopy(layer).to(dtype=np.float64)
         self.train, self.method, self.rng = train, method, rng
-        self.device = device_of(x)
+        self.device, self.kind = device_of(x), type(layer).__name__
         self.arrays = {"x": np.array(to_numpy(x), np.float64)}
         for name, p in self.layer.params():
             value = to_numpy(p.data)
             self.arrays[name] = value + 0.2 * rms(value) * rng.standard_normal(value.shape)
             p.data = to_device(self.arrays[name], self.device)
+        self._require_finite("x", self.arrays["x"])
         self.y = self.forward()
+        self._require_finite("the output of forward", self.y)
         self._gradients = {}
 
     def with_method(self, method):
@@ -48,8 +50,11 @@ class Probe:
         x = value if name == "x" else self.arrays["x"]
         if name not in (None, "x"):
             dict(twin.params())[name].data = to_device(value, self.device)
-        y, cache = twin.forward(to_device(x, self.device), self.train)
-        return twin, y, cache
+        result = twin.forward(to_device(x, self.device), self.train)
+        if not isinstance(result, tuple) or len(result) != 2:
+            found = type(result).__name__
+            raise ContractError(f"forward returned a {found}, expected a pair (y, cache)", self.kind)
+        return twin, *result
 
     def forward(self, name=None, value=None):
         return np.array(to_numpy(self.run(name, value)[1]))
@@ -65,14 +70,19 @@ class Probe:
         twin.zero_grads()
         dx = twin.backward(to_device(dy, self.device), cache)
         grads = {"x": dx, **{name: p.grad for name, p in twin.params()}}
-        for name, grad in grads.items():
-            if grad.shape != self.arrays[name].shape:
-                raise GradientError(
-                    f"the gradient of {name} has shape {grad.shape}, {name} has {self.arrays[name].shape}: "
-                    "return or add a gradient of the shape of its array",
-                    type(self.layer).__name__,
-                )
-        return {name: np.array(to_numpy(grad)) for name, grad in grads.items()}
+        return {name: self._checked(name, grad) for name, grad in grads.items()}
+
+    def _checked(self, name, grad):
+        """The gradient of one array as a NumPy array of its own, if it has the shape of the array and is finite."""
+        array, shape = "dx" if name == "x" else f"{name}.grad", self.arrays[name].shape
+        if getattr(grad, "shape", None) != shape:
+            found = f"has shape {grad.shape}" if hasattr(grad, "shape") else f"is a {type(grad).__name__}"
+            raise GradientError(f"{array} {found}, expected an array of shape {shape}, that of {name}", self.kind)
+        grad = np.array(to_numpy(grad))
+        at = _first_not_finite(grad)
+        if at is not None:
+            raise GradientError(f"{array}{list(at)} is {grad[at]}, expected a finite number", self.kind)
+        return grad
 
     def derivative(self, name, v):
         """d/dt f(a + t v) at t = 0, for the array a called ``name``."""
@@ -88,20 +98,34 @@ class Probe:
         return y.imag / h
 
     def at_kink(self, name, v):
-        """Whether the slopes on both sides of a differ and do not approach each other as the step shrinks."""
+        """Whether the derivatives along v and -v are not opposite: f has a corner at a, and no derivative."""
+        if self.method == "complex":
+            there, back = self.derivative(name, v), self.derivative(name, -v)
+            return np.linalg.norm(there + back) > 1e-9 * np.linalg.norm(there)
         a, h = self.arrays[name], STEP["central"]
         jumps = [
             np.linalg.norm(self.forward(name, a + s * v) + self.forward(name, a - s * v) - 2 * self.y) / s
             for s in (h, h / 10)
         ]
-        return jumps[1] > 0.5 * jumps[0] > 1e-6 * np.linalg.norm(self.y)
+        return jumps[1] > 0.5 * jumps[0] > 1e-6 * np.linalg.norm(self.y)  # at a smooth place they shrink with s
+
+    def _require_finite(self, what, a):
+        at = _first_not_finite(a)
+        if at is not None:
+            raise NumericError(f"{what} is {a[at]} at {list(at)}: check at an x where forward is finite", self.kind)
 
     def _no_complex(self, what):
         return StateError(
             f"forward {what} for a complex input, expected a complex output: use method='central', or write forward "
             "with operations that carry complex numbers (branch on x.real, no abs)",
-            type(self.layer).__name__,
+            self.kind,
         )
+
+
+def _first_not_finite(a):
+    """The index of the first NaN or infinity, None where there is none."""
+    bad = np.argwhere(~np.isfinite(a))
+    return tuple(int(i) for i in bad[0]) if len(bad) else None
 
 
 def rms(a):
