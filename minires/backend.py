@@ -42,8 +42,6 @@ def to_device(x, device):
     or where CuPy is not installed.
     """
     _check_name(device)
-    if device == device_of(x):
-        return x
     return to_numpy(x) if device == "cpu" else _cupy().asarray(x)
 
 

@@ -1,6 +1,7 @@
 """The stand-in for CuPy: it catches what NumPy forgives, permits what CuPy permits, and gives NumPy's numbers."""
 
 import copy
+import inspect
 import pickle
 
 import numpy as np
@@ -48,6 +49,7 @@ MISTAKES = [
     ("a list of indices for take", TypeError, lambda xp, x, labels: xp.take(x, [0, 2], axis=0)),
     ("a list added by an operator", TypeError, lambda xp, x, labels: x + [1, 2, 3, 4, 5]),
     ("a NumPy function", TypeError, lambda xp, x, labels: np.sqrt(x * x)),
+    ("a NumPy function of two arrays", TypeError, lambda xp, x, labels: np.add(x, x)),
     ("a NumPy function that is no ufunc", TypeError, lambda xp, x, labels: np.concatenate([x, x])),
     ("a conversion by NumPy", TypeError, lambda xp, x, labels: np.asarray(x)),
     ("a host array given to a reduction", TypeError, lambda xp, x, labels: xp.sum(np.ones(3))),
@@ -169,6 +171,7 @@ def complex_step(xp, x, labels):
 
 # What layers do, with no event but launches; (4, 5) float32 and (4,) int64 in, one array out
 ALLOWED = {f.__name__: f for f in (softmax, batch_norm, pool, windows, in_place, complex_step)} | {
+    "strides of a view": lambda xp, x, labels: strided(xp, x[1:3, ::-1], (3, 2), x[1:3, ::-1].strides),
     "matmul": lambda xp, x, labels: x.T @ x,
     "matmul out": lambda xp, x, labels: xp.matmul(x, x.T, out=xp.empty((4, 4), dtype=x.dtype)),
     "batched matmul": lambda xp, x, labels: x.reshape(2, 2, 5) @ x.reshape(2, 5, 2),
@@ -295,6 +298,23 @@ def test_pickles_and_copies_are_independent(strict):
         np.testing.assert_array_equal(x.get(), X)
 
 
+def test_results_are_c_contiguous_as_in_cupy(strict):
+    x = strict.asarray(X).T
+    assert x.flags.f_contiguous and not x.flags["C_CONTIGUOUS"]
+    for y in (x + x, strict.exp(x), x.cumsum(axis=0), strict.concatenate([x, x]), x[strict.arange(2)], x.copy()):
+        assert y.flags.c_contiguous
+    assert x.astype(np.float64).flags.f_contiguous
+
+
+def test_asarray_copies_only_where_it_must(strict):
+    x = strict.asarray(X)
+    with strict.budget(launches=0, uploads=0):
+        assert strict.asarray(x) is x
+        assert strict.asarray(x, dtype=np.float32) is x
+    assert strict.array(x) is not x
+    assert strict.asarray(X.astype(">f4")).dtype.isnative
+
+
 def test_set_fills_a_fixed_buffer(strict):
     x = strict.zeros((4, 5), dtype=np.float32)
     with strict.budget(uploads=1, syncs=0, launches=0):
@@ -315,12 +335,15 @@ def test_names_are_those_of_cupy(strict):
 
 def test_a_budget_names_the_events_and_their_places(strict):
     x = strict.asarray(X)
-    with pytest.raises(AssertionError, match=r"(?s)2 syncs, at most 1 allowed:.*float at test_cupy_strict.py:\d+"):
-        with strict.budget(syncs=1, launches=9):
-            float(x.sum())
-            float(x.mean())
+    with pytest.raises(AssertionError) as caught, strict.budget(syncs=1, launches=9):
+        float(x.sum())
+        line = inspect.currentframe().f_lineno
+        float(x.mean())
+    places = [f"  float at test_cupy_strict.py:{n}" for n in (line - 1, line + 1)]
+    assert str(caught.value).split("\n")[:4] == ["over budget", "2 syncs, at most 1 allowed:", *places]
     with strict.watch() as outer, strict.budget(syncs=1) as inner:
         float(x[0, 0])
+    float(x[0, 0])  # after the block: not counted
     assert len(outer.syncs) == len(inner.syncs) == len(inner.downloads) == 1
 
 
