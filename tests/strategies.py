@@ -114,7 +114,7 @@ def containers(draw, kind):
     elif kind is L.Residual:
         layer = L.Residual(branch, draw(st.sampled_from([None, L.Scale(0.5), L.Conv2d(c, c, 1, rng=0)])))
     elif kind is L.Concat:
-        layer = L.Concat(shortcut=L.Identity(), branch=branch, narrow=L.Conv2d(c, 1, 1, rng=0))
+        layer = L.Concat(shortcut=L.Identity(), narrow=L.Conv2d(c, 1, 1, rng=0), branch=branch)
     else:
         gate = L.Sequential(L.Conv2d(c, c, 1, bias=True, rng=0), L.Sigmoid())
         layer = L.Gate(branch, gate, exclusive=draw(st.booleans()))

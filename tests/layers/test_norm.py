@@ -117,6 +117,14 @@ def test_statistics_move_once_a_training_forward_and_never_else():
     assert not np.array_equal(moved["running_mean"], before["running_mean"])
 
 
+def test_running_statistics_stay_real_under_a_complex_step():
+    layer = BatchNorm1d(2).to(dtype=np.float64)
+    x = np.random.default_rng(0).normal(size=(4, 2))
+    layer.forward(x + 1e-30j, train=True)
+    assert {t.data.dtype for _, t in layer.tensors()} == {np.dtype("float64")}
+    assert_close(layer.running_mean.data, 0.1 * x.mean(axis=0))
+
+
 def test_gradient_in_training_is_orthogonal_to_what_the_batch_fixes():
     rng = np.random.default_rng(0)
     layer = randomise(BatchNorm1d(3, eps=0.0), rng)

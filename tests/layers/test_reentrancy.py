@@ -1,4 +1,4 @@
-"""The cache is returned and never kept, so forwards may overlap in any way."""
+"""The cache is returned and never kept, so forwards may overlap in any way; gradients add up."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import assert_close, upstream
+from oracles import assert_close, assert_same, upstream
 from strategies import LAYERS, seeds
 
 each = pytest.mark.parametrize("name", LAYERS)
@@ -29,6 +29,27 @@ def test_two_forwards_in_flight_and_an_evaluation_between(name, data, train, see
     again = layer.backward(dy, cache)
     assert_close(np.asarray(between), np.asarray(alone), 0)
     assert_close(np.asarray(again), np.asarray(alone), 0)
+
+
+@each
+@given(st.data(), st.booleans(), seeds)
+@settings(max_examples=10)
+def test_backward_adds_to_the_gradients_and_is_linear_in_dy(name, data, train, seed):
+    layer, x = data.draw(LAYERS[name])
+    rng = np.random.default_rng(seed)
+    dy, other = upstream(layer, x, rng, train), upstream(layer, x, rng, train)
+    _, cache = layer.forward(x, train)
+
+    def backward(dy):
+        layer.zero_grads()
+        dx = layer.backward(dy, cache)
+        return {"dx": np.asarray(dx), **{path: p.grad.copy() for path, p in layer.params()}}
+
+    a, b, both = backward(dy), backward(other), backward(3 * dy + other)
+    assert_same(both, {key: 3 * a[key] + b[key] for key in a}, 1e-11)
+    layer.backward(dy, cache)
+    for path, p in layer.params():
+        assert_close(p.grad, both[path] + a[path], name=path)
 
 
 @each
