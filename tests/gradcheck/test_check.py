@@ -1,0 +1,160 @@
+"""gradcheck as a whole: what it accepts, what it refuses, what it reports, and that it touches nothing."""
+
+import numpy as np
+import pytest
+from oracles.norm_loops import batch_norm_train
+
+from minires.cases import CASES, case
+from minires.errors import DTypeError, GradientError, NumericError, RangeError, ShapeError
+from minires.gradcheck import Entry, Report, check, gradcheck
+from minires.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, ReLU, Residual, Sequential
+
+IMAGES = (3, 4, 5, 6)
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+class NoGradient(BatchNorm2d):
+    """dx = 0: wrong, but right for every degenerate dy."""
+
+    def backward(self, dy, cache):
+        return 0 * super().backward(dy, cache)
+
+
+@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_complex_steps_and_differences_accept_right_layers(name, train):
+    make, x = case(name, 3)
+    exact = gradcheck(make(), x, train=train)
+    near = gradcheck(make(), x, train=train, method="central")
+    assert exact.worst_error < 1e-14 and near.worst_error < 1e-5
+    assert [e.name for e in exact.entries] == [e.name for e in near.entries] == ["x", *(n for n, _ in make().params())]
+
+
+@pytest.mark.parametrize("name", ["Linear", "Conv2d grouped", "Residual", "MaxPool2d", "SoftmaxCrossEntropy"])
+def test_each_accepts_right_layers(name):
+    make, x = case(name, 0)
+    x = x[:1] if name in ("Conv2d grouped", "MaxPool2d") else x
+    report = gradcheck(make(), x, each=True)
+    assert report.worst_error < 1e-14 and len(report.entries) == 1 + len(list(make().params()))
+
+
+# upstream gradients that are functions of the output y, (3, 4, 5, 6), affine in each channel
+DEGENERATE = {
+    "ones, of the loss y.sum()": lambda y: np.ones(y.shape),
+    "zeros": lambda y: np.zeros(y.shape),
+    "2 y, of the loss (y**2).sum()": lambda y: 2 * y,
+    "another factor and shift a channel": lambda y: y * draw(4, 1, 1) + draw(4, 1, 1, seed=1),
+    "one number a channel": lambda y: 0 * y + draw(4, 1, 1),
+    "2 y in float32": lambda y: 2 * y.astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_refuses_degenerate_upstream_gradients(name):
+    x = draw(*IMAGES).astype(np.float32)
+    y = BatchNorm2d(4).forward(x, True)[0].astype(np.float64)
+    with pytest.raises(RangeError, match=r"BatchNorm2d: dy is (uniform|proportional).*use a random one"):
+        gradcheck(BatchNorm2d(4), x, dy=DEGENERATE[name](y))
+
+
+@pytest.mark.parametrize("name", [name for name in DEGENERATE if "float32" not in name])
+def test_a_backward_that_returns_zeros_would_pass_with_them(name, monkeypatch):
+    """The true gradient, from loops over the explicit Jacobian, is all but zero, and the check alone would accept 0."""
+    degenerate, x, gamma, beta = DEGENERATE[name], draw(*IMAGES), draw(4, seed=1), draw(4, seed=2)
+
+    def true(dy):
+        return batch_norm_train(x, dy, gamma, beta, np.zeros(4), np.ones(4), momentum=0.1, eps=1e-8)
+
+    y = true(x)["y"]
+    assert abs(true(degenerate(y))["dx"]).max() < 1e-6
+    assert abs(true(draw(*IMAGES, seed=3))["dx"]).max() > 1
+
+    layer = NoGradient(4, eps=1e-8)
+    monkeypatch.setattr(check, "refuse_degenerate", lambda dy, y, layer: None)
+    y = check.Probe(layer, x, True, "complex", np.random.default_rng(0)).y
+    gradcheck(layer, x, dy=degenerate(y), tol=1e-6)
+    with pytest.raises(GradientError, match="dx"):
+        gradcheck(layer, x, tol=1e-6)
+
+
+def test_takes_a_generic_upstream_gradient():
+    layer, x = Sequential(Conv2d(4, 2, 3, rng=0), BatchNorm2d(2)), draw(*IMAGES)
+    assert gradcheck(layer, x, dy=draw(3, 2, 3, 4, seed=1)).worst_error < 1e-14
+    with pytest.raises(GradientError):
+        gradcheck(NoGradient(4), x, dy=draw(*IMAGES, seed=1))
+
+
+def test_refuses_arguments_that_do_not_fit():
+    layer, x = Linear(3, 2, rng=0), draw(4, 3)
+    with pytest.raises(ShapeError, match=r"dy has shape \(4, 3\), the output has \(4, 2\)"):
+        gradcheck(layer, x, dy=draw(4, 3))
+    with pytest.raises(RangeError, match="method is 'forward', expected 'complex' or 'central'"):
+        gradcheck(layer, x, method="forward")
+    with pytest.raises(DTypeError, match="input is int64"):
+        gradcheck(layer, np.arange(12).reshape(4, 3))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_refuses_an_input_that_is_not_finite(bad):
+    x = draw(4, 3)
+    x[1, 2] = bad
+    with pytest.raises(NumericError, match=rf"Linear: x is {bad} at \[1, 2\]"):
+        gradcheck(Linear(3, 2, rng=0), x)
+
+
+def test_reports_gradients_that_are_zero_whatever_dy_is():
+    """Batch norm takes out what the bias before it adds."""
+    layer = Sequential(conv=Conv2d(4, 2, 3, bias=True, rng=0), norm=BatchNorm2d(2))
+    assert gradcheck(layer, draw(*IMAGES)).structurally_zero == ("conv.bias",)
+    assert gradcheck(layer, draw(*IMAGES), train=False).structurally_zero == ()
+
+
+def test_a_bias_before_batch_norm_with_a_gradient_is_refused():
+    class Biased(Conv2d):
+        def backward(self, dy, cache):
+            dx = super().backward(dy, cache)
+            self.bias.grad += 0.01
+            return dx
+
+    layer = Sequential(conv=Biased(4, 2, 3, bias=True, rng=0), norm=BatchNorm2d(2))
+    with pytest.raises(GradientError, match=r"conv \(Biased\): bias\.grad\[[01]\]"):
+        gradcheck(layer, draw(*IMAGES))
+
+
+def test_the_report_is_a_table():
+    report = Report("Net", "complex, train=True", (Entry("x", 2e-16), Entry("conv.bias", 3e-17, True)))
+    assert str(report).splitlines() == [
+        "Net: gradients agree (complex, train=True), worst relative error 2.0e-16",
+        "  x          2.0e-16",
+        "  conv.bias  3.0e-17  zero whatever dy is",
+    ]
+    assert (report.worst_error, report.structurally_zero) == (2e-16, ("conv.bias",))
+
+
+@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nothing_that_is_given_changes(train, dtype):
+    branch = Sequential(Conv2d(4, 4, 3, padding=1, bias=True, rng=0), BatchNorm2d(4), ReLU(), Dropout(0.5, rng=1))
+    layer, x, dy = Sequential(Residual(branch), Flatten()).to(dtype=dtype), draw(*IMAGES).astype(dtype), draw(3, 120)
+    for _, p in layer.params():
+        p.grad += 1
+
+    def everything():
+        tensors = [(path, id(t), t.data.tobytes(), t.data.dtype) for path, t in layer.tensors()]
+        grads = [p.grad.tobytes() for _, p in layer.params()]
+        states = [str(rng.bit_generator.state) for _, rng in layer.generators()]
+        return tensors, grads, states, x.tobytes(), dy.tobytes()
+
+    before = everything()
+    gradcheck(layer, x, train=train, dy=dy)
+    gradcheck(layer, x, train=train, method="central", directions=1)
+    assert everything() == before
+
+
+def test_the_same_seed_gives_the_same_report():
+    make, x = case("Residual", 0)
+    assert gradcheck(make(), x, seed=4) == gradcheck(make(), x, seed=4)
+    assert gradcheck(make(), x, seed=4) != gradcheck(make(), x, seed=5)

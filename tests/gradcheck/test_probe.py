@@ -1,0 +1,143 @@
+"""Derivatives of forward: forwards that lose complex numbers, and kinks."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minires.errors import ContractError, GradientError, StateError
+from minires.gradcheck import gradcheck
+from minires.layers import Layer, Linear, MaxPool2d, ReLU, Sequential
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+class Function(Layer):
+    """y = f(x), dx = dy df(x)."""
+
+    def __init__(self, f, df):
+        self.functions = f, df
+
+    def forward(self, x, train=False):
+        return self.functions[0](x), x
+
+    def backward(self, dy, cache):
+        return dy * self.functions[1](cache)
+
+
+# forwards that do not carry complex numbers through, with the derivative
+REAL_ONLY = {
+    "abs": (np.abs, np.sign),
+    "abs inside": (lambda x: x * np.abs(x), lambda x: 2 * np.abs(x)),
+    "real part inside": (lambda x: x.real + 0 * x, lambda x: 1 + 0 * x),
+    "returns floats": (lambda x: x.real**2, lambda x: 2 * x),
+    "raises": (np.cbrt, lambda x: 1 / (3 * np.cbrt(x) ** 2)),
+    "casts": (lambda x: x.astype(np.float64) ** 2, lambda x: 2 * x),
+}
+
+
+@pytest.mark.parametrize("name", REAL_ONLY)
+def test_a_forward_without_complex_numbers_is_told_so_and_checked_by_differences(name):
+    layer = Function(*REAL_ONLY[name])
+    with pytest.raises(StateError, match="Function: .*use method='central'"):
+        gradcheck(layer, draw(3, 4))
+    assert gradcheck(layer, draw(3, 4), method="central").worst_error < 1e-6
+
+
+@pytest.mark.parametrize("name", REAL_ONLY)
+def test_the_part_that_loses_complex_numbers_is_named(name):
+    model = Sequential(first=Linear(4, 4, rng=0), second=Sequential(Function(*REAL_ONLY[name])))
+    with pytest.raises(StateError, match=r"second\.0 \(Function\): "):
+        gradcheck(model, draw(3, 4))
+
+
+@pytest.mark.parametrize("name", REAL_ONLY)
+def test_a_mistake_in_a_forward_without_complex_numbers_is_found_by_differences(name):
+    f, df = REAL_ONLY[name]
+    with pytest.raises(GradientError, match=r"Function: dx\[\d, \d\] is .* central"):
+        gradcheck(Function(f, lambda x: 1.01 * df(x)), draw(3, 4), method="central")
+
+
+def test_a_slight_mistake_is_a_wrong_gradient_not_a_loss_of_complex_numbers():
+    """Differences cannot tell it from the right gradient."""
+    with pytest.raises(GradientError, match="Function: dx"):
+        gradcheck(Function(np.exp, lambda x: np.exp(x) * (1 + 1e-7)), draw(3, 4))
+
+
+def test_one_value_instead_of_a_pair():
+    class OnlyY(ReLU):
+        def forward(self, x, train=False):
+            return super().forward(x, train)[0]
+
+    with pytest.raises(ContractError, match=r"OnlyY: forward returned a ndarray, expected a pair \(y, cache\)"):
+        gradcheck(OnlyY(), draw(3, 4))
+
+
+steps = st.integers(-2, 2)
+TIED = st.lists(steps, min_size=32, max_size=32).map(lambda a: np.array(a, float).reshape(1, 2, 4, 4))
+METHODS = st.sampled_from(["complex", "central"])
+
+
+class MaximumReLU(Layer):
+    """As most people write it; NumPy orders complex numbers by their imaginary parts where the real ones are equal."""
+
+    def forward(self, x, train=False):
+        return np.maximum(x, 0), x > 0
+
+    def backward(self, dy, cache):
+        return dy * cache
+
+
+class BlockMax(Layer):
+    """2 x 2 max pooling by reshape and max."""
+
+    share_ties = False
+
+    def forward(self, x, train=False):
+        n, c, h, w = x.shape
+        blocks = x.reshape(n, c, h // 2, 2, w // 2, 2).transpose(0, 1, 2, 4, 3, 5).reshape(n, c, h // 2, w // 2, 4)
+        y = blocks.max(axis=-1)
+        largest = blocks == y[..., None]
+        first = largest & (largest.cumsum(axis=-1) == 1)
+        return y, largest if self.share_ties else first
+
+    def backward(self, dy, cache):
+        n, c, oh, ow, _ = cache.shape
+        blocks = (dy[..., None] * cache).reshape(n, c, oh, ow, 2, 2)
+        return blocks.transpose(0, 1, 2, 4, 3, 5).reshape(n, c, 2 * oh, 2 * ow)
+
+
+@given(TIED, METHODS)
+def test_kinks_and_ties_do_not_refuse_right_layers(x, method):
+    for layer in (ReLU(), MaximumReLU(), MaxPool2d(2), MaxPool2d(3, stride=1, padding=1), BlockMax()):
+        gradcheck(layer, x, method=method)
+
+
+@given(TIED, METHODS, st.integers(0, 100))
+def test_kinks_behind_other_layers_do_not_refuse_right_models(x, method, seed):
+    model = Sequential(MaximumReLU(), BlockMax(), ReLU())
+    gradcheck(model, x, method=method, seed=seed)
+
+
+@pytest.mark.parametrize("method", ["complex", "central"])
+def test_a_gradient_given_to_both_of_two_equal_pixels_is_refused(method):
+    layer = BlockMax()
+    gradcheck(layer, draw(1, 2, 4, 4), method=method)
+    layer.share_ties = True
+    gradcheck(layer, draw(1, 2, 4, 4), method=method)  # nothing to see without ties
+    with pytest.raises(GradientError):
+        gradcheck(layer, np.round(draw(1, 2, 4, 4)), method=method)
+
+
+def test_a_gradient_wrong_at_the_kink_alone_is_refused():
+    class AliveAtZero(ReLU):
+        def forward(self, x, train=False):
+            return super().forward(x, train)[0], x.real >= 0
+
+    x = draw(3, 4)
+    gradcheck(AliveAtZero(), x)
+    x[1, 2] = 0
+    with pytest.raises(GradientError, match=r"AliveAtZero: dx\[1, 2\] is .*, the derivative of forward there is 0 "):
+        gradcheck(AliveAtZero(), x)
