@@ -38,8 +38,12 @@ def fit(config, *, model=None, data=None):
     :class:`~minires.errors.NumericError` where the loss is NaN or infinite, and
     :class:`~minires.errors.StateError` where the folder holds a run already.
     """
+    if model is not None:
+        config = replace(config, model=type(model).__name__)
+    if data is not None:
+        config = replace(config, data=data[0].name)
     run_dir = _make_run_dir(config)
-    config = replace(config, run_dir=str(run_dir), data=config.data if data is None else data[0].name)
+    config = replace(config, run_dir=str(run_dir))
     with only_user(run_dir):
         for name in (FILE, METRICS):
             if (run_dir / name).exists():

@@ -1,5 +1,6 @@
 """What a training reports: metrics.jsonl for programs, curves.png for the eye, progress on stderr."""
 
+import contextlib
 import io
 import json
 import os
@@ -28,23 +29,26 @@ class MetricsLog:
         self.path = Path(run_dir) / METRICS
         kept = [row for row in read_metrics(run_dir) if _is_before(row, step, epoch)]
         write_atomically(self.path, "".join(map(_line, kept)).encode())
-        self.file = open(self.path, "a")
 
     def write(self, kind, **fields):
-        """Append a line; it survives the end of the process, and a loss of power after :meth:`sync`."""
+        """Append a line and return it; it survives the end of the process, and a loss of power after :meth:`sync`."""
         row = {"kind": kind, **fields}
-        try:
-            self.file.write(_line(row))
-            self.file.flush()
-        except OSError as error:
-            raise CheckpointError(f"{self.path} cannot be written ({error}): make room, then resume the run") from error
+        with self._append() as file:
+            file.write(_line(row))
         return row
 
     def sync(self):
-        os.fsync(self.file.fileno())
+        """Return when all lines are on the disk."""
+        with self._append() as file:
+            os.fsync(file.fileno())
 
-    def close(self):
-        self.file.close()
+    @contextlib.contextmanager
+    def _append(self):
+        try:
+            with open(self.path, "a") as file:
+                yield file
+        except OSError as error:
+            raise CheckpointError(f"{self.path} cannot be written ({error}): make room, then resume the run") from error
 
 
 def read_metrics(run_dir):

@@ -94,9 +94,8 @@ class Training:
             self._checkpoint()
             raise self._interrupted() from None
         finally:
-            self.log.close()
             self.progress.close()
-        draw_curves(self.config.run_dir, self.config.model)
+        draw_curves(self.config.run_dir, f"{self.config.model} on {self.config.data}")
 
     def _train_epoch(self):
         at, device = self.position, self.config.device
@@ -143,7 +142,7 @@ class Training:
         self._checkpoint()
         self.progress.epoch(self.summary)
         if time.monotonic() - self.drawn > REDRAW_SECONDS:
-            draw_curves(config.run_dir, config.model)
+            draw_curves(config.run_dir, f"{config.model} on {config.data}")
             self.drawn = time.monotonic()
 
     def _checkpoint(self):

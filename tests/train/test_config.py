@@ -1,0 +1,107 @@
+"""TrainConfig: the range of each field, and the round trip through JSON."""
+
+import dataclasses
+import json
+import math
+import re
+
+import pytest
+
+from minires.errors import DTypeError, RangeError
+from minires.train import TrainConfig, build_model
+
+BAD = [
+    ("epochs", 0, "an integer of at least 1"),
+    ("batch_size", -1, "an integer of at least 1"),
+    ("lr", 0.0, "a finite number above 0"),
+    ("lr", math.nan, "a finite number above 0"),
+    ("lr", math.inf, "a finite number above 0"),
+    ("momentum", 1.0, "from 0 to below 1"),
+    ("weight_decay", -0.1, "at least 0"),
+    ("label_smoothing", 1.0, "from 0 to below 1"),
+    ("gamma", 0.0, "above 0, at most 1"),
+    ("milestones", (0.5, 1.5), "parts of the training"),
+    ("milestones", ("half",), "parts of the training"),
+    ("warmup", -1, "at least 0"),
+    ("seed", -1, "at least 0"),
+    ("prefetch", -1, "at least 0"),
+    ("log_every", 0, "at least 1"),
+    ("checkpoint_every", 0, "at least 1"),
+    ("limit_train", 0, "at least 1"),
+    ("limit_test", 0, "at least 1"),
+    ("optimizer", "adam", "one of sgd, adamw"),
+    ("schedule", "linear", "one of constant, steps, cosine, one-cycle"),
+    ("augment", "flip", "one of none, crop, crop-flip"),
+    ("device", "gpu", "one of cpu, cuda"),
+    ("model", "", "a name"),
+    ("data", "", "a name"),
+    ("data_dir", "", "a name"),
+    ("shortcut", "", "a name"),
+    ("run_dir", "", "a name"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), BAD)
+def test_refuses_values(name, value, expected):
+    found = re.escape(repr(value))
+    with pytest.raises(RangeError, match=f"^{name} is {found}, expected .*{expected}.*: change {name}"):
+        TrainConfig(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", "3"),
+        ("epochs", 3.0),
+        ("epochs", True),
+        ("lr", "0.1"),
+        ("nesterov", 1),
+        ("milestones", 0.5),
+        ("model", None),
+    ],
+)
+def test_refuses_types(name, value):
+    with pytest.raises(DTypeError, match=f"^{name} is {re.escape(repr(value))} .*expected"):
+        TrainConfig(**{name: value})
+
+
+def test_every_field_has_a_check():
+    fields = {field.name for field in dataclasses.fields(TrainConfig)}
+    assert fields - {name for name, *_ in BAD} == {"nesterov", "decay_all"}, "give the new field a row above"
+
+
+def test_nesterov_needs_momentum():
+    with pytest.raises(RangeError, match="momentum is 0, nesterov needs more"):
+        TrainConfig(momentum=0.0, nesterov=True)
+    TrainConfig(momentum=0.0, nesterov=True, optimizer="adamw")
+
+
+def test_round_trip():
+    config = TrainConfig(model="plain20", milestones=(0.25,), lr=1 / 3, run_dir="runs/x y", limit_train=7, shortcut="B")
+    assert TrainConfig.from_json(config.to_json()) == config
+    assert json.loads(config.to_json())["milestones"] == [0.25]
+    assert TrainConfig.from_json("{}") == TrainConfig()
+
+
+def test_unknown_field():
+    with pytest.raises(RangeError, match="no field 'momentun': did you mean momentum"):
+        TrainConfig.from_dict({"momentun": 0.9})
+
+
+def test_command_line(capsys):
+    """Every field is an option of the command line, with its docstring as help."""
+    tyro = pytest.importorskip("tyro")
+    args = ["--lr", "0.2", "--no-decay-all", "--milestones", "0.3", "0.6", "--shortcut", "B"]
+    found = tyro.cli(TrainConfig, args=args)
+    assert found == TrainConfig(lr=0.2, decay_all=False, milestones=(0.3, 0.6), shortcut="B")
+    with pytest.raises(SystemExit):
+        tyro.cli(TrainConfig, args=["--help"])
+    assert "Weight decay for batch-norm parameters" in " ".join(capsys.readouterr().out.split())
+
+
+def test_model_options():
+    with_projection = build_model(TrainConfig(model="resnet14", shortcut="B"), num_classes=5, in_channels=1)
+    plain = build_model(TrainConfig(model="resnet14"), num_classes=5, in_channels=1)
+    assert sum(1 for _ in with_projection.params()) > sum(1 for _ in plain.params())
+    with pytest.raises(RangeError):
+        build_model(TrainConfig(model="plain20", shortcut="B"), num_classes=5, in_channels=1)

@@ -1,0 +1,160 @@
+"""Optimisers against PyTorch, against the equations by hand, and under the budget of a GPU."""
+
+import math
+
+import numpy as np
+import pytest
+from conftest import np_of, to_xp
+from cupy_strict import budget
+
+from minires.errors import DTypeError, RangeError, StateError
+from minires.layers import Linear, Param
+from minires.train import SGD, AdamW
+
+SHAPES = {"fc.weight": (3, 4), "fc.bias": (3,), "scale": ()}
+SGDS = [
+    {"momentum": 0.0},
+    {"momentum": 0.9},
+    {"momentum": 0.9, "weight_decay": 0.01},
+    {"momentum": 0.8, "nesterov": True, "weight_decay": 0.01},
+    {"momentum": 0.0, "weight_decay": 0.3},
+]
+ADAMS = [{}, {"weight_decay": 0.0}, {"betas": (0.5, 0.7), "eps": 1e-3, "weight_decay": 0.1}, {"betas": (0.0, 0.0)}]
+OPTIMISERS = [*((SGD, settings) for settings in SGDS), *((AdamW, settings) for settings in ADAMS)]
+
+
+def params_of(xp=np, dtype="float64"):
+    rng = np.random.default_rng(0)
+    return [(path, Param(to_xp(xp, rng.normal(size=shape).astype(dtype)))) for path, shape in SHAPES.items()]
+
+
+def train(optimiser, params, steps=6, dtype="float64", xp=np):
+    """Steps with random gradients and a learning rate that changes; returns the final values."""
+    rng = np.random.default_rng(1)
+    for k in range(steps):
+        for _, p in params:
+            p.grad[...] = to_xp(xp, rng.normal(size=p.data.shape).astype(dtype))
+        optimiser.step(0.1 / (k + 1))
+    return {path: np_of(p.data).copy() for path, p in params}
+
+
+@pytest.mark.parametrize(("kind", "settings"), OPTIMISERS, ids=str)
+def test_equals_pytorch(kind, settings):
+    torch = pytest.importorskip("torch")
+    params = params_of()
+    twins = [torch.nn.Parameter(torch.tensor(p.data)) for _, p in params]
+    ours = train(kind(params, 0.5, **settings), params)
+    theirs = (torch.optim.SGD if kind is SGD else torch.optim.AdamW)(twins, 0.5, **settings)
+    rng = np.random.default_rng(1)
+    for k in range(6):
+        theirs.param_groups[0]["lr"] = 0.1 / (k + 1)
+        for twin in twins:
+            twin.grad = torch.tensor(rng.normal(size=tuple(twin.shape)))
+        theirs.step()
+    for (path, found), twin in zip(ours.items(), twins):
+        np.testing.assert_allclose(found, twin.detach().numpy(), rtol=1e-13, atol=1e-13, err_msg=path)
+
+
+def test_sgd_by_hand():
+    p = Param(np.array([2.0]))
+    optimiser = SGD([("w", p)], 0.1, momentum=0.5, weight_decay=0.25)
+    p.grad[...] = 1.0
+    optimiser.step()  # g = 1 + 0.25 * 2 = 1.5 = v
+    assert p.data == pytest.approx(2 - 0.15)
+    optimiser.step()  # g = 1 + 0.25 * 1.85 = 1.4625, v = 0.75 + g
+    assert p.data == pytest.approx(1.85 - 0.1 * 2.2125)
+
+
+@pytest.mark.parametrize("kind", [SGD, AdamW])
+def test_spares_vectors_the_weight_decay(kind):
+    params = params_of()
+    before = {path: p.data.copy() for path, p in params}
+    kind(params, 0.1, weight_decay=0.5, decay_all=False).step()  # all gradients are zero
+    after = {path: p.data for path, p in params}
+    assert (after["fc.bias"] == before["fc.bias"]).all() and after["scale"] == before["scale"]
+    np.testing.assert_allclose(after["fc.weight"], before["fc.weight"] * 0.95, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "settings"), OPTIMISERS, ids=str)
+def test_updates_in_place_and_keeps_float32(xp, kind, settings):
+    params = params_of(xp, "float32")
+    arrays = [p.data for _, p in params]
+    expected_params = params_of(dtype="float32")
+    expected = train(kind(expected_params, 0.5, **settings), expected_params, dtype="float32")
+    optimiser = kind(params, np.float64(0.5), **settings)
+    found = train(optimiser, params, dtype="float32", xp=xp)
+    assert all(p.data is array and p.data.dtype == np.float32 for (_, p), array in zip(params, arrays))
+    assert all(b.data.dtype == np.float32 for path, b in optimiser.tensors() if path != "steps")
+    for path in expected:
+        np.testing.assert_allclose(found[path], expected[path], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "settings"), OPTIMISERS, ids=str)
+def test_never_waits_for_a_gpu(strict, kind, settings):
+    params = params_of(strict, "float32")
+    optimiser = kind(params, 0.5, **settings)
+    with budget(syncs=0, uploads=0, hidden=0, downloads=0, leaks=0, copies=0):
+        optimiser.step(0.1)
+
+
+@pytest.mark.parametrize(("kind", "settings"), OPTIMISERS, ids=str)
+def test_goes_on_from_its_tensors(kind, settings):
+    """The tensors are the whole state: copied into a new optimiser, they lead to the same bits."""
+    params, twins = params_of(), params_of()
+    optimiser, twin = kind(params, 0.5, **settings), kind(twins, 0.5, **settings)
+    train(optimiser, params, steps=3)
+    for (_, p), (_, q) in zip(params, twins):
+        q.data[...] = p.data
+    for (path, buffer), (same, other) in zip(optimiser.tensors(), twin.tensors(), strict=True):
+        assert path == same
+        other.data[...] = buffer.data
+    a, b = train(optimiser, params), train(twin, twins)
+    assert all((a[path] == b[path]).all() for path in a)
+
+
+@pytest.mark.parametrize("lr", [0, -0.1, math.nan, math.inf])
+def test_refuses_learning_rates(lr):
+    for kind in (SGD, AdamW):
+        with pytest.raises(RangeError, match=f"{kind.__name__}: lr is .* expected a finite number above 0"):
+            kind(params_of(), lr)
+        with pytest.raises(RangeError, match="lr is"):
+            kind(params_of(), 0.1).step(lr)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (SGD, {"momentum": 1.0}, "momentum is 1.0, expected a number from 0 to below 1"),
+        (SGD, {"momentum": -0.1}, "momentum is -0.1"),
+        (SGD, {"momentum": math.nan}, "momentum is nan"),
+        (SGD, {"weight_decay": -1e-4}, "weight_decay is -0.0001, expected a finite number of at least 0"),
+        (SGD, {"momentum": 0.0, "nesterov": True}, "momentum is 0, nesterov needs more"),
+        (AdamW, {"betas": (0.9, 1.0)}, "betas is 1.0"),
+        (AdamW, {"eps": 0.0}, "eps is 0.0"),
+        (AdamW, {"weight_decay": math.nan}, "weight_decay is nan"),
+    ],
+)
+def test_refuses_settings(kind, settings, message):
+    with pytest.raises(RangeError, match=message):
+        kind(params_of(), 0.1, **settings)
+
+
+def test_refuses_what_are_no_parameters():
+    with pytest.raises(StateError, match="no parameters"):
+        SGD([], 0.1)
+    with pytest.raises(DTypeError, match="lr is '0.1'"):
+        SGD(params_of(), "0.1")
+    with pytest.raises(DTypeError, match="holds a Param, expected pairs"):
+        SGD([p for _, p in params_of()], 0.1)
+    with pytest.raises(StateError, match="2 parameters are called 'fc.weight', expected 1"):
+        SGD(params_of() + params_of(), 0.1)
+
+
+@pytest.mark.parametrize("kind", [SGD, AdamW])
+def test_notices_that_the_model_moved(kind, strict):
+    for move in ({"dtype": np.float64}, {"device": "cuda"}):
+        model = Linear(2, 2, rng=0)
+        optimiser = kind(model.params(), 0.1)
+        model.to(**move)
+        with pytest.raises(StateError, match="make the optimiser after model.to"):
+            optimiser.step()

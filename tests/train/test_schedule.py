@@ -1,0 +1,76 @@
+"""Schedules against torch.optim.lr_scheduler and against values by hand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minires.train import TrainConfig, constant, cosine, learning_rate, one_cycle, steps, warmup
+
+LR, TOTAL = 0.4, 50
+
+
+def torch_rates(make, total=TOTAL):
+    """The learning rates that a scheduler of PyTorch sets for the steps 0 .. total - 1."""
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], LR)
+    scheduler = make(torch.optim.lr_scheduler, optimizer)
+    rates = []
+    for _ in range(total):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+def test_steps_equal_pytorch():
+    ours = [steps(k, lr=LR, milestones=(10, 30), gamma=0.3) for k in range(TOTAL)]
+    assert ours == pytest.approx(torch_rates(lambda s, o: s.MultiStepLR(o, [10, 30], gamma=0.3)), rel=1e-12)
+
+
+def test_cosine_equals_pytorch():
+    ours = [cosine(k, lr=LR, total=TOTAL) for k in range(TOTAL)]
+    assert ours == pytest.approx(torch_rates(lambda s, o: s.CosineAnnealingLR(o, TOTAL)), rel=1e-9)
+
+
+@pytest.mark.parametrize("total", [10, 37, 50])
+def test_one_cycle_equals_pytorch(total):
+    ours = [one_cycle(k, lr=LR, total=total) for k in range(total)]
+    make = lambda s, o: s.OneCycleLR(o, LR, total_steps=total, cycle_momentum=False)
+    theirs = torch_rates(make, total - 1)  # PyTorch refuses to go beyond the last step
+    assert ours[:-1] == pytest.approx(theirs, rel=1e-12)
+    assert ours[-1] == pytest.approx(LR / 25e4)
+
+
+def test_warmup_equals_pytorch():
+    length = 7
+    ours = [LR * warmup(k, length=length) for k in range(TOTAL)]
+    make = lambda s, o: s.LinearLR(o, start_factor=1 / length, total_iters=length - 1)
+    assert ours == pytest.approx(torch_rates(make), rel=1e-12)
+
+
+def test_by_hand():
+    assert constant(17, lr=LR) == LR
+    assert [steps(k, lr=1.0, milestones=(2, 3), gamma=0.5) for k in range(5)] == [1, 1, 0.5, 0.25, 0.25]
+    assert [cosine(k, lr=2.0, total=4) for k in (0, 2)] == pytest.approx([2, 1])
+    assert [warmup(k, length=4) for k in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+    assert warmup(0, length=0) == 1
+
+
+def test_configuration_gives_schedule_times_warmup():
+    config = TrainConfig(lr=1.0, schedule="steps", milestones=(0.5, 0.75), gamma=0.1, warmup=5)
+    rates = [learning_rate(config, k, 100) for k in (0, 4, 49, 50, 74, 75, 99)]
+    assert rates == pytest.approx([0.2, 1, 1, 0.1, 0.1, 0.01, 0.01])
+    assert learning_rate(TrainConfig(lr=1.0, schedule="cosine"), 50, 100) == pytest.approx(0.5)
+    assert learning_rate(TrainConfig(lr=1.0, schedule="constant"), 50, 100) == 1.0
+    assert learning_rate(TrainConfig(lr=1.0, schedule="one-cycle"), 29, 100) == pytest.approx(1.0)
+
+
+@given(
+    schedule=st.sampled_from(["constant", "steps", "cosine", "one-cycle"]),
+    total=st.integers(1, 300),
+    warm=st.integers(0, 400),
+)
+def test_always_above_zero_and_never_above_lr(schedule, total, warm):
+    """An optimiser accepts every learning rate of every schedule, however short the training."""
+    config = TrainConfig(lr=LR, schedule=schedule, warmup=warm)
+    assert all(0 < learning_rate(config, k, total) <= LR * (1 + 1e-12) for k in range(total))

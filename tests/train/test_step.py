@@ -1,0 +1,88 @@
+"""A training step against PyTorch and under the budget of a GPU; evaluation against counting by hand."""
+
+import numpy as np
+import pytest
+from conftest import np_of, to_xp
+from cupy_strict import budget
+from train.tiny_training import dataset, model
+
+from minires.data import Loader
+from minires.errors import StateError
+from minires.layers import Flatten, Linear, Sequential
+from minires.losses import SoftmaxCrossEntropy
+from minires.train import SGD, evaluate, evaluate_batches, train_step
+
+
+def batch(xp=np):
+    rng = np.random.default_rng(3)
+    return to_xp(xp, rng.normal(size=(6, 1, 4, 4)).astype("float32")), to_xp(xp, rng.integers(0, 3, 6))
+
+
+def test_one_step_equals_pytorch():
+    torch = pytest.importorskip("torch")
+    net = Sequential(flatten=Flatten(), fc=Linear(16, 3, rng=0)).to(dtype=np.float64)
+    weight, bias = (torch.nn.Parameter(torch.tensor(p.data)) for _, p in net.params())
+    x, labels = batch()
+    x = x.astype("float64")
+    loss, correct = train_step(net, SoftmaxCrossEntropy(), SGD(net.params(), 0.5, weight_decay=0.1), x, labels, 0.5)
+    logits = torch.nn.functional.linear(torch.tensor(x).flatten(1), weight, bias)
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor(labels))
+    expected.backward()
+    torch.optim.SGD([weight, bias], 0.5, momentum=0.9, weight_decay=0.1).step()
+    assert float(loss) == pytest.approx(expected.item(), rel=1e-12)
+    assert int(correct) == int((logits.argmax(1).numpy() == labels).sum())
+    np.testing.assert_allclose(net["fc"].weight.data, weight.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(net["fc"].bias.data, bias.detach().numpy(), rtol=1e-12)
+
+
+def test_same_on_every_backend(xp, device):
+    net, twin = model().to(device=device), model()
+    for target, module in ((net, xp), (twin, np)):
+        optimiser = SGD(target.params(), 0.1)
+        for _ in range(3):
+            x, labels = batch(module)
+            loss, correct = train_step(target, SoftmaxCrossEntropy(0.1), optimiser, x, labels, 0.1)
+        assert loss.shape == correct.shape == ()
+    for (path, a), (_, b) in zip(net.tensors(), twin.tensors()):
+        np.testing.assert_allclose(np_of(a.data), b.data, rtol=1e-5, atol=1e-6, err_msg=path)
+
+
+def test_never_waits_for_a_gpu(strict):
+    net = model().to(device="cuda")
+    optimiser = SGD(net.params(), 0.1, weight_decay=0.01)
+    x, labels = batch(strict)
+    with budget(syncs=0, uploads=1, hidden=0, downloads=0, leaks=0):  # the mask of dropout is uploaded
+        train_step(net, SoftmaxCrossEntropy(), optimiser, x, labels, 0.1)
+
+
+def test_evaluation_waits_once(strict):
+    net = model().to(device="cuda")
+    loader = Loader(dataset(24, seed=2), 8, seed=0, shuffle=False)
+    with budget(syncs=2, downloads=2):  # the number of right answers and the sum of losses
+        evaluate(net, loader, "cuda")
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 24])
+def test_evaluation_counts(batch_size):
+    data = dataset(24, seed=2)
+    net = model()
+    found = evaluate(net, Loader(data, batch_size, seed=0, shuffle=False))
+    logits = net((data.images / 255).astype("float32"))
+    right = sum(int(np.argmax(row) == label) for row, label in zip(logits, data.labels))
+    losses = [np.log(np.exp(row.astype(float)).sum()) - row[label] for row, label in zip(logits, data.labels)]
+    assert (found.correct, found.total, found.accuracy) == (right, 24, right / 24)
+    assert found.loss == pytest.approx(np.mean(losses), rel=1e-6)
+
+
+def test_evaluation_changes_nothing():
+    net = model()
+    before = {path: t.data.tobytes() for path, t in net.tensors()}
+    states = [rng.bit_generator.state for _, rng in net.generators()]
+    evaluate(net, Loader(dataset(24, seed=2), 8, seed=0, shuffle=False))
+    assert {path: t.data.tobytes() for path, t in net.tensors()} == before
+    assert [rng.bit_generator.state for _, rng in net.generators()] == states
+
+
+def test_nothing_to_evaluate():
+    with pytest.raises(StateError, match="0 images to evaluate, expected at least 1"):
+        evaluate_batches(model(), [])
