@@ -3,11 +3,10 @@
 from minires.data.augment import CropFlip, Normalize
 from minires.data.dataset import Dataset
 from minires.data.datasets import DATASETS, load
-from minires.data.download import download
+from minires.data.sources import download
 from minires.data.folder import read_folder
 from minires.data.idx import read_idx
 from minires.data.loader import Loader
-from minires.data.unpickle import unpickle
 
 __all__ = [
     "CropFlip",
@@ -19,5 +18,4 @@ __all__ = [
     "load",
     "read_folder",
     "read_idx",
-    "unpickle",
 ]

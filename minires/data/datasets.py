@@ -5,7 +5,7 @@ from pathlib import Path
 from minires.data import classes
 from minires.data.cifar import CIFAR, find_cifar, read_cifar
 from minires.data.dataset import Dataset
-from minires.data.download import SOURCES, by_hand
+from minires.data.sources import SOURCES, by_hand
 from minires.data.embedded import read_embedded
 from minires.data.folder import list_images, read_folder
 from minires.data.idx import read_labelled_idx

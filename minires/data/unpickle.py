@@ -14,6 +14,7 @@ from minires.errors import DataFileError
 
 MAX_OPCODES = 2_000_000  # a batch of CIFAR-100 needs 0.5 million; bounds the memory that small opcodes can ask for
 MAX_PROTOCOL = 5
+MAX_NAMES = 256  # most bytes of module and name
 REMEDY = "the file is damaged, or wants to run code; fetch it again from its official address"
 
 
@@ -29,11 +30,11 @@ class Global:
 def unpickle(data, allowed, path, persistent_load=None):
     """Return ``(value, length)``: the value of the pickle at the start of ``data`` and its length in bytes.
 
-    data: bytes or bytearray. path: the file's name, for error messages. allowed: {(module, name): function}, all that the pickle
-    may mention; the function stands in for the real one, checks its arguments and raises TypeError or ValueError, and
-    is None for a name that may be mentioned but not called. An object that the pickle fills after its creation (opcode
-    BUILD) is one that such a function made and that has a method ``setstate(state)``. ``persistent_load(id)`` gives
-    the value of a persistent id; without it they are refused.
+    data: bytes or bytearray. path: the file's name, for error messages. allowed: {(module, name): function}, all that
+    the pickle may mention; the function stands in for the real one, checks its arguments and raises TypeError or
+    ValueError, and is None for a name that may be mentioned but not called. An object that the pickle fills after its
+    creation (opcode BUILD) is one that such a function made and that has a method ``setstate(state)``.
+    ``persistent_load(id)`` gives the value of a persistent id; without it they are refused.
 
     Byte strings of Python 2 come as str decoded from Latin-1. Raises DataFileError.
     """
@@ -48,7 +49,9 @@ def unpickle(data, allowed, path, persistent_load=None):
             code = data[position : position + 1]
             name = _OPCODES.get(code)
             if name is None:
-                raise ValueError(f"opcode {code!r} is not one that plain data needs" if code else "the file ends here")
+                raise ValueError(f"opcode {code!r} is not one that plain data needs" if code else "the data end here")
+            if name == "GLOBAL":
+                check_names(data, position + 1)
             _, argument, _ = next(operations)
             if name == "STOP":
                 return machine.result(), stream.tell()
@@ -56,6 +59,13 @@ def unpickle(data, allowed, path, persistent_load=None):
     except (ValueError, TypeError, OverflowError) as error:
         raise DataFileError(f"{path}: pickle, byte {position}: {error}: {REMEDY}") from error
     raise DataFileError(f"{path}: pickle has more than {MAX_OPCODES} opcodes: {REMEDY}")
+
+
+def check_names(data, position):
+    """Refuse escapes in the two names behind opcode GLOBAL: pickletools undoes them, and warns of unknown ones."""
+    names = data[position : position + MAX_NAMES].split(b"\n", 2)[:-1]
+    if len(names) != 2 or b"\\" in b"".join(names):
+        raise ValueError("it asks for something whose name is cut, over-long or escaped")
 
 
 _MARK = object()

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,8 @@ def download(name, data_dir, *, progress=True, sources=SOURCES):
         except DataFileError:
             raise
         except (OSError, http.client.HTTPException, ValueError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it is also the server's answer, with an open connection
             raise DataFileError(f"{target}: cannot be fetched from {source.address} ({error}): "
                                 f"{by_hand(source, target)}") from error
 

@@ -1,0 +1,63 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from minires.data import Dataset
+from minires.errors import DTypeError, RangeError, ShapeError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 3, 5, 4), np.uint8)
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+CLASSES = ("cat", "dog", "ship")
+
+
+@pytest.mark.parametrize("parts, error, words", [
+    (dict(images=IMAGES.astype(np.float32)), DTypeError, "images is float32, expected a NumPy array of uint8"),
+    (dict(images=IMAGES.tolist()), DTypeError, "images is list"),
+    (dict(images=IMAGES[:, 0]), ShapeError, r"images has the shape \(6, 5, 4\), expected 4 axes \(N, C, H, W\)"),
+    (dict(images=IMAGES[:0], labels=LABELS[:0]), ShapeError, "hold no pixel"),
+    (dict(images=IMAGES[:, :0]), ShapeError, "hold no pixel"),
+    (dict(labels=LABELS.astype(np.uint8)), DTypeError, "labels is uint8, expected a NumPy array of int64"),
+    (dict(labels=LABELS[:, None]), ShapeError, "expected 1 axes"),
+    (dict(labels=LABELS[:5]), ShapeError, "6 images .axis 0. have 5 labels"),
+    (dict(labels=LABELS - 1), RangeError, "labels lie in -1 to 1, the 3 classes allow 0 to 2"),
+    (dict(classes=CLASSES[:2]), RangeError, "labels lie in 0 to 2, the 2 classes allow 0 to 1"),
+    (dict(classes=list(CLASSES)), DTypeError, "classes is not a tuple of str"),
+    (dict(classes=(0, 1, 2)), DTypeError, "classes is not a tuple of str"),
+])
+def test_parts_must_fit(parts, error, words):
+    good = dict(name="pets", images=IMAGES, labels=LABELS, classes=CLASSES)
+    assert len(Dataset(**good)) == 6
+    with pytest.raises(error, match=f"pets: .*{words}"):
+        Dataset(**good | parts)
+
+
+def test_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Dataset("pets", IMAGES, LABELS, CLASSES).images = None
+
+
+def test_subset():
+    part = Dataset("pets", IMAGES, LABELS, CLASSES).subset([4, 1])
+    np.testing.assert_array_equal(part.images, IMAGES[[4, 1]])
+    assert part.labels.tolist() == [1, 1] and part.classes == CLASSES and part.name == "pets"
+
+
+@given(images=arrays(np.uint8, st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4))))
+def test_mean_std(images):
+    mean, std = Dataset("x", images, np.zeros(len(images), np.int64), ("a",)).mean_std()
+    values = images.astype(np.float64) / 255
+    np.testing.assert_allclose(mean, values.mean(axis=(0, 2, 3)), rtol=1e-14)
+    np.testing.assert_allclose(std, values.std(axis=(0, 2, 3)), rtol=1e-12, atol=1e-14)
+
+
+def test_mean_std_over_several_chunks():
+    images = np.random.default_rng(1).integers(0, 256, (2345, 2, 3, 3), np.uint8)
+    images[:, 1] = 200
+    mean, std = Dataset("x", images, np.zeros(2345, np.int64), ("a",)).mean_std()
+    np.testing.assert_allclose(mean, images.mean(axis=(0, 2, 3)) / 255, rtol=1e-12)
+    np.testing.assert_allclose(std[0], images[:, 0].std() / 255, rtol=1e-12)
+    assert std[1] == 0, "integer sums leave no rounding for a constant channel"
