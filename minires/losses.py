@@ -7,7 +7,8 @@ import numpy as np
 
 from .backend import device_of, xp_of
 from .errors import DeviceError, DTypeError, RangeError, ShapeError
-from .layers.base import Buffer, Layer, as_gradient, as_input, number
+from .layers.base import Buffer, Layer
+from .layers.checks import as_gradient, as_input, number
 from .ops import log_softmax, one_hot
 
 

@@ -7,7 +7,8 @@ input takes; at the kink itself f' is that of the side named in each class. NaN 
 from ..backend import xp_of
 from ..errors import RangeError
 from ..ops import sigmoid
-from .base import Layer, as_gradient, as_input, number
+from .base import Layer
+from .checks import as_gradient, as_input, number
 
 
 class ReLU(Layer):

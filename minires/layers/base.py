@@ -5,11 +5,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from ..backend import device_of, to_device, xp_of
-from ..errors import DeviceError, DTypeError, MiniresError, RangeError, ShapeError
-
-FLOATS = tuple(np.dtype(t) for t in ("float32", "float64", "complex64", "complex128"))
-AXES = {"N": "images", "C": "channels", "H": "rows", "W": "columns", "D": "features"}
+from ..backend import to_device, xp_of
+from ..errors import DTypeError, MiniresError
+from .checks import FLOATS
 
 
 class Buffer:
@@ -163,111 +161,3 @@ def _convert(array, device, dtype):
     if dtype is not None and array.dtype.kind in "fc":  # labels stay integers
         array = array.astype(dtype)
     return array if device is None else to_device(array, device)
-
-
-def positive(layer, **setting):
-    """Check that the named setting is a positive integer and return it: ``positive(self, channels=16)``."""
-    ((name, value),) = setting.items()
-    if not isinstance(value, (int, np.integer)) or value < 1:
-        raise RangeError(f"{name} is {value!r}, expected an integer of at least 1", layer=type(layer).__name__)
-    return int(value)
-
-
-def number(layer, **setting):
-    """Return the named setting as a Python float, which never widens a float32 array: ``number(self, eps=1e-5)``."""
-    ((name, value),) = setting.items()
-    if not isinstance(value, (int, float, np.integer, np.floating)):
-        raise DTypeError(f"{name} is {value!r}, expected a number", layer=type(layer).__name__)
-    return float(value)
-
-
-def pair(layer, least=1, **setting):
-    """Return the named setting as ``(rows, columns)``; one integer stands for both: ``pair(self, kernel=3)``."""
-    ((name, value),) = setting.items()
-    both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(both) != 2 or not all(isinstance(v, (int, np.integer)) and v >= least for v in both):
-        raise RangeError(
-            f"{name} is {value!r}, expected an integer or a pair of integers, each at least {least}",
-            layer=type(layer).__name__,
-        )
-    return int(both[0]), int(both[1])
-
-
-def as_input(layer, x, axes=None, like=None, name="input", **sizes):
-    """Return ``x`` in native byte order, or raise an error that names the layer and the axis.
-
-    ``axes`` spells the axes that ``x`` must have ("NCHW"), ``like`` is a Param or array that shares
-    its dtype and device, ``sizes`` are the sizes that some axes must have (``C=16``).
-    """
-    kind = type(layer).__name__
-    x = as_floats(x, name, layer=kind)
-    if axes is not None and x.ndim != len(axes):
-        hint = "; one image needs a batch axis: x[None]" if axes == "NCHW" and x.ndim == 3 else ""
-        raise ShapeError(
-            f"{name} has {x.ndim} axes {x.shape}, expected {len(axes)} ({', '.join(axes)}): reshape it{hint}",
-            layer=kind,
-        )
-    if x.ndim == 0:
-        raise ShapeError(f"{name} has no axes, expected at least a batch axis: {name}.reshape(1, 1)", layer=kind)
-    if x.size == 0:
-        axis = x.shape.index(0)
-        raise ShapeError(
-            f"{name} is empty: axis {axis} of {x.shape} is 0, expected at least 1: drop empty batches", layer=kind
-        )
-    for axis, size in sizes.items():
-        found = x.shape[axes.index(axis)]
-        if found != size:
-            what = AXES.get(axis, axis)
-            raise ShapeError(
-                f"{name} has {found} {what} (axis {axes.index(axis)} of {x.shape}), the layer expects {size}: "
-                f"build the layer for {found} {what} or pass an array with {size}",
-                layer=kind,
-            )
-    if like is not None:
-        _match(x, like.data if isinstance(like, Buffer) else like, name, kind)
-    return x
-
-
-def as_gradient(layer, dy, shape, like=None):
-    """Return the upstream gradient ``dy`` in native byte order; its shape must be that of the output."""
-    kind = type(layer).__name__
-    dy = as_floats(dy, "dy", layer=kind)
-    if dy.shape != tuple(shape):
-        axis = next((i for i, (a, b) in enumerate(zip(dy.shape, shape)) if a != b), min(dy.ndim, len(shape)))
-        raise ShapeError(
-            f"dy has shape {dy.shape}, the output of forward had {tuple(shape)} (axis {axis} differs): "
-            "pass the dy of that output, with the cache of the same forward",
-            layer=kind,
-        )
-    if like is not None:
-        _match(dy, like, "dy", kind)
-    return dy
-
-
-def as_floats(x, name="input", *, layer=None):
-    """Return ``x`` as a native-endian float array, or raise :class:`DTypeError`."""
-    if not isinstance(getattr(x, "dtype", None), np.dtype) or not hasattr(x, "ndim"):
-        raise DTypeError(
-            f"{name} is a {type(x).__name__}, expected a NumPy or CuPy array: np.asarray({name}, dtype=np.float32)",
-            layer=layer,
-        )
-    if not x.dtype.isnative:
-        x = x.astype(x.dtype.newbyteorder("="))
-    if x.dtype not in FLOATS:
-        raise DTypeError(f"{name} is {x.dtype}, expected float32 or float64: {name}.astype(np.float32)", layer=layer)
-    return x
-
-
-def _match(x, like, name, kind):
-    if device_of(x) != device_of(like):
-        raise DeviceError(
-            f"{name} is on {device_of(x)}, the layer on {device_of(like)}: "
-            f'minires.to_device({name}, "{device_of(like)}") or layer.to(device="{device_of(x)}")',
-            layer=kind,
-        )
-    real = {np.dtype("complex64"): np.dtype("float32"), np.dtype("complex128"): np.dtype("float64")}
-    a, b = (real.get(d, d) for d in (x.dtype, like.dtype))
-    if a != b:
-        raise DTypeError(
-            f"{name} is {x.dtype}, the layer {like.dtype}: {name}.astype(np.{b}) or layer.to(dtype=np.{a})", layer=kind
-        )

@@ -2,7 +2,8 @@
 
 from ..backend import xp_of
 from ..errors import DTypeError, RangeError, ShapeError
-from .base import Fork, Layer, as_gradient, as_input, inside
+from .base import Fork, Layer, inside
+from .checks import as_gradient, as_input
 from .shape import Identity
 
 

@@ -3,7 +3,8 @@
 from ..errors import RangeError
 from ..initializers import he_normal, zeros
 from ..ops import col2im, crop, im2col, out_sizes, pad_images
-from .base import Layer, Param, as_gradient, as_input, pair, positive
+from .base import Layer, Param
+from .checks import as_gradient, as_input, pair, positive
 
 
 class Conv2d(Layer):
@@ -45,7 +46,7 @@ class Conv2d(Layer):
         self.bias = Param(zeros(out_channels)) if bias else None
 
     def forward(self, x, train=False):
-        x = as_input(self, x, "NCHW", like=self.weight, C=self.in_channels)
+        x = as_input(self, x, "NCHW", like=self.weight.data, C=self.in_channels)
         n, _, *size = x.shape
         out = out_sizes(size, self.kernel, self.stride, self.padding, self.dilation, layer="Conv2d")
         x = pad_images(x, self.padding)

@@ -3,7 +3,8 @@
 from ..backend import device_of, to_device
 from ..errors import RangeError
 from ..initializers import generator
-from .base import Layer, as_gradient, as_input, number
+from .base import Layer
+from .checks import as_gradient, as_input, number
 
 
 class Dropout(Layer):

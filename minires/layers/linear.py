@@ -1,7 +1,8 @@
 """The affine map."""
 
 from ..initializers import he_normal, zeros
-from .base import Layer, Param, as_gradient, as_input, positive
+from .base import Layer, Param
+from .checks import as_gradient, as_input, positive
 
 
 class Linear(Layer):
@@ -21,7 +22,7 @@ class Linear(Layer):
         self.bias = Param(zeros(out_features)) if bias else None
 
     def forward(self, x, train=False):
-        x = as_input(self, x, "ND", like=self.weight, D=self.in_features)
+        x = as_input(self, x, "ND", like=self.weight.data, D=self.in_features)
         y = x @ self.weight.data.T
         if self.bias is not None:
             y = y + self.bias.data

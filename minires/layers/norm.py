@@ -3,7 +3,8 @@
 from ..backend import xp_of
 from ..errors import RangeError, ShapeError
 from ..initializers import ones, zeros
-from .base import Buffer, Layer, Param, as_gradient, as_input, number, positive
+from .base import Buffer, Layer, Param
+from .checks import as_gradient, as_input, number, positive
 
 
 class BatchNorm2d(Layer):
@@ -39,9 +40,10 @@ class BatchNorm2d(Layer):
         self.running_mean, self.running_var = Buffer(zeros(channels)), Buffer(ones(channels))
 
     def forward(self, x, train=False):
-        x = as_input(self, x, self.axes, like=self.gamma, C=self.channels)
+        x = as_input(self, x, self.axes, like=self.gamma.data, C=self.channels)
         if train:
-            _require_spread(self, x, m := x.size // self.channels)
+            m = x.size // self.channels
+            _require_spread(self, x, m)
             mean = self._mean(x)
             var = self._mean((x - mean) ** 2)
             self._track(mean, var * (m / (m - 1)))
@@ -108,7 +110,7 @@ class GroupNorm(Layer):
         self.gamma, self.beta = Param(ones(channels)), Param(zeros(channels))
 
     def forward(self, x, train=False):
-        x = as_input(self, x, "NCHW", like=self.gamma, C=self.channels)
+        x = as_input(self, x, "NCHW", like=self.gamma.data, C=self.channels)
         _require_spread(self, x, x.size // (len(x) * self.groups))
         parts = self._parts(x)
         mean = _group_mean(parts)

@@ -7,7 +7,8 @@ import numpy as np
 from ..backend import xp_of
 from ..errors import RangeError
 from ..ops import crop, out_sizes, pad_images, windows
-from .base import Layer, as_gradient, as_input, pair
+from .base import Layer
+from .checks import as_gradient, as_input, pair
 
 
 class _Pool2d(Layer):
@@ -123,4 +124,4 @@ class GlobalAvgPool2d(Layer):
     def backward(self, dy, cache):
         n, c, h, w = cache
         dy = as_gradient(self, dy, (n, c, 1, 1))
-        return xp_of(dy).broadcast_to(dy / (h * w), cache).copy()
+        return xp_of(dy).broadcast_to(dy / (h * w), cache).copy()  # a view would have pixels that share memory

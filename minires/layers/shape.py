@@ -6,7 +6,8 @@ import numpy as np
 
 from ..backend import xp_of
 from ..errors import RangeError
-from .base import Layer, as_gradient, as_input, number, positive
+from .base import Layer
+from .checks import as_gradient, as_input, number, positive
 
 
 class Flatten(Layer):

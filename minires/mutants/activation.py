@@ -2,7 +2,7 @@
 
 from ..backend import xp_of
 from ..layers import ELU, HardSwish, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
-from ..layers.base import as_gradient, as_input
+from ..layers.checks import as_gradient, as_input
 from .base import plant
 
 

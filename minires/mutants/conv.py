@@ -2,7 +2,7 @@
 
 from ..backend import xp_of
 from ..layers import Conv2d
-from ..layers.base import as_gradient
+from ..layers.checks import as_gradient
 from ..ops import col2im, crop, windows
 from .base import plant
 

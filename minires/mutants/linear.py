@@ -1,7 +1,7 @@
 """Mistakes in the affine map, and those about gradients and caches that any layer with parameters could make."""
 
 from ..layers import Linear
-from ..layers.base import as_gradient
+from ..layers.checks import as_gradient
 from .base import plant
 
 

@@ -1,7 +1,7 @@
 """Mistakes in normalisation."""
 
 from ..layers import BatchNorm2d, GroupNorm
-from ..layers.base import as_gradient
+from ..layers.checks import as_gradient
 from .base import plant
 
 

@@ -2,7 +2,7 @@
 
 from ..backend import xp_of
 from ..layers import AvgPool2d, GlobalAvgPool2d, MaxPool2d
-from ..layers.base import as_gradient, as_input
+from ..layers.checks import as_gradient, as_input
 from ..ops import crop, pad_images
 from .base import plant
 

@@ -1,7 +1,7 @@
 """Mistakes in layers that move values without computing."""
 
 from ..layers import Flatten, PadChannels, Scale, Subsample
-from ..layers.base import as_gradient
+from ..layers.checks import as_gradient
 from .base import plant
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..backend import xp_of
 from ..errors import DTypeError, RangeError, StateError
-from ..layers.base import Buffer, Param, number
+from ..layers.base import Buffer, Param
+from ..layers.checks import number
 
 
 class SGD:
