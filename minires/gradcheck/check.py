@@ -20,11 +20,12 @@ import numpy as np
 
 from ..backend import to_device, to_numpy
 from ..errors import GradientError, RangeError, ShapeError, StateError
-from ..layers.base import as_floats, observe
+from ..layers.base import observe
+from ..layers.checks import as_floats
 from .blame import blame
 from .compare import TOLERANCE, compare
 from .float32 import check_float32
-from .probe import Probe, rms
+from .probe import Probe, rms, stream
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def gradcheck(layer, x, *, train=True, dy=None, method="complex", each=False, di
     if method not in TOLERANCE:
         raise RangeError(f"method is {method!r}, expected 'complex' or 'central'")
     x = as_floats(x, layer=type(layer).__name__)
-    probe = Probe(layer, x, train, method, np.random.default_rng(seed))
+    probe = Probe(layer, x, train, method, stream(seed, "gradcheck"))
     tol = TOLERANCE[method] if tol is None else tol
     if dy is None:
         upstream = [probe.rng.standard_normal(probe.y.shape) for _ in range(directions)]

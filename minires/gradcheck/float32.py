@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import device_of, to_device, to_numpy
 from ..errors import GradientError
-from .probe import rms
+from .probe import rms, stream
 
 FACTOR = 8  # c in the bound c K u
 UNIT_ROUNDOFF = 2.0**-24
@@ -18,7 +18,7 @@ def check_float32(layer, x, train, seed):
     Rounding may push a pre-activation across a kink, and then the two gradients differ rightly. That happens at one
     x and not at the next, so a failure counts only if it happens at three.
     """
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "float32")
     for _ in range(3):
         error = _difference(layer, x, train, rng)
         if error is None:

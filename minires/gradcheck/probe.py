@@ -131,3 +131,8 @@ def _first_not_finite(a):
 def rms(a):
     """Root mean square, 1 for an array of zeros: the size of a natural step."""
     return float(np.sqrt(np.mean(np.square(a, dtype=np.float64)))) or 1.0
+
+
+def stream(seed, purpose):
+    """A generator for one purpose; ``default_rng(seed)`` may well have drawn x, and dy = x would be degenerate."""
+    return np.random.default_rng([seed, *purpose.encode()])
