@@ -234,6 +234,41 @@ class TrustsMemoryOfDy(Tanh):
         return dy.ravel(order="K").reshape(dy.shape) * (1 - cache**2)
 
 
+class TrustsBase(Tanh):
+    """Reads the memory behind a view as if it were the view."""
+
+    def __init__(self, of):
+        self.kind = [of]
+
+    def forward(self, x, train=False):
+        if self.kind[0](x):
+            x = x.base.ravel()[: x.size].reshape(x.shape)
+        return super().forward(x, train)
+
+
+class TrustsByteOrder(Tanh):
+    def forward(self, x, train=False):
+        return super().forward(x.view(x.dtype.newbyteorder("=")), train)
+
+
+class BorrowsX(Tanh):
+    """Writes into x and puts everything back."""
+
+    def forward(self, x, train=False):
+        x *= 2
+        y, cache = super().forward(x / 2, train)
+        x /= 2
+        return y, cache
+
+
+def is_reversed(x):
+    return x.strides[1] < 0
+
+
+def is_strided(x):
+    return x.strides[0] > x.strides[1] > x.itemsize
+
+
 # --- randomness and training
 
 
@@ -251,6 +286,20 @@ class DrawsInEvaluation(Dropout):
 class CallsDiffer(Tanh):
     def __call__(self, x):
         return 2 * super().__call__(x)
+
+
+class CallsAreShort(Tanh):
+    def __call__(self, x):
+        return super().__call__(x)[:3]
+
+
+class CallsCount(Tanh):
+    def __init__(self):
+        self.calls = Buffer(np.zeros(1))
+
+    def __call__(self, x):
+        self.calls.data = self.calls.data + 1
+        return super().__call__(x)
 
 
 RULES = [
@@ -282,9 +331,15 @@ RULES = [
     (AddsToDy, "backward is linear in dy"),
     (TrustsMemory, "forward takes x transposed"),
     (TrustsMemoryOfDy, "backward takes dy transposed"),
+    (lambda: TrustsBase(is_reversed), "forward takes x reversed"),
+    (lambda: TrustsBase(is_strided), "forward takes x strided"),
+    (TrustsByteOrder, "forward takes x swapped"),
+    (BorrowsX, "x and dy may be read-only; found: raised ValueError"),
     (lambda: NoiseInEvaluation(0.5, rng=0), r"layer\(x\) gives the same again"),
     (lambda: DrawsInEvaluation(0.5, rng=0), "inference changes nothing"),
     (CallsDiffer, r"layer\(x\) is forward\(x, train=False\)"),
+    (CallsAreShort, r"layer\(x\) is forward\(x, train=False\); found: shapes \(5, 4\) and \(3, 4\)"),
+    (CallsCount, "inference leaves calls alone"),
 ]
 
 

@@ -7,7 +7,7 @@ from oracles.norm_loops import batch_norm_train
 from minires.cases import CASES, case
 from minires.errors import DTypeError, GradientError, NumericError, RangeError, ShapeError
 from minires.gradcheck import Entry, Report, check, gradcheck
-from minires.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, ReLU, Residual, Sequential
+from minires.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear, ReLU, Residual, Sequential
 
 IMAGES = (3, 4, 5, 6)
 
@@ -60,6 +60,11 @@ def test_refuses_degenerate_upstream_gradients(name):
         gradcheck(BatchNorm2d(4), x, dy=DEGENERATE[name](y))
 
 
+def test_refuses_a_uniform_upstream_gradient_of_few_values():
+    with pytest.raises(RangeError, match="Linear: dy is uniform, 1 everywhere"):
+        gradcheck(Linear(3, 2, rng=0), draw(2, 3), dy=np.ones((2, 2)))
+
+
 @pytest.mark.parametrize("name", [name for name in DEGENERATE if "float32" not in name])
 def test_a_backward_that_returns_zeros_would_pass_with_them(name, monkeypatch):
     """The true gradient, from loops over the explicit Jacobian, is all but zero, and the check alone would accept 0."""
@@ -78,6 +83,22 @@ def test_a_backward_that_returns_zeros_would_pass_with_them(name, monkeypatch):
     gradcheck(layer, x, dy=degenerate(y), tol=1e-6)
     with pytest.raises(GradientError, match="dx"):
         gradcheck(layer, x, tol=1e-6)
+
+
+@pytest.mark.parametrize("directions", [1, 3])
+def test_an_input_drawn_from_the_same_seed_is_not_the_upstream_gradient(directions):
+    """dy = x would be proportional to the output of a normalisation."""
+
+    class Normalise(Layer):
+        def forward(self, x, train=False):
+            centred = x - x.mean(axis=0)
+            return centred / np.sqrt((centred * centred).mean(axis=0)), x.shape
+
+        def backward(self, dy, cache):
+            return np.zeros(cache)
+
+    with pytest.raises(GradientError):
+        gradcheck(Normalise(), draw(9, 4), seed=0, directions=directions)
 
 
 def test_takes_a_generic_upstream_gradient():
