@@ -16,7 +16,7 @@ from minires.errors import DataFileError
 
 SHAPE = (3, 32, 32)
 PIXELS = 3072
-PICKLED_RECORD = 3200  # most bytes of a record in a pickle: pixels, labels and the name of the image
+PICKLED_RECORD = 6400  # most bytes of a record in a pickle: protocol 2 of Python 3 writes pixels above 127 as two
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from pathlib import Path
 from minires.data import classes
 from minires.data.cifar import CIFAR, find_cifar, read_cifar
 from minires.data.dataset import Dataset
-from minires.data.sources import SOURCES, by_hand
 from minires.data.embedded import read_embedded
+from minires.data.files import reading
 from minires.data.folder import list_images, read_folder
 from minires.data.idx import read_labelled_idx
+from minires.data.sources import SOURCES, by_hand
 from minires.errors import DataFileError, RangeError
 
 DATASETS = ("cifar10", "cifar100", "fashion_mnist", "fashion_mnist_12k", "folder", "mnist")
@@ -48,10 +49,11 @@ def load(name, split, data_dir=None, *, size=None):
     if data_dir is None:
         raise DataFileError(f"{name}: data_dir is None, expected the folder of its files: {how_to_get(name, 'DIR')}")
     data_dir = Path(data_dir)
-    if name == "folder":
-        return load_folder(split, data_dir, size)
-    read = load_cifar if name in CIFAR else load_idx
-    return Dataset(name, *read(name, split, data_dir), _CLASSES[name])
+    with reading(data_dir):
+        if name == "folder":
+            return load_folder(split, data_dir, size)
+        read = load_cifar if name in CIFAR else load_idx
+        return Dataset(name, *read(name, split, data_dir), _CLASSES[name])
 
 
 def load_cifar(name, split, data_dir):

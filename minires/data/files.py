@@ -24,8 +24,9 @@ def reading(path):
     except FileNotFoundError as error:
         raise DataFileError(f"{path}: there is no such file: check the path") from error
     except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataFileError(f"{path}: cannot be read ({reason}): {AGAIN}") from error
+        system = getattr(error, "strerror", None)  # absent where the decompressor raised it
+        remedy = "check the path and its permissions" if system else AGAIN
+        raise DataFileError(f"{path}: cannot be read ({system or error}): {remedy}") from error
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import pickle
 import tarfile
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -71,6 +72,15 @@ def test_every_form(tmp_path, name, binary, layout):
         np.testing.assert_array_equal(found[0], images, strict=True)
         np.testing.assert_array_equal(found[1], labels, strict=True)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_pickles_of_bright_images_are_not_too_large(tmp_path, protocol):
+    """Protocol 2 of Python 3 writes bytes above 127 as two; the limit on the size of a file allows for that."""
+    bright, labels = np.full((10000, 3, 32, 32), 200, np.uint8), np.zeros(10000)
+    (tmp_path / "test_batch").write_bytes(pickled(cifar_batch(bright, labels), protocol))
+    cifar = CIFAR["cifar10"]
+    assert (read_cifar(tmp_path, cifar, cifar.python, "test")[0] == 200).all()
 
 
 @pytest.mark.parametrize("keys", ["str", "bytes"])
@@ -165,6 +175,7 @@ def array_pickle(shape=b"K\x04M\x00\x0c\x86", state=None, pixels=N * 3072, dtype
     ({"dtype": b"cnumpy\ndtype\n)R"}, "missing 1 required positional argument"),
     ({"dtype": b"cnumpy\ndtype\nK\x01\x85R"}, "found a int, expected a string"),
     ({"dtype": b"c_codecs\nencode\nX\x01\0\0\0aU\x05ascii\x86R"}, "encoding is 'ascii'"),
+    ({"state": b"cnumpy._core.numeric\n_frombuffer\n(U\x01a" + DTYPE + b"K\x01\x85U\x01KtR"}, "neither 'C' nor 'F'"),
     ({"state": b"(K\x01K\x04\x85cnumpy\ndtype\nU\x02u1\x85R\x89]t"}, "values of an array are a list"),
 ])
 def test_arrays_that_lie(arguments, words):
@@ -172,6 +183,21 @@ def test_arrays_that_lie(arguments, words):
     with pytest.raises(DataFileError) as error:
         read_batch("x", array_pickle(**arguments), "labels", N)
     assert words in str(error.value)
+
+
+def test_a_pickle_cannot_multiply_its_size():
+    """Thousands of references to one long string, each through a call that copies it in the real library."""
+    text = b"X" + (1 << 20).to_bytes(4, "little") + b"a" * (1 << 20) + b"q\x01"
+    encode = b"c_codecs\nencode\nh\x01X\x06\0\0\0latin1\x86R"
+    array = (b"cnumpy._core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x04\x85" + DTYPE
+             + b"\x89h\x01tb")
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataFileError, match="the pickled value is a list"):
+            read_batch("x", b"](" + text + (encode + array) * 3000 + b"e.", "labels", N)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("change, words", [

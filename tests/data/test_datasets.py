@@ -58,6 +58,12 @@ def test_one_missing_file_is_named(tmp_path):
     assert f"looked for train-labels-idx1-ubyte (or .gz) in {tmp_path / 'mnist'}; train-images" in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["cifar10", "mnist", "folder"])
+def test_a_path_that_the_system_refuses(name):
+    with pytest.raises(DataFileError, match=r"cannot be read \(File name too long\): check the path"):
+        load(name, "train", "x" * 300)
+
+
 @pytest.mark.parametrize("arguments, words", [
     (("imagenet", "train"), "name is 'imagenet', expected one of cifar10, "),
     (("mnist", "valid"), "split is 'valid', expected 'train' or 'test'"),
