@@ -1,14 +1,14 @@
 """Checkpoints: one file that holds all that a training needs to go on as if it had never stopped."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..backend import device_of, to_device, to_numpy
-from ..errors import CheckpointError, NumericError
 from ..data import Normalize
+from ..errors import CheckpointError, NumericError
 from .config import TrainConfig, build_model
 from .files import read_tensors, write_tensors
 
@@ -39,8 +39,8 @@ class Checkpoint:
     data: dict  # of the training images: classes (names), channels, mean and std of each channel
     position: Position
     summary: dict  # the line of the last epoch in metrics.jsonl; empty before its end
-    generators: dict  # {path: state of a numpy bit generator}
-    tensors: dict  # {name: NumPy array}
+    generators: dict = field(repr=False)  # {path: state of a numpy bit generator}
+    tensors: dict = field(repr=False)  # {name: NumPy array}
 
     def build_model(self):
         """The model of the configuration, with the weights of this checkpoint, on the CPU."""

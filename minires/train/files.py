@@ -132,10 +132,9 @@ def _header_size(data):
 
 
 def _digest_position(data):
-    """Where the 64 digits of the checksum stand; None where the header has none or claims more than the file holds."""
-    end = 8 + _header_size(data)
-    at = data.find(FIELD, 8, end) + len(FIELD)
-    return at if len(FIELD) <= at <= end - 64 and end <= len(data) else None
+    """Where the 64 digits of the checksum stand; None where the header has none."""
+    at = data.find(FIELD, 8, 8 + _header_size(data))
+    return None if at < 0 else at + len(FIELD)
 
 
 def _sync_folder(folder):

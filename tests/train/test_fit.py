@@ -4,12 +4,13 @@ import dataclasses
 import json
 import os
 
+import cupy_strict
 import numpy as np
 import pytest
 from train.tiny_training import config, data, dataset, model, weights_of
 
 from minires.errors import CheckpointError, MiniresError, NumericError, RangeError, StateError
-from minires.train import TrainConfig, evaluate, fit, load_checkpoint, load_model, read_metrics, resume
+from minires.train import TrainConfig, evaluate, fit, load_checkpoint, load_model, read_metrics, resume, training
 from minires.train.training import Training
 
 
@@ -25,8 +26,6 @@ class PowerCut(Exception):
 
 def cut(run_dir, monkeypatch, step, **changes):
     """A run whose process ends without warning after ``step`` steps, resumed if it exists."""
-    from minires.train import training
-
     def train_step(*args, real=training.train_step):
         nonlocal step
         if step == 0:
@@ -71,13 +70,17 @@ def test_learns_and_writes_its_files(tmp_path, capsys):
     assert len(lines) == 12 and lines[-1].startswith("epoch 12/12   train loss 0.")
 
 
-def test_numbers_of_an_epoch(tmp_path):
-    """The losses of metrics.jsonl are means over images, also where the last batch is smaller."""
-    settings = config(tmp_path, epochs=1, log_every=1, augment="none")
+def test_numbers_of_an_epoch(tmp_path, monkeypatch):
+    """The numbers of metrics.jsonl are means over the images of one epoch, also where the last batch is smaller."""
+    seen = []
+    real = training.train_step
+    monkeypatch.setattr(training, "train_step", lambda *args: seen.append(real(*args)) or seen[-1])
+    settings = config(tmp_path, epochs=2, log_every=1, augment="none")
     result = fit(settings, model=model(), data=data())
-    sizes = [8, 8, 8, 8, 8, 4]
-    steps = [row["loss"] for row in read_metrics(tmp_path) if row["kind"] == "step"]
-    assert result.train_loss == pytest.approx(np.average(steps, weights=sizes), rel=1e-6)
+    losses, correct = zip(*seen[6:])
+    assert result.train_loss == pytest.approx(np.average(losses, weights=[8, 8, 8, 8, 8, 4]), rel=1e-6)
+    assert result.train_accuracy == sum(correct) / 44
+    assert [row["loss"] for row in read_metrics(tmp_path) if row["kind"] == "step"][6:] == [float(v) for v in losses]
     trained = model()
     load_checkpoint(tmp_path).restore(trained)
     found = evaluate(trained, Training(settings, model(), data()).test_loader)
@@ -109,8 +112,6 @@ def test_a_network_by_name(tmp_path, monkeypatch):
         model="resnet8", epochs=2, batch_size=8, limit_train=24, limit_test=10, seed=3, checkpoint_every=1, log_every=1
     )
     whole = fit(dataclasses.replace(settings, run_dir=str(tmp_path / "whole")))
-    from minires.train import training
-
     steps = iter(range(4))
     real = training.train_step
     monkeypatch.setattr(training, "train_step", lambda *args: (next(steps), real(*args))[1])
@@ -131,15 +132,29 @@ def test_same_on_every_backend(tmp_path, device):
     assert resume(tmp_path / "a", model=model(), data=data(), device="cpu").train_loss == result.train_loss
 
 
-def test_reads_the_loss_only_where_it_logs(tmp_path, strict):
-    from cupy_strict import watch
+def test_never_waits_for_a_gpu_between_two_log_lines(tmp_path, strict):
+    """Twice the steps, as many waits; a line of metrics costs one."""
+    rarely = config(tmp_path / "short", device="cuda", log_every=100, checkpoint_every=100)
+    train, test = data()
+    with cupy_strict.watch() as short:
+        fit(rarely, model=model(), data=(train, test))
+    with cupy_strict.watch() as long:
+        more = dataclasses.replace(rarely, run_dir=str(tmp_path / "long"))
+        fit(more, model=model(), data=(dataset(88, seed=1), test))
+    with cupy_strict.watch() as often:
+        every = dataclasses.replace(rarely, run_dir=str(tmp_path / "often"), log_every=1)
+        fit(every, model=model(), data=(train, test))
+    assert len(long.syncs) == len(short.syncs)
+    assert len(often.syncs) == len(short.syncs) + 24
 
-    rarely = config(tmp_path / "rarely", device="cuda", log_every=100, checkpoint_every=100)
-    with watch() as rare:
-        fit(rarely, model=model(), data=data())
-    with watch() as often:
-        fit(dataclasses.replace(rarely, log_every=1, run_dir=str(tmp_path / "often")), model=model(), data=data())
-    assert len(often.syncs) - len(rare.syncs) == 24
+
+def test_saves_once_a_moment_and_the_metrics_first(tmp_path, monkeypatch):
+    events = []
+    for owner, name in ((training.MetricsLog, "sync"), (Training, "save")):
+        real = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda self, real=real, name=name: (events.append(name), real(self))[1])
+    fit(config(tmp_path, checkpoint_every=2), model=model(), data=data())
+    assert events == ["save", *["sync", "save"] * 12]  # the first state; steps 2, 4 and 6 of four epochs
 
 
 def test_of_a_finished_run_nothing_changes(tmp_path):
