@@ -21,10 +21,11 @@ class Buffer:
 
 
 class Param(Buffer):
-    """A trained array and the gradient that ``backward`` adds to."""
+    """A trained array and the gradient that ``backward`` adds to. A frozen one gets none, and costs none."""
 
     def __init__(self, data):
         super().__init__(data)
+        self.frozen = False
         self.grad = xp_of(data).zeros_like(data)
 
 
@@ -85,6 +86,12 @@ class Layer:
         for _, p in self.params():
             p.grad[...] = 0
 
+    def freeze(self, frozen=True):
+        """Spare every parameter its gradient (``freeze(False)`` undoes it); return self."""
+        for _, p in self.params():
+            p.frozen = frozen
+        return self
+
     def to(self, *, device=None, dtype=None):
         """Move every parameter and buffer to ``device`` ("cpu", "cuda") and ``dtype``; return self."""
         if dtype is not None and np.dtype(dtype) not in FLOATS:
@@ -119,6 +126,11 @@ class Fork(Layer):
     def terms(self, dy, cache):
         """Return ``{name: term}``; the terms have the shape of x and add up to dx."""
         raise NotImplementedError(f"{type(self).__name__} does not define terms")
+
+    def shortcut_term(self, dy, cache):
+        """The term "shortcut" alone, zeros where there is none. A fork overrides it to spare itself the branch."""
+        terms = self.terms(dy, cache)
+        return terms["shortcut"] if "shortcut" in terms else 0 * sum(terms.values())
 
     def backward(self, dy, cache):
         first, *rest = self.terms(dy, cache).values()

@@ -77,12 +77,15 @@ class Residual(Fork):
         return h + f, (shortcut_cache, branch_cache)
 
     def terms(self, dy, cache):
-        shortcut_cache, branch_cache = cache
-        with inside("shortcut"):
-            shortcut = self.shortcut.backward(dy, shortcut_cache)
+        _, branch_cache = cache
         with inside("branch"):
             branch = self.branch.backward(dy, branch_cache)
-        return {"shortcut": shortcut, "branch": branch}
+        return {"shortcut": self.shortcut_term(dy, cache), "branch": branch}
+
+    def shortcut_term(self, dy, cache):
+        shortcut_cache, _ = cache
+        with inside("shortcut"):
+            return self.shortcut.backward(dy, shortcut_cache)
 
 
 class Concat(Fork):
@@ -167,7 +170,11 @@ class Gate(Fork):
             branch = self.branch.backward(t * dy if self.exclusive else dy, branch_cache)
         with inside("gate"):
             gate = self.gate.backward((f - x if self.exclusive else -x) * dy, gate_cache)
-        return {"shortcut": (1 - t) * dy, "branch": branch, "gate": gate}
+        return {"shortcut": self.shortcut_term(dy, cache), "branch": branch, "gate": gate}
+
+    def shortcut_term(self, dy, cache):
+        _, _, t, _, _ = cache
+        return (1 - t) * dy
 
 
 def _require_layer(container, name, layer):

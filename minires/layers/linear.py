@@ -31,7 +31,8 @@ class Linear(Layer):
     def backward(self, dy, cache):
         x = cache
         dy = as_gradient(self, dy, (len(x), self.out_features), like=x)
-        self.weight.grad += dy.T @ x
-        if self.bias is not None:
+        if not self.weight.frozen:
+            self.weight.grad += dy.T @ x
+        if self.bias is not None and not self.bias.frozen:
             self.bias.grad += dy.sum(axis=0)
         return dy @ self.weight.data
