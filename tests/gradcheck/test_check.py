@@ -126,6 +126,17 @@ def test_refuses_an_input_that_is_not_finite(bad):
         gradcheck(Linear(3, 2, rng=0), x)
 
 
+def test_refuses_an_output_that_is_not_finite():
+    class NanInside(ReLU):
+        def forward(self, x, train=False):
+            y, cache = super().forward(x, train)
+            y[2, 1] = np.nan
+            return y, cache
+
+    with pytest.raises(NumericError, match=r"NanInside: the output of forward is nan at \[2, 1\]"):
+        gradcheck(NanInside(), draw(4, 3))
+
+
 def test_reports_gradients_that_are_zero_whatever_dy_is():
     """Batch norm takes out what the bias before it adds."""
     layer = Sequential(conv=Conv2d(4, 2, 3, bias=True, rng=0), norm=BatchNorm2d(2))
