@@ -536,6 +536,10 @@ def test_the_dtype_of_the_input_does_not_matter():
     check_layer(square(Linear), draw(5, 4).astype(np.float32))
 
 
+def test_a_frozen_layer_is_accepted():
+    check_layer(lambda: Sequential(square(Linear)().freeze(), Tanh(), square(Linear)()), draw(5, 4))
+
+
 def test_make_may_copy_a_model():
     """As for a model that is trained already."""
     model = Sequential(Linear(4, 3, rng=0), BatchNorm1d(3), ReLU(), Dropout(0.3, rng=2))

@@ -64,7 +64,9 @@ class Report:
 
 
 def gradcheck(layer, x, *, train=True, dy=None, method="complex", each=False, directions=3, tol=None, seed=0):
-    """Compare backward with the derivative of forward, for x and every parameter; return a :class:`Report`.
+    """Compare backward with the derivative of forward, for x and every parameter that is not frozen.
+
+    Return a :class:`Report`.
 
     layer: any :class:`~minires.layers.Layer`; it is copied and never changed
     x: its input, float32 or float64   train: which forward   dy: upstream gradient, shaped like y (default: random)

@@ -13,8 +13,8 @@ STEP = {"complex": 1e-30, "central": 1e-6}
 class Probe:
     """A float64 twin near the given layer, as a function of x and of each parameter, on the device of x.
 
-    ``arrays``: {"x": x, name of a parameter: its value}   ``y``: the output   The layer given is never touched,
-    and every forward starts from the same running statistics and the same random state.
+    ``arrays``: {"x": x, name of a parameter that is not frozen: its value}   ``y``: the output
+    The layer given is never touched, and every forward starts from the same running statistics and random state.
     """
 
     def __init__(self, layer, x, train, method, rng):
@@ -24,8 +24,10 @@ class Probe:
         self.arrays = {"x": np.array(to_numpy(x), np.float64)}
         for name, p in self.layer.params():
             value = to_numpy(p.data)
-            self.arrays[name] = value + 0.2 * rms(value) * rng.standard_normal(value.shape)
-            p.data = to_device(self.arrays[name], self.device)
+            value = value + 0.2 * rms(value) * rng.standard_normal(value.shape)
+            p.data = to_device(value, self.device)
+            if not p.frozen:
+                self.arrays[name] = value
         self._require_finite("x", self.arrays["x"])
         self.y = self.forward()
         self._require_finite("the output of forward", self.y)
@@ -69,7 +71,7 @@ class Probe:
         twin, _, cache = self.run()
         twin.zero_grads()
         dx = twin.backward(to_device(dy, self.device), cache)
-        grads = {"x": dx, **{name: p.grad for name, p in twin.params()}}
+        grads = {"x": dx, **{name: p.grad for name, p in twin.params() if name in self.arrays}}
         return {name: self._checked(name, grad) for name, grad in grads.items()}
 
     def _checked(self, name, grad):

@@ -126,6 +126,13 @@ def test_refuses_an_input_that_is_not_finite(bad):
         gradcheck(Linear(3, 2, rng=0), x)
 
 
+def test_frozen_parameters_have_no_gradient_to_check():
+    layer = Sequential(conv=Conv2d(4, 2, 3, bias=True, rng=0).freeze(), norm=BatchNorm2d(2))
+    for dtype in (np.float32, np.float64):
+        report = gradcheck(layer, draw(*IMAGES).astype(dtype))
+        assert [entry.name for entry in report.entries] == ["x", "norm.gamma", "norm.beta"]
+
+
 def test_refuses_an_output_that_is_not_finite():
     class NanInside(ReLU):
         def forward(self, x, train=False):
