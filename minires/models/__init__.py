@@ -7,7 +7,9 @@ import difflib
 import inspect
 import re
 
-from ..errors import RangeError
+import numpy as np
+
+from ..errors import DTypeError, RangeError
 from .cifar_resnet import cifar_plain, cifar_resnet
 from .summary import Summary, summarize
 
@@ -28,11 +30,12 @@ def build(name, *, num_classes=10, in_channels=3, rng, **options):
 
     x: (N, in_channels, H, W)   y: (N, num_classes)
     ``rng`` is a ``numpy.random.Generator`` or a seed; ``options`` go to the constructor of the family.
+    Raises RangeError for an unknown name, size or option; that of a name suggests the nearest ones.
     """
-    for setting, value in (("num_classes", num_classes), ("in_channels", in_channels)):
-        if not isinstance(value, int) or value < 1:
-            raise RangeError(f"{name}: {setting} is {value!r}, expected an integer of at least 1")
     family, depth = _parse(name)
+    for setting, value in (("num_classes", num_classes), ("in_channels", in_channels)):
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            raise RangeError(f"{name}: {setting} is {value!r}, expected an integer of at least 1")
     constructor, _ = FAMILIES[family]
     known = set(inspect.signature(constructor).parameters) - {"depth", "num_classes", "in_channels", "rng"}
     for option in options:
@@ -43,16 +46,21 @@ def build(name, *, num_classes=10, in_channels=3, rng, **options):
 
 def _parse(name):
     """"resnet20" -> ("resnet", 20), or an error that suggests the nearest names."""
-    match = re.fullmatch(r"([a-z]+)(\d+)", name)
+    if not isinstance(name, str):
+        raise DTypeError(f"the name of a model is {name!r} ({type(name).__name__}), expected a string: 'resnet20'")
+    match = re.fullmatch("([a-z]+)([1-9][0-9]*)", name)
     if match is None or match[1] not in FAMILIES:
         near = ", ".join(difflib.get_close_matches(name, EXAMPLES, n=3, cutoff=0.5)) or "resnet20"
         families = ", ".join(f"{family}{{6n+2}}" for family in FAMILIES)
         raise RangeError(f"no model is called {name!r}, expected one of {families}: try {near}")
     family, depth = match[1], int(match[2])
-    reserved = family == "resnet" and depth in IMAGENET_DEPTHS
-    if depth < 8 or (depth - 2) % 6 or reserved:
-        near = sorted(set(range(8, depth + 19, 6)) - set(IMAGENET_DEPTHS), key=lambda d: abs(d - depth))
-        why = "that name is ImageNet's network of another shape" if reserved else f"the depth is {depth}"
+    reserved = IMAGENET_DEPTHS if family == "resnet" else ()
+    if depth < 8 or (depth - 2) % 6 or depth in reserved:
+        n = max(depth // 6, 3)
+        near = sorted({6 * k + 2 for k in range(n - 2, n + 3)} - set(reserved), key=lambda d: abs(d - depth))
+        why = "that name is ImageNet's network of another shape" if depth in reserved else f"the depth is {depth}"
         nearest = " and ".join(f"{family}{d}" for d in near[:2])
-        raise RangeError(f"no model is called {name!r}: {why}, expected a depth of 6n + 2; the nearest are {nearest}")
+        raise RangeError(
+            f"no model is called {name!r}: {why}, expected a depth of 6n + 2 with n >= 1; the nearest are {nearest}"
+        )
     return family, depth

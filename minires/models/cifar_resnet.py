@@ -2,6 +2,9 @@
 
 from functools import partial
 
+import numpy as np
+
+from ..errors import RangeError
 from ..initializers import generator
 from ..layers import BatchNorm2d, Flatten, GlobalAvgPool2d, Linear, ReLU, Sequential
 from .blocks import basic_block, conv3x3, plain_block
@@ -15,6 +18,7 @@ def cifar_resnet(depth, *, num_classes=10, in_channels=3, shortcut="A", rng):
     x: (N, in_channels, H, W), any H, W >= 1   y: (N, num_classes)   depth = 6n + 2
     The first block of the second and third stage has stride 2. ``shortcut``: "A", "A-both", "B", "C"
     (see :func:`~minires.models.blocks.shortcut`). Convolutions start with He's normal weights by fan-in.
+    Raises RangeError for another depth or shortcut.
     """
     rng = generator(rng)
     return _assemble(partial(basic_block, option=shortcut, rng=rng), depth, num_classes, in_channels, rng)
@@ -27,6 +31,8 @@ def cifar_plain(depth, *, num_classes=10, in_channels=3, rng):
 
 
 def _assemble(block, depth, num_classes, in_channels, rng):
+    if not isinstance(depth, (int, np.integer)) or depth < 8 or (depth - 2) % 6:
+        raise RangeError(f"depth is {depth!r}, expected 6n + 2 with an integer n of at least 1: 8, 14, 20, ...")
     stem = Sequential(
         conv=conv3x3(in_channels, WIDTHS[0], rng=rng),
         bn=BatchNorm2d(WIDTHS[0]),

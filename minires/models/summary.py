@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import RangeError
 from ..layers import Conv2d, Linear
 from ..layers.base import observe
 
@@ -22,7 +23,9 @@ class Summary:
 
 
 def summarize(model, image):
-    """Count what ``model`` costs on one image. ``image``: its shape (C, H, W)."""
+    """Count what ``model`` costs on one image. ``image``: its shape (C, H, W), each an integer of at least 1."""
+    if len(image) != 3 or not all(isinstance(size, (int, np.integer)) and size >= 1 for size in image):
+        raise RangeError(f"image is {image!r}, expected (C, H, W), three integers of at least 1: (3, 32, 32)")
     macs = {}
 
     def see(path, layer, x, y):
