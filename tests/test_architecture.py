@@ -12,7 +12,7 @@ ROWS = [
     "errors backend",
     "ops initializers",
     "layers",
-    "losses gradcheck contract cases mutants models data",
+    "losses gradcheck contract cases mutants models data trace",
     "train",
     "cli",
 ]

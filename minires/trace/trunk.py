@@ -47,6 +47,7 @@ class Block:
     pre: list = field(default_factory=list)
     fork: Part | None = None
     post: list = field(default_factory=list)
+    y: object = None
 
     @property
     def parts(self):
@@ -60,6 +61,7 @@ class Block:
     def forward(self, x, train):
         for part in self.parts:
             x = part.forward(x, train)
+        self.y = x
         return x
 
     def backward(self, u):
@@ -67,7 +69,7 @@ class Block:
         return _back(self.parts, u)
 
     def terms(self, u):
-        """``{name: term}``: the terms of g_l, each brought back to the input of the block. A link has one, "shortcut"."""
+        """``{name: term}``: the terms of g_l, each brought back to the input of the block; a link has "shortcut"."""
         if self.fork is None:
             return {SHORTCUT: self.backward(u)}
         u = _back(self.post, u)

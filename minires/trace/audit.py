@@ -1,0 +1,166 @@
+"""Does dL/dx_l = dL/dx_L (1 + sum dF/dx_l) hold between two places of a network, and if not, what breaks the "1"?
+
+The identity of He et al. 2016, "Identity Mappings in Deep Residual Networks", eq. 5, needs nothing but identity on the
+way from x_l to x_L beside the branches: every A_i = I. Each element that is not breaks it in its own way, and what
+arrives on shortcuts alone is A_l^T ... A_{L-1}^T g_L instead of g_L.
+"""
+
+import math
+from dataclasses import dataclass
+
+from ..layers import (
+    BatchNorm1d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    Gate,
+    GroupNorm,
+    Identity,
+    PadChannels,
+    ReLU,
+    Residual,
+    Scale,
+    Sequential,
+    Subsample,
+)
+from ..errors import StateError
+from .norms import difference, norm, same
+
+WHY = {
+    ReLU: "the ReLU masks the gradient: entries with a negative sum get 0",
+    BatchNorm1d: "batch norm rescales the gradient and removes its mean and its part along x_hat",
+    BatchNorm2d: "batch norm rescales the gradient and removes its mean and its part along x_hat",
+    GroupNorm: "group norm rescales the gradient and removes its mean and its part along x_hat",
+    Conv2d: "the projection multiplies the gradient by its transposed weights",
+    Subsample: "subsampling passes the gradient to one pixel in stride^2, the others get 0",
+    PadChannels: "padding drops the gradient of the added channels",
+    Scale: "the factor multiplies the gradient, once for every block",
+    Dropout: "dropout sets the gradient of the dropped entries to 0",
+    Gate: "the carry gate multiplies the gradient by 1 - t, and adds a term of its own",
+    Concat: "concatenation hands back a slice of the gradient: exact, but of fewer channels",
+}
+
+
+@dataclass(frozen=True)
+class Break:
+    """An element of the shortcut way that is not the identity: the path of the layer, its class, and what it does."""
+
+    path: str
+    kind: str
+    where: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the textbook identity holds between x_l (``start``) and x_L (``stop``).
+
+    breaks: what is in the way, from l to L   defect: |A^T ... A^T g_L - g_L| / |g_L|, exactly 0 where it holds, NaN
+    where the shapes differ   zeroed: part of the entries of A^T ... A^T g_L that are exactly 0
+    ratio: |A^T ... A^T g_L| / |g_L|
+    """
+
+    start: int
+    stop: int
+    holds: bool
+    breaks: tuple
+    defect: float
+    zeroed: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The verdicts for all pairs l < L on the trunk, and the breaks of each block; ``print(audit)`` is a report."""
+
+    paths: tuple
+    breaks: tuple
+    verdicts: tuple
+
+    def verdict(self, start, stop):
+        """The :class:`Verdict` for one pair."""
+        return next(v for v in self.verdicts if (v.start, v.stop) == (start, stop))
+
+    @property
+    def holds(self):
+        """Whether the identity holds for every pair."""
+        return all(v.holds for v in self.verdicts)
+
+    def __str__(self):
+        good = sum(v.holds for v in self.verdicts)
+        pairs = f"{good} of the {len(self.verdicts)} pairs l < L of {len(self.paths)} blocks"
+        lines = [f"dL/dx_l = dL/dx_L (1 + sum dF/dx_l) holds for {pairs}"]
+        for path, breaks in zip(self.paths, self.breaks):
+            lines.append(f"  {path}: {'identity' if not breaks else 'no identity'}")
+            lines += [f"      {b.path} ({b.kind}), {b.where}:\n          {b.why}" for b in breaks]
+        whole = self.verdict(0, len(self.paths))
+        lines.append(f"from the last block to the first, on shortcuts alone, {whole.ratio:.4g} of |g_L| arrives,")
+        lines.append(f"in {1 - whole.zeroed:.1%} of the entries")
+        return "\n".join(lines)
+
+
+def audit(ledger):
+    """Audit the trunk of a :class:`~minires.trace.Ledger` for every pair l < L; return an :class:`Audit`."""
+    blocks = ledger.trunk.blocks
+    if not blocks:
+        raise StateError("the model has 0 forks on its trunk, expected at least 1: a plain net has nothing to audit")
+    n = len(blocks)
+    found = [_breaks_on_the_way(ledger.trunk, i) for i in range(n)]
+    verdicts = []
+    for stop in range(1, n + 1):
+        g = u = ledger.g(stop)
+        for start in range(stop - 1, -1, -1):
+            for block in reversed(ledger.trunk.between(start, start + 1)):
+                u = block.shortcut(u)
+            breaks = tuple(b for i in range(start, stop) for b in found[i])
+            verdicts.append(_verdict(start, stop, breaks, u, g))
+    verdicts.sort(key=lambda v: (v.start, v.stop))
+    return Audit(tuple(block.path for block in blocks), tuple(map(tuple, found)), tuple(verdicts))
+
+
+def _verdict(start, stop, breaks, u, g):
+    same_shape = u.shape == g.shape
+    return Verdict(
+        start,
+        stop,
+        holds=same_shape and same(u, g),
+        breaks=breaks,
+        defect=difference(u, g) if same_shape else math.nan,
+        zeroed=float((u == 0).sum()) / u.size,
+        ratio=norm(u) / norm(g) if norm(g) else math.nan,
+    )
+
+
+def _breaks_on_the_way(trunk, number):
+    """The elements between x_l and x_{l+1}, beside the branch, that are not the identity."""
+    found = []
+    for block in trunk.between(number, number + 1):
+        if block.fork is None:
+            found += _breaks(block.pre, "between the blocks")
+            continue
+        found += _breaks(block.pre, "before the fork, shared by shortcut and branch")
+        fork = block.fork
+        if isinstance(fork.layer, Residual):
+            found += _breaks_in(f"{fork.path}.shortcut", fork.layer.shortcut, "on the shortcut")
+        else:
+            found.append(_break(fork.path, fork.layer, "where the ways join"))
+        found += _breaks(block.post, "after the addition")
+    return found
+
+
+def _breaks(parts, where):
+    return [b for part in parts for b in _breaks_in(part.path, part.layer, where)]
+
+
+def _breaks_in(path, layer, where):
+    if isinstance(layer, Identity):
+        return []
+    if isinstance(layer, Sequential):
+        return [b for name, child in layer.children() for b in _breaks_in(f"{path}.{name}", child, where)]
+    return [_break(path, layer, where)]
+
+
+def _break(path, layer, where):
+    kind = type(layer).__name__
+    return Break(path, kind, where, WHY.get(type(layer), f"{kind} is not the identity"))

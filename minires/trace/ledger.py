@@ -1,0 +1,217 @@
+"""The ledger: every term of the gradient at every fork of one forward and one backward, named, kept and added up."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import RangeError, StateError
+from ..layers import Fork
+from ..layers.checks import as_floats
+from ..losses import SoftmaxCrossEntropy
+from .norms import cosine, difference, norm
+from .trunk import SHORTCUT, Trunk
+
+
+@dataclass(frozen=True)
+class ForkRecord:
+    """What passed through one fork on the way back; arrays are read-only copies that share no memory.
+
+    incoming: the gradient behind the fork   outgoing: the gradient before it, as backward returned it
+    terms: {name: term}, which add up to ``outgoing``
+    """
+
+    path: str
+    kind: str
+    incoming: np.ndarray
+    terms: dict
+    outgoing: np.ndarray
+
+    @property
+    def closure_error(self):
+        """|sum of the terms - outgoing| / |outgoing|: how far the account is from adding up."""
+        return difference(sum(self.terms.values()), self.outgoing)
+
+    @property
+    def shortcut_scaling(self):
+        """|shortcut term| / |incoming|; NaN where the fork has no shortcut."""
+        return norm(self.terms[SHORTCUT]) / norm(self.incoming) if SHORTCUT in self.terms else float("nan")
+
+    @property
+    def residual(self):
+        """The sum of all terms but the shortcut's."""
+        rest = [term for name, term in self.terms.items() if name != SHORTCUT]
+        return sum(rest) if rest else 0 * self.outgoing
+
+    @property
+    def residual_ratio(self):
+        """|residual| / |incoming|."""
+        return norm(self.residual) / norm(self.incoming)
+
+    @property
+    def cosine(self):
+        """Cosine of the angle between the shortcut term and the residual; NaN where one of them is zero."""
+        return cosine(self.terms[SHORTCUT], self.residual) if SHORTCUT in self.terms else float("nan")
+
+
+@dataclass(frozen=True)
+class BlockRecord(ForkRecord):
+    """A block of the trunk: a :class:`ForkRecord` from g_{l+1}, the gradient behind the block, to g_l, that before it.
+
+    index: l, from 0   identity: the cumulative identity gradient A_l^T ... A_{n-1}^T g_n, what arrives from the
+    output of the last block on shortcuts alone
+    """
+
+    index: int
+    identity: np.ndarray
+
+    @property
+    def identity_ratio(self):
+        """|cumulative identity gradient| / |g_l|."""
+        return norm(self.identity) / norm(self.outgoing)
+
+
+class Ledger:
+    """What :func:`trace` found: the blocks of the trunk, every fork (nested ones too), and the trunk for more.
+
+    ``loss``: its value, or None   ``blocks``: tuple of :class:`BlockRecord`, from the input to the output
+    ``forks``: tuple of :class:`ForkRecord`, from the input to the output   ``dx``: gradient of the input of the model
+    ``trunk``: :class:`~minires.trace.trunk.Trunk`, whose operators can be applied again
+    """
+
+    def __init__(self, trunk, loss, blocks, forks, dx, about):
+        self.trunk, self.loss = trunk, loss
+        self.blocks, self.forks = tuple(blocks), tuple(forks)
+        self.dx = dx
+        self.about = about
+
+    def g(self, position):
+        """The gradient at x_l, read-only; ``position`` l runs from 0 to n, the output of the last block."""
+        n = len(self.blocks)
+        if not 0 <= position <= n:
+            raise RangeError(f"position is {position}, expected 0 to {n}, the number of blocks on the trunk")
+        return self.blocks[position].outgoing if position < n else self.blocks[-1].incoming
+
+    @property
+    def closure_error(self):
+        """The largest closure error of all forks and blocks; 0 where there are none."""
+        return max((record.closure_error for record in (*self.forks, *self.blocks)), default=0.0)
+
+    def table(self):
+        """A line a block, in the order in which the gradient passes."""
+        from .report import as_table
+
+        return as_table(self)
+
+    def to_json(self, **options):
+        """See :func:`minires.trace.report.as_dict`."""
+        from .report import as_json
+
+        return as_json(self, **options)
+
+
+def trace(model, x, labels=None, *, dy=None, train=True, loss=None):
+    """Run one forward and one backward on a private copy of ``model`` and return the :class:`Ledger` of its gradients.
+
+    x: the input of the model   labels: targets of ``loss`` (default softmax cross-entropy), or
+    dy: the gradient of the output instead of a loss   train: which forward
+
+    The model stays as it is: its parameters, gradients, running statistics and random states. He et al. 2016,
+    "Identity Mappings in Deep Residual Networks", eq. 4 and 5.
+
+    >>> import numpy as np
+    >>> from minires import models
+    >>> rng = np.random.default_rng(0)
+    >>> model = models.build("resnet8", rng=rng)
+    >>> ledger = trace(model, rng.standard_normal((2, 3, 8, 8)).astype(np.float32), np.array([3, 7]))
+    >>> [block.path for block in ledger.blocks]
+    ['stage1.0', 'stage2.0', 'stage3.0']
+    >>> ledger.closure_error < 1e-6
+    True
+    """
+    x = as_floats(x)
+    if (labels is None) == (dy is None):
+        given = "neither" if labels is None else "both"
+        raise StateError(f"trace got {given} of labels and dy, expected one of them: trace(model, x, labels)")
+    trunk = Trunk(model, x, train)
+    value = None
+    if dy is None:
+        loss = loss or SoftmaxCrossEntropy()
+        value, cache = loss.forward(trunk.y, labels)
+        dy = loss.backward(cache)
+    with _recording(trunk.model) as forks:
+        gradients = trunk.gradients(dy)
+    blocks = _block_records(trunk, gradients, {record.path: record for record in forks})
+    about = {"model": type(model).__name__, "dtype": str(x.dtype), "shape": list(x.shape), "train": train}
+    return Ledger(trunk, None if value is None else float(value), blocks, forks[::-1], gradients[0][2], about)
+
+
+def _block_records(trunk, gradients, forks):
+    """One record a block, from the input to the output."""
+    records = []
+    identity = None
+    last = max((i for i, (block, _, _) in enumerate(gradients) if block.fork), default=-1)
+    for block, incoming, outgoing in gradients[last::-1] if last >= 0 else ():
+        identity = block.shortcut(incoming if identity is None else identity)
+        if block.fork is None:
+            continue
+        # the account of the fork is that of the block unless layers before the fork belong to the block
+        terms = block.terms(incoming) if block.pre else forks[block.fork.path].terms
+        records.append(
+            BlockRecord(
+                path=block.path,
+                kind=type(block.fork.layer).__name__,
+                incoming=frozen(incoming),
+                terms={name: frozen(term) for name, term in terms.items()},
+                outgoing=frozen(outgoing),
+                index=len(trunk.blocks) - 1 - len(records),
+                identity=frozen(identity),
+            )
+        )
+    return records[::-1]
+
+
+@contextmanager
+def _recording(model):
+    """While the block runs, note every fork that terms come back through, in the order of backward."""
+    records, watched = [], []
+    for path, layer in model.walk():
+        if isinstance(layer, Fork) and "backward" not in vars(layer):
+            layer.backward = _noting(layer, path, records)
+            watched.append(layer)
+    try:
+        yield records
+    finally:
+        for layer in watched:
+            del layer.backward
+
+
+def _noting(fork, path, records):
+    """``fork.backward``, noting incoming, terms and outgoing gradients as copies."""
+    terms_of, backward_of = fork.terms, fork.backward
+
+    def backward(dy, cache):
+        incoming, terms = frozen(dy), {}
+
+        def terms_noted(dy, cache):
+            found = terms_of(dy, cache)
+            terms.update((name, frozen(term)) for name, term in found.items())
+            return found
+
+        fork.terms = terms_noted
+        try:
+            outgoing = backward_of(dy, cache)
+        finally:
+            del fork.terms
+        records.append(ForkRecord(path, type(fork).__name__, incoming, terms, frozen(outgoing)))
+        return outgoing
+
+    return backward
+
+
+def frozen(array):
+    """A copy that nobody can write into (on a GPU, where arrays cannot be locked, a copy)."""
+    array = array.copy()
+    if isinstance(array, np.ndarray):
+        array.flags.writeable = False
+    return array

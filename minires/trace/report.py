@@ -1,0 +1,146 @@
+"""The ledger for people and for programs: a table, and JSON with a version. The page shows nothing but this JSON."""
+
+import base64
+import json
+
+import numpy as np
+
+from ..backend import to_numpy
+from .audit import audit
+from .norms import dot, norm
+from .paths import path_lengths
+from .telescope import telescope
+
+FORMAT, VERSION = "minires trace", 1
+LEVELS = 127  # a picture holds whole numbers from -LEVELS to LEVELS, in units of its scale
+
+
+def as_dict(ledger, *, name=None, pictures=False, progress=iter):
+    """Everything that a ledger knows, as a dict that JSON can hold.
+
+    name: what to call the model   pictures: also maps of the forward values and the gradients of the first image
+    progress: what the loop of the path-length programme runs through
+
+    ``blocks`` has one object a block, from the input to the output: ``terms`` with the norm of each and its ``share``
+    <term, g_l> / <g_l, g_l> (the shares of a block add up to 1), ``identity_norm`` of what arrives on shortcuts alone,
+    ``breaks`` of the identity. ``paths`` is the gradient by path length at the first block.
+    """
+    lengths = path_lengths(ledger, progress=progress) if ledger.blocks else None
+    sums = {form: telescope(ledger, form=form) for form in ("local", "total")} if ledger.blocks else {}
+    found = audit(ledger) if ledger.blocks else None
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": name or ledger.about["model"],
+        **{key: ledger.about[key] for key in ("dtype", "shape", "train")},
+        "loss": ledger.loss,
+        "closure_error": ledger.closure_error,
+        "telescope_error": max((s.error for s in sums.values()), default=0.0),
+        "path_error": lengths.error if lengths else 0.0,
+        "branch_vjps": lengths.residual_products if lengths else 0,
+        "identity_holds": found.holds if found else False,
+        "output_gradient_norm": norm(ledger.g(len(ledger.blocks))) if ledger.blocks else None,
+        "blocks": [_block(ledger, record, found, sums, pictures) for record in ledger.blocks],
+        "forks": [_fork(record) for record in ledger.forks],
+        "paths": _paths(lengths) if lengths else None,
+    }
+
+
+def as_json(ledger, **options):
+    """:func:`as_dict` as JSON text."""
+    return json.dumps(as_dict(ledger, **options), allow_nan=False)
+
+
+def as_table(ledger):
+    """A line a block, from the output back to the input, in the order in which the gradient passes."""
+    columns = ("|g behind|", "|shortcut|", "|rest|", "|g before|", "cosine", "1 alone")
+    lines = [f"{'block':<14} " + " ".join(f"{column:>{w}}" for column, w in zip(columns, (10, 10, 10, 10, 7, 9)))]
+    for b in reversed(ledger.blocks):
+        shortcut = norm(b.terms["shortcut"]) if "shortcut" in b.terms else 0.0
+        lines.append(
+            f"{b.path:<14} {norm(b.incoming):>10.3g} {shortcut:>10.3g} {norm(b.residual):>10.3g} "
+            f"{norm(b.outgoing):>10.3g} {b.cosine:>7.3f} {norm(b.identity):>9.3g}"
+        )
+    lines.append(f"the terms add up to the gradient within {ledger.closure_error:.1e}")
+    return "\n".join(lines)
+
+
+def _block(ledger, record, found, sums, pictures):
+    block = ledger.trunk.blocks[record.index]
+    facts = _fork(record) | {
+        "index": record.index,
+        "shape": list(block.x.shape),
+        "identity_norm": norm(record.identity),
+        "identity_ratio": record.identity_ratio,
+        "local_norm": norm(sums["local"].terms[record.path]),
+        "total_norm": norm(sums["total"].terms[record.path]),
+        "breaks": [vars(b) for b in found.breaks[record.index]],
+    }
+    facts = {key: _number(value) for key, value in facts.items()}
+    return facts | ({"pictures": _pictures(ledger, record, block)} if pictures else {})
+
+
+def _fork(record):
+    size = dot(record.outgoing, record.outgoing)
+    return {
+        "path": record.path,
+        "kind": record.kind,
+        "incoming_norm": norm(record.incoming),
+        "outgoing_norm": norm(record.outgoing),
+        "terms": {
+            name: {"norm": norm(term), "share": dot(term, record.outgoing) / size if size else None}
+            for name, term in record.terms.items()
+        },
+        "shortcut_scaling": _number(record.shortcut_scaling),
+        "residual_ratio": _number(record.residual_ratio),
+        "cosine": _number(record.cosine),
+        "closure_error": record.closure_error,
+    }
+
+
+def _paths(lengths):
+    return {
+        "lengths": list(range(len(lengths.gradients))),
+        "counts": lengths.counts,
+        "norms": lengths.norms,
+        "projections": lengths.projections,
+        "mean_length": lengths.mean_length,
+    }
+
+
+def _pictures(ledger, record, block):
+    """Means over the channels of the first image, in which terms still add up to their sum.
+
+    forward: x, the ways of the fork, "sum" (before the layers behind the addition, if there are any), y
+    backward: "incoming" (behind the block), "at_fork" (before those layers, if any), the terms, "outgoing"
+    """
+    fork, train = block.fork, ledger.trunk.train
+    ways = {name: child.forward(fork.x, train)[0] for name, child in fork.layer.children()}
+    joined = {"sum": block.post[0].x} if block.post else {}
+    at_fork = {"at_fork": next(f.incoming for f in ledger.forks if f.path == fork.path)} if block.post else {}
+    return {
+        "forward": _maps({"x": block.x, **ways, **joined, "y": block.y}),
+        "backward": _maps({"incoming": record.incoming, **at_fork, **record.terms, "outgoing": record.outgoing}),
+    }
+
+
+def _maps(arrays):
+    """{name: picture}, all in the units of one scale, so that they can be compared and added by eye."""
+    means = {name: to_numpy(a)[0].astype(np.float64) for name, a in arrays.items()}
+    means = {name: a.mean(axis=0) if a.ndim == 3 else a.reshape(1, -1) for name, a in means.items()}
+    scale = max(abs(a).max() for a in means.values()) / LEVELS or 1.0
+    return {
+        "scale": scale,
+        "maps": {
+            name: {
+                "shape": list(a.shape),
+                "data": base64.b64encode(np.rint(a / scale).astype(np.int8).tobytes()).decode(),
+            }
+            for name, a in means.items()
+        },
+    }
+
+
+def _number(value):
+    """NaN and infinity have no place in JSON."""
+    return None if isinstance(value, float) and not np.isfinite(value) else value
