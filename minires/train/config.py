@@ -30,7 +30,7 @@ class TrainConfig:
     epochs: int = 10
     """Passes over the training images."""
 
-    batch_size: int = 128
+    batch_size: int = 64
     """Images per step."""
 
     optimizer: Literal["sgd", "adamw"] = "sgd"
@@ -45,7 +45,7 @@ class TrainConfig:
     nesterov: bool = False
     """Nesterov's form of the momentum of sgd."""
 
-    weight_decay: float = 1e-4
+    weight_decay: float = 5e-4
     """Weight decay."""
 
     decay_all: bool = True
@@ -54,7 +54,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     """Part of each label's weight that is spread evenly over all classes, from 0 to below 1."""
 
-    schedule: Literal["constant", "steps", "cosine", "one-cycle"] = "steps"
+    schedule: Literal["constant", "steps", "cosine", "one-cycle"] = "one-cycle"
     """Course of the learning rate over the training."""
 
     milestones: tuple[float, ...] = (0.5, 0.75)
@@ -66,8 +66,9 @@ class TrainConfig:
     warmup: int = 0
     """Steps at the start over which the learning rate rises linearly."""
 
-    augment: Literal["none", "crop", "crop-flip"] = "crop-flip"
-    """Random change of the training images: crops after padding by 4 pixels, and horizontal flips."""
+    augment: Literal["auto", "none", "flip", "crop", "crop-flip"] = "auto"
+    """Random change of the training images: horizontal flips, crops after padding by 4 pixels. auto takes what suits
+    the data set: crop-flip for CIFAR and folders, flip for clothes, none for digits."""
 
     seed: int = 0
     """Seed of the initial weights, the order of the images and their augmentation."""
@@ -78,7 +79,7 @@ class TrainConfig:
     run_dir: str | None = None
     """Folder for the results. None makes a new one below runs/, named after the model, the data and the seed."""
 
-    log_every: int = 50
+    log_every: int = 20
     """Steps between two lines of metrics.jsonl; the loss is read, and checked to be finite, that often."""
 
     checkpoint_every: int = 500

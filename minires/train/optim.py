@@ -1,7 +1,7 @@
 """Optimisers: they change ``Param.data`` in place from ``Param.grad``, by PyTorch's update rules.
 
 The state of an optimiser is held in Buffers with paths, like that of a layer, so that a checkpoint
-stores both in the same way. No step waits for a GPU.
+stores both in the same way. Frozen parameters stay as they are. No step waits for a GPU.
 """
 
 import math
@@ -42,6 +42,8 @@ class SGD:
         lr = self.lr if lr is None else _positive(self, lr=lr)
         _check_state(self, self.velocity)
         for path, p in self.params:
+            if p.frozen:
+                continue
             g = p.grad
             if self.weight_decay and _decays(p, self.decay_all):
                 g = g + self.weight_decay * p.data
@@ -87,6 +89,8 @@ class AdamW:
         rate = lr / (1 - b1 ** int(self.steps.data))
         root = math.sqrt(1 - b2 ** int(self.steps.data))
         for path, p in self.params:
+            if p.frozen:
+                continue
             g, m, v = p.grad, self.mean[path].data, self.square[path].data
             if self.weight_decay and _decays(p, self.decay_all):
                 p.data *= 1 - lr * self.weight_decay

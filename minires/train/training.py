@@ -20,7 +20,13 @@ from .optim import SGD, AdamW
 from .schedule import learning_rate
 from .step import evaluate_batches, train_step
 
-AUGMENTATIONS = {"none": None, "crop": CropFlip(flip=False), "crop-flip": CropFlip()}
+AUGMENTATIONS = {
+    "none": None,
+    "flip": CropFlip(pad=0),
+    "crop": CropFlip(flip=False),
+    "crop-flip": CropFlip(),
+}
+SUITABLE = {"mnist": "none", "fashion_mnist": "flip", "fashion_mnist_12k": "flip"}  # mirrored digits are no digits
 REDRAW_SECONDS = 15
 
 
@@ -42,7 +48,8 @@ class Training:
             "std": normalize.std.tolist(),
         }
         common = {"seed": config.seed, "normalize": normalize, "prefetch": config.prefetch}
-        augment = AUGMENTATIONS[config.augment]
+        kind = SUITABLE.get(train.name, "crop-flip") if config.augment == "auto" else config.augment
+        augment = AUGMENTATIONS[kind]
         self.train_loader = Loader(train, config.batch_size, shuffle=True, augment=augment, **common)
         self.test_loader = Loader(test, config.batch_size, shuffle=False, **common)
         if model is None:

@@ -31,7 +31,7 @@ BAD = [
     ("limit_test", 0, "at least 1"),
     ("optimizer", "adam", "one of sgd, adamw"),
     ("schedule", "linear", "one of constant, steps, cosine, one-cycle"),
-    ("augment", "flip", "one of none, crop, crop-flip"),
+    ("augment", "flap", "one of auto, none, flip, crop, crop-flip"),
     ("device", "gpu", "one of cpu, cuda"),
     ("model", "", "a name"),
     ("data", "", "a name"),

@@ -158,3 +158,16 @@ def test_notices_that_the_model_moved(kind, strict):
         model.to(**move)
         with pytest.raises(StateError, match="make the optimiser after model.to"):
             optimiser.step()
+
+
+@pytest.mark.parametrize("optimizer", [SGD, AdamW])
+def test_frozen_parameters_stay_as_they_are(optimizer):
+    layer = Linear(3, 2, rng=0)
+    layer.weight.frozen = True
+    update = optimizer(layer.params(), 0.1, weight_decay=0.1)
+    before = {name: p.data.copy() for name, p in layer.params()}
+    for _, p in layer.params():
+        p.grad += 1
+    update.step()
+    assert (layer.weight.data == before["weight"]).all()
+    assert (layer.bias.data != before["bias"]).all()
