@@ -27,7 +27,8 @@ $(VENV)/.dev-$(EXTRAS): $(BIN)/python setup.cfg
 	@touch $@
 
 demo: $(VENV)/.user
-	$(BIN)/minires train --model resnet20 --epochs 3 --run-dir runs/demo $(DEMO_ARGS)
+	$(BIN)/minires train --model resnet20 --epochs 3 $(DEMO_ARGS)
+	@echo "first         source $(VENV)/bin/activate"
 
 test: $(VENV)/.dev-$(EXTRAS)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(PYTEST_ARGS)
