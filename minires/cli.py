@@ -15,7 +15,6 @@ from typing import Annotated, Literal
 import tyro
 from tqdm import tqdm
 
-from . import __version__
 from . import data as data_sets
 from . import models as networks
 from .backend import require_device
@@ -229,8 +228,6 @@ def main(argv=None):
 
 
 def _run(argv):
-    if argv == ["--version"]:
-        return print(f"minires {__version__}") or 0
     words = [word.split("=")[0].replace("-", "_") for word in argv if word.startswith("--")]
     given = tuple(word.removeprefix("__").removeprefix("no_") for word in words)
     commands = COMMANDS | {"train": functools.partial(train, given=given)}

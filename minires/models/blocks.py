@@ -1,9 +1,62 @@
-"""Blocks: functions from channels, stride and a generator to a layer. No model contains backward code."""
+"""Blocks: functions from channels, stride and a generator to a layer. No model contains backward code.
+
+The activations stand where :data:`PLACEMENTS` says (He et al. 2016, "Identity Mappings in Deep Residual Networks",
+figure 4), the shortcuts are those of its table 1 and of He et al. 2015, section 3.3.
+"""
+
+import math
+from typing import NamedTuple
 
 from ..errors import RangeError
-from ..layers import BatchNorm2d, Conv2d, PadChannels, ReLU, Residual, Sequential, Subsample
+from ..layers import (
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Gate,
+    PadChannels,
+    ReLU,
+    Residual,
+    Scale,
+    Sequential,
+    Sigmoid,
+    Subsample,
+)
 
-OPTIONS = ("A", "A-both", "B", "C")
+GATE_BIAS = -6.0
+
+
+class Placement(NamedTuple):
+    """Layers by name: behind the first convolution, in the branch F, behind the addition, before the head."""
+
+    stem: str
+    branch: str
+    after: str
+    tail: str
+
+
+# What a pre-activation leaves out behind the stem, the tail makes up for: every convolution but the first has a ReLU
+# before it, and the head sees a ReLU as in the original
+PLACEMENTS = {
+    "original": Placement("bn relu", "conv bn relu conv bn", "relu", ""),
+    "bn_after_add": Placement("bn relu", "conv bn relu conv", "bn relu", ""),
+    "relu_before_add": Placement("bn relu", "conv bn relu conv bn relu", "", ""),
+    "relu_only_preact": Placement("bn", "relu conv bn relu conv bn", "", "relu"),
+    "full_preact": Placement("", "bn relu conv bn relu conv", "", "bn relu"),
+}
+GATES = ("exclusive-gate", "shortcut-gate")
+SHORTCUTS = ("A", "A-both", "B", "C", "scale", "scale-shortcut", *GATES, "conv1x1", "dropout")
+
+
+def check_options(block, shortcut, gate_bias):
+    """Raise RangeError, which lists the choices, unless the three options of a residual network make sense."""
+    if block not in PLACEMENTS:
+        raise RangeError(f"block is {block!r}, expected one of {', '.join(PLACEMENTS)}")
+    if shortcut not in SHORTCUTS:
+        raise RangeError(f"shortcut is {shortcut!r}, expected one of {', '.join(SHORTCUTS)}")
+    if not isinstance(gate_bias, (int, float)) or not math.isfinite(gate_bias):
+        raise RangeError(f"gate_bias is {gate_bias!r}, expected a finite number; the paper has 0 to -10")
+    if gate_bias != GATE_BIAS and shortcut not in GATES:
+        raise RangeError(f"gate_bias is {gate_bias}, but shortcut={shortcut!r} has no gate: use {' or '.join(GATES)}")
 
 
 def conv3x3(in_channels, out_channels, stride=1, *, rng):
@@ -11,46 +64,97 @@ def conv3x3(in_channels, out_channels, stride=1, *, rng):
     return Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, rng=rng)
 
 
-def shortcut(in_channels, out_channels, stride, option, *, rng):
-    """The shortcut of a residual block, or None for the identity. He et al. 2015, section 3.3 and 4.1.
+def activations(words, channels):
+    """``{"bn": BatchNorm2d(channels), "relu": ReLU()}`` for "bn relu", {} for ""."""
+    return {word: BatchNorm2d(channels) if word == "bn" else ReLU() for word in words.split()}
 
+
+def basic_block(in_channels, out_channels, stride, option="A", *, block="original", gate_bias=GATE_BIAS, rng):
+    """x_{l+1} = f(shortcut(x_l) + F(x_l)): f = ReLU in the original, He et al. 2015, eq. 1 and 2.
+
+    block         F                              f
+    original      conv-BN-ReLU-conv-BN           ReLU
+    bn_after_add  conv-BN-ReLU-conv              ReLU(BN)
+    relu_before_add  conv-BN-ReLU-conv-BN-ReLU   identity
+    relu_only_preact  ReLU-conv-BN-ReLU-conv-BN  identity
+    full_preact   BN-ReLU-conv-BN-ReLU-conv      identity
+
+    Where f is the identity the block is the fork itself. ``full_preact`` with a 1x1 convolution by option B or C
+    shares its first BN-ReLU: ``Sequential(bn, relu, add=Residual(rest of F, 1x1 convolution without BN))``.
+    ``option`` is a shortcut (see :func:`shortcut`) or, where the shape does not change, a gate: "exclusive-gate",
+    y = t F + (1 - t) x, or "shortcut-gate", y = F + (1 - t) x, with t = sigmoid(1x1 convolution of x) whose bias
+    starts at ``gate_bias``.
+    """
+    check_options(block, option, gate_bias)
+    same = _same_shape(in_channels, out_channels, stride)
+    branch = basic_branch(in_channels, out_channels, stride, block=block, rng=rng)
+    if block == "full_preact" and (option == "C" or (option == "B" and not same)):
+        projection = Conv2d(in_channels, out_channels, 1, stride=stride, rng=rng)
+        bn, relu, *rest = branch.children()
+        return Sequential(bn=bn[1], relu=relu[1], add=Residual(Sequential(**dict(rest)), projection))
+    if same and option in GATES:
+        fork = Gate(branch, _gate(in_channels, gate_bias, rng=rng), exclusive=option == "exclusive-gate")
+    else:
+        if same and option == "scale":
+            branch = Sequential(**dict(branch.children()), scale=Scale(0.5))
+        fork = Residual(branch, shortcut(in_channels, out_channels, stride, option, rng=rng))
+    after = activations(PLACEMENTS[block].after, out_channels)
+    return Sequential(add=fork, **after) if after else fork
+
+
+def basic_branch(in_channels, out_channels, stride, *, block="original", rng):
+    """The F(x) of a basic block, conv3x3(S) - BN - ReLU - conv3x3 - BN in the original: conv1, bn1, relu1, ..."""
+    layers, channels, counts = {}, in_channels, {}
+    for word in PLACEMENTS[block].branch.split():
+        number = counts[word] = counts.get(word, 0) + 1
+        if word == "conv":
+            layer = conv3x3(channels, out_channels, stride if number == 1 else 1, rng=rng)
+            channels = out_channels
+        else:
+            layer = activations(word, channels)[word]
+        layers[f"{word}{number}"] = layer
+    return Sequential(**layers)
+
+
+def shortcut(in_channels, out_channels, stride, option, *, rng):
+    """The shortcut of a residual block, or None for the identity.
+
+    He et al. 2015, section 3.3 and 4.1:
     A: where the shape changes, every stride-th pixel and zero channels at the end; no parameters
     A-both: the same with half of the zero channels in front (the akamaster implementation for CIFAR)
     B: where the shape changes, a 1x1 convolution and batch norm; C: that everywhere
+
+    He et al. 2016, section 3.1, where the shape stays; where it changes they are option A:
+    scale: x / 2, while the block halves its branch too; scale-shortcut: x / 2 alone
+    conv1x1: a 1x1 convolution without batch norm; dropout: p = 0.5, with a generator of its own
     """
-    if option not in OPTIONS:
-        raise RangeError(f"shortcut is {option!r}, expected one of {', '.join(OPTIONS)}")
-    if option == "C" or (option == "B" and (stride != 1 or in_channels != out_channels)):
+    if option == "C" or (option == "B" and not _same_shape(in_channels, out_channels, stride)):
         return Sequential(
             conv=Conv2d(in_channels, out_channels, 1, stride=stride, rng=rng), bn=BatchNorm2d(out_channels)
         )
-    if stride == 1 and in_channels == out_channels:
-        return None
-    extra = out_channels - in_channels
-    before = extra // 2 if option == "A-both" else 0
-    return Sequential(subsample=Subsample(stride), pad=PadChannels(before, extra - before))
-
-
-def basic_branch(in_channels, out_channels, stride, *, rng):
-    """conv3x3(S) - BN - ReLU - conv3x3 - BN: the F(x) of a basic block. He et al. 2015, figure 5 left."""
-    return Sequential(
-        conv1=conv3x3(in_channels, out_channels, stride, rng=rng),
-        bn1=BatchNorm2d(out_channels),
-        relu1=ReLU(),
-        conv2=conv3x3(out_channels, out_channels, rng=rng),
-        bn2=BatchNorm2d(out_channels),
-    )
-
-
-def basic_block(in_channels, out_channels, stride, option="A", *, rng):
-    """y = ReLU(shortcut(x) + F(x)), He et al. 2015, eq. 1 and 2."""
-    branch = basic_branch(in_channels, out_channels, stride, rng=rng)
-    return Sequential(
-        add=Residual(branch, shortcut(in_channels, out_channels, stride, option, rng=rng)),
-        relu=ReLU(),
-    )
+    if not _same_shape(in_channels, out_channels, stride):
+        extra = out_channels - in_channels
+        before = extra // 2 if option == "A-both" else 0
+        return Sequential(subsample=Subsample(stride), pad=PadChannels(before, extra - before))
+    if option in ("scale", "scale-shortcut"):
+        return Scale(0.5)
+    if option == "conv1x1":
+        return Conv2d(in_channels, out_channels, 1, rng=rng)
+    if option == "dropout":
+        return Dropout(0.5, rng=rng.spawn(1)[0])  # spawning draws nothing: the initial weights stay those of "A"
+    return None
 
 
 def plain_block(in_channels, out_channels, stride, *, rng):
     """y = ReLU(F(x)): the basic block without its shortcut, for comparison. He et al. 2015, section 3.3."""
     return Sequential(branch=basic_branch(in_channels, out_channels, stride, rng=rng), relu=ReLU())
+
+
+def _gate(channels, bias, *, rng):
+    conv = Conv2d(channels, channels, 1, bias=True, rng=rng)
+    conv.bias.data[...] = bias
+    return Sequential(conv=conv, sigmoid=Sigmoid())
+
+
+def _same_shape(in_channels, out_channels, stride):
+    return stride == 1 and in_channels == out_channels

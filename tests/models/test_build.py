@@ -1,0 +1,157 @@
+"""Networks by name: which names exist, what is reproducible, what the messages suggest."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minires import models
+from minires.errors import DTypeError, RangeError
+from minires.models import build, cifar_plain, cifar_resnet
+
+
+def bits(model):
+    return {path: tensor.data.tobytes() for path, tensor in model.tensors()}
+
+
+@given(family=st.sampled_from(["resnet", "plain"]), depth=st.integers(0, 40))
+def test_every_depth_6n_plus_2_and_no_other(family, depth):
+    known = depth >= 8 and depth % 6 == 2
+    try:
+        model = build(f"{family}{depth}", rng=0)
+    except RangeError:
+        assert not known
+    else:
+        assert known
+        convolutions = [p for path, p in model.params() if p.data.ndim == 4]
+        assert len(convolutions) == depth - 1
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("resnet21", "the depth is 21, expected 6n + 2 with n >= 1; the nearest are resnet20 and resnet26"),
+    ("resnet2", "the nearest are resnet8 and resnet14"),
+    ("plain1", "the nearest are plain8 and plain14"),
+    ("resnet18", "that name is ImageNet's network of another shape, expected one for small images; "
+                 "the nearest are resnet20 and resnet14"),
+    ("resnet50", "ImageNet's network of another shape"),
+    ("resnet49", "the nearest are resnet44 and resnet56"),
+    ("plain49", "the nearest are plain50 and plain44"),
+    ("resnet99999999999999999999", "the nearest are resnet99999999999999999998 and resnet100000000000000000004"),
+    ("resnt20", "expected one of resnet{6n+2}, plain{6n+2}: try resnet20"),
+    ("ResNet20", "try "),
+    ("resnet-20", "try resnet20"),
+    ("resnet020", "try resnet20"),
+    ("resnet", "try resnet"),
+    ("plane56", "try plain56"),
+    ("vgg16", "try resnet20"),
+    ("", "try resnet20"),
+    ("resnet２０", "try resnet"),
+    (" resnet20", "try resnet20"),
+])
+def test_unknown_names_suggest_the_nearest(name, message):
+    with pytest.raises(RangeError) as error:
+        build(name, rng=0)
+    assert str(error.value).startswith(f"no model is called {name!r}")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("name", [20, None, b"resnet20"])
+def test_names_are_strings(name):
+    with pytest.raises(DTypeError, match="the name of a model is .* expected a string: 'resnet20'"):
+        build(name, rng=0)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"num_classes": 0}, "resnet8: num_classes is 0, expected an integer of at least 1"),
+    ({"num_classes": 2.0}, "resnet8: num_classes is 2.0, expected an integer"),
+    ({"in_channels": -1}, "resnet8: in_channels is -1, expected an integer"),
+    ({"in_channels": "3"}, "resnet8: in_channels is '3', expected an integer"),
+    ({"shortcut": "D"}, "shortcut is 'D', expected one of A, A-both, B, C"),
+    ({"shortcut": "a"}, "shortcut is 'a', expected one of A, A-both, B, C"),
+    ({"shortcut": None}, "shortcut is None, expected one of A, A-both, B, C"),
+    ({"width": 2}, "resnet8 has no option 'width', expected shortcut"),
+    ({"depth": 20}, "resnet8 has no option 'depth', expected shortcut"),
+])
+def test_options(options, message):
+    with pytest.raises(RangeError) as error:
+        build("resnet8", rng=0, **options)
+    assert message in str(error.value)
+
+
+def test_a_plain_network_has_no_shortcut():
+    with pytest.raises(RangeError, match="plain8 has no option 'shortcut', expected none"):
+        build("plain8", rng=0, shortcut="A")
+
+
+@pytest.mark.parametrize("family", [cifar_resnet, cifar_plain])
+@pytest.mark.parametrize("depth", [2, 9, 19, 20.0, "20"])
+def test_constructors_refuse_other_depths(family, depth):
+    with pytest.raises(RangeError, match="depth is .*, expected 6n [+] 2 with an integer n of at least 1"):
+        family(depth, rng=0)
+
+
+def test_sizes_may_come_from_numpy():
+    labels = np.array([0, 3])
+    assert build("resnet8", rng=0, num_classes=labels.max() + 1)(np.zeros((1, 3, 8, 8), np.float32)).shape == (1, 4)
+
+
+@pytest.mark.parametrize("name", ["resnet14", "plain14"])
+def test_the_seed_decides(name):
+    np.random.seed(1)
+    random.seed(1)
+    before = np.random.get_state()[1].tobytes(), random.getstate()
+    model = build(name, rng=5)
+    assert (np.random.get_state()[1].tobytes(), random.getstate()) == before
+    np.random.seed(2)
+    random.seed(2)
+    assert bits(build(name, rng=5)) == bits(model)
+    assert bits(build(name, rng=np.random.default_rng(5))) == bits(model)
+    assert bits(build(name, rng=6)) != bits(model)
+
+
+def test_two_networks_of_one_generator_differ():
+    rng = np.random.default_rng(0)
+    assert bits(build("resnet8", rng=rng)) != bits(build("resnet8", rng=rng))
+
+
+def test_the_generator_is_required():
+    with pytest.raises(TypeError):
+        build("resnet8")
+    with pytest.raises(DTypeError, match="rng is None, expected a numpy.random.Generator or a seed"):
+        build("resnet8", rng=None)
+
+
+def test_a_plain_network_starts_with_the_weights_of_the_residual_one():
+    """So the two of an experiment differ in the shortcuts alone."""
+    residual, plain = (dict(build(name, rng=3).tensors()) for name in ("resnet20", "plain20"))
+    assert [t.data.tobytes() for t in residual.values()] == [t.data.tobytes() for t in plain.values()]
+    assert [path.replace(".add.", ".") for path in residual] == list(plain)
+
+
+@pytest.mark.parametrize("option", ["A", "B", "C"])
+def test_he_initialisation(option):
+    """Standard deviation sqrt(2 / fan-in) for convolutions; gamma 1, beta 0, bias 0."""
+    for path, param in build("resnet32", rng=0, shortcut=option).params():
+        if param.data.ndim == 4:
+            fan = param.data[0].size
+            assert param.data.std() * np.sqrt(fan / 2) == pytest.approx(1, abs=4 / np.sqrt(2 * param.data.size)), path
+            assert abs(param.data.mean()) < 5 * np.sqrt(2 / fan / param.data.size), path
+        elif path.endswith("gamma"):
+            assert (param.data == 1).all()
+        elif path.endswith(("beta", "bias")):
+            assert (param.data == 0).all()
+        assert param.data.dtype == np.float32
+
+
+def test_no_two_layers_start_equal():
+    weights = [p.data.tobytes() for path, p in build("resnet20", rng=0, shortcut="C").params() if p.data.ndim > 1]
+    assert len(set(weights)) == len(weights)
+
+
+def test_the_table_of_families():
+    for family, (constructor, about) in models.FAMILIES.items():
+        assert about and constructor(8, rng=0) is not None
+        assert type(build(f"{family}8", rng=0)).__name__ == "Sequential"
+    assert set(models.EXAMPLES) > {"resnet20", "plain20", "resnet1202"}
