@@ -138,13 +138,14 @@ def models(
         image: Rows and columns of its input.
         in_channels: Channels of its input.
         num_classes: Width of its output.
-        shortcut: Shortcut where the shape changes: A, A-both, B or C.
+        shortcut: Kind of shortcut; the list of families names them.
     """
     if name is None:
         families = {f"{family}{{6n+2}}": about for family, (_, about) in networks.FAMILIES.items()}
         if as_json:
             return _print_json(families=families)
-        print("\n".join(f"{family:<16} {about}" for family, about in families.items()))
+        width = max(map(len, families))
+        print("\n".join(f"{family:<{width}}  {about}" for family, about in families.items()))
         return print("for example: minires models resnet56")
     options = {} if shortcut is None else {"shortcut": shortcut}
     model = networks.build(name, num_classes=num_classes, in_channels=in_channels, rng=0, **options)
