@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..backend import to_device, xp_of
-from ..errors import DTypeError, MiniresError
+from ..errors import DTypeError, MiniresError, RangeError
 from .checks import FLOATS
 
 
@@ -55,11 +55,30 @@ class Layer:
             if isinstance(value, Layer):
                 yield name, value
 
+    def set_child(self, name, layer):
+        """Put ``layer`` in the place of the child called ``name``; the counterpart of :meth:`children`."""
+        setattr(self, name, layer)
+
     def walk(self, path=""):
         """Yield ``(path, layer)`` for this layer (its path is ``""``) and everything below it."""
         yield path, self
         for name, child in self.children():
             yield from child.walk(f"{path}.{name}" if path else name)
+
+    def at(self, path):
+        """The layer at ``path``, as :meth:`walk` names it. Raises RangeError, which lists what is there."""
+        if not isinstance(path, str):
+            raise DTypeError(f"a path is {path!r} ({type(path).__name__}), expected a string: 'stage1.0'")
+        layer, passed = self, []
+        for name in path.split(".") if path else ():
+            children = dict(layer.children())
+            if name not in children:
+                where = f"{'.'.join(passed) or 'the model'} ({type(layer).__name__})"
+                found = ", ".join(children) or "no layers"
+                raise RangeError(f"no layer at {path!r}: {where} holds {found}, not {name!r}")
+            layer = children[name]
+            passed.append(name)
+        return layer
 
     def tensors(self):
         """Yield ``(path, Param or Buffer)``; what is shared between layers comes once."""
@@ -157,6 +176,29 @@ def observe(layer, see):
     for (path, original), (_, part) in zip(layer.walk(), twin.walk(), strict=True):
         if "forward" not in vars(part):  # a layer used twice is seen under its first path
             part.forward = _seeing(part.forward, see, path, original)
+    return twin
+
+
+def replace(model, parts):
+    """Return a copy of ``model`` that has ``layer`` at ``path`` for each ``{path: layer}`` of ``parts``.
+
+    The copy shares the parameters; its running statistics and generators are its own, so that running it leaves the
+    model as it was. The layers may be parts of the model: ``{a: model.at(b), b: model.at(a)}`` exchanges two.
+    Raises RangeError for a path that does not exist, and for a path inside another.
+    """
+    for path, layer in parts.items():
+        if model.at(path) is model:
+            raise RangeError("the path '' is the whole model, expected that of a part: 'stage1.0'")
+        if not isinstance(layer, Layer):
+            raise DTypeError(f"the part for {path} is {layer!r}, expected a Layer: an instance such as ReLU()")
+        for outer in parts:
+            if path.startswith(f"{outer}."):
+                raise RangeError(f"{path} lies inside {outer}: replace one of them, or first one, then the other")
+    shared = {id(p): p for layer in (model, *parts.values()) for _, p in layer.params()}
+    twin = copy.deepcopy(model, shared)
+    for path, layer in parts.items():
+        parent, _, name = path.rpartition(".")
+        twin.at(parent).set_child(name, copy.deepcopy(layer, shared))
     return twin
 
 

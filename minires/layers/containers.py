@@ -27,6 +27,9 @@ class Sequential(Layer):
     def children(self):
         return iter(self.layers.items())
 
+    def set_child(self, name, layer):
+        self.layers[name] = layer
+
     def __getitem__(self, name):
         """The layer called ``name``; an integer counts from the front or, if negative, from the end."""
         return list(self.layers.values())[name] if isinstance(name, int) else self.layers[name]
@@ -104,6 +107,9 @@ class Concat(Fork):
 
     def children(self):
         return iter(self.branches.items())
+
+    def set_child(self, name, layer):
+        self.branches[name] = layer
 
     def forward(self, x, train=False):
         ys, caches = [], []

@@ -5,6 +5,7 @@ figure 4), the shortcuts are those of its table 1 and of He et al. 2015, section
 """
 
 import math
+from numbers import Real
 from typing import NamedTuple
 
 from ..errors import RangeError
@@ -49,11 +50,9 @@ SHORTCUTS = ("A", "A-both", "B", "C", "scale", "scale-shortcut", *GATES, "conv1x
 
 def check_options(block, shortcut, gate_bias):
     """Raise RangeError, which lists the choices, unless the three options of a residual network make sense."""
-    if block not in PLACEMENTS:
-        raise RangeError(f"block is {block!r}, expected one of {', '.join(PLACEMENTS)}")
-    if shortcut not in SHORTCUTS:
-        raise RangeError(f"shortcut is {shortcut!r}, expected one of {', '.join(SHORTCUTS)}")
-    if not isinstance(gate_bias, (int, float)) or not math.isfinite(gate_bias):
+    _require_choice("block", block, PLACEMENTS)
+    _require_choice("shortcut", shortcut, SHORTCUTS)
+    if not isinstance(gate_bias, Real) or not math.isfinite(gate_bias):
         raise RangeError(f"gate_bias is {gate_bias!r}, expected a finite number; the paper has 0 to -10")
     if gate_bias != GATE_BIAS and shortcut not in GATES:
         raise RangeError(f"gate_bias is {gate_bias}, but shortcut={shortcut!r} has no gate: use {' or '.join(GATES)}")
@@ -70,28 +69,28 @@ def activations(words, channels):
 
 
 def basic_block(in_channels, out_channels, stride, option="A", *, block="original", gate_bias=GATE_BIAS, rng):
-    """x_{l+1} = f(shortcut(x_l) + F(x_l)): f = ReLU in the original, He et al. 2015, eq. 1 and 2.
+    """x_{l+1} = f(h(x_l) + F(x_l)) with the shortcut h, F and f as in He et al. 2016, figure 4 (a) to (e)::
 
-    block         F                              f
-    original      conv-BN-ReLU-conv-BN           ReLU
-    bn_after_add  conv-BN-ReLU-conv              ReLU(BN)
-    relu_before_add  conv-BN-ReLU-conv-BN-ReLU   identity
-    relu_only_preact  ReLU-conv-BN-ReLU-conv-BN  identity
-    full_preact   BN-ReLU-conv-BN-ReLU-conv      identity
+        original            F = conv-BN-ReLU-conv-BN         f = ReLU      (He et al. 2015, eq. 1 and 2)
+        bn_after_add        F = conv-BN-ReLU-conv            f = ReLU(BN)
+        relu_before_add     F = conv-BN-ReLU-conv-BN-ReLU    f = identity
+        relu_only_preact    F = ReLU-conv-BN-ReLU-conv-BN    f = identity
+        full_preact         F = BN-ReLU-conv-BN-ReLU-conv    f = identity
 
-    Where f is the identity the block is the fork itself. ``full_preact`` with a 1x1 convolution by option B or C
-    shares its first BN-ReLU: ``Sequential(bn, relu, add=Residual(rest of F, 1x1 convolution without BN))``.
-    ``option`` is a shortcut (see :func:`shortcut`) or, where the shape does not change, a gate: "exclusive-gate",
-    y = t F + (1 - t) x, or "shortcut-gate", y = F + (1 - t) x, with t = sigmoid(1x1 convolution of x) whose bias
-    starts at ``gate_bias``.
+    Where f is the identity the block is the fork itself. A ``full_preact`` block with a 1x1 convolution by option B
+    or C shares its first BN-ReLU: ``Sequential(bn, relu, add=Residual(rest of F, 1x1 convolution without BN))``.
+
+    ``option``: h, as in :func:`shortcut`; where the shape stays, also a gate t = sigmoid(1x1 convolution of x) whose
+    bias starts at ``gate_bias``: "exclusive-gate", t F + (1 - t) x, or "shortcut-gate", F + (1 - t) x.
     """
     check_options(block, option, gate_bias)
     same = _same_shape(in_channels, out_channels, stride)
     branch = basic_branch(in_channels, out_channels, stride, block=block, rng=rng)
     if block == "full_preact" and (option == "C" or (option == "B" and not same)):
+        layers = dict(branch.children())
+        bn, relu = layers.pop("bn1"), layers.pop("relu1")
         projection = Conv2d(in_channels, out_channels, 1, stride=stride, rng=rng)
-        bn, relu, *rest = branch.children()
-        return Sequential(bn=bn[1], relu=relu[1], add=Residual(Sequential(**dict(rest)), projection))
+        return Sequential(bn=bn, relu=relu, add=Residual(Sequential(**layers), projection))
     if same and option in GATES:
         fork = Gate(branch, _gate(in_channels, gate_bias, rng=rng), exclusive=option == "exclusive-gate")
     else:
@@ -128,11 +127,13 @@ def shortcut(in_channels, out_channels, stride, option, *, rng):
     scale: x / 2, while the block halves its branch too; scale-shortcut: x / 2 alone
     conv1x1: a 1x1 convolution without batch norm; dropout: p = 0.5, with a generator of its own
     """
-    if option == "C" or (option == "B" and not _same_shape(in_channels, out_channels, stride)):
+    _require_choice("shortcut", option, SHORTCUTS)
+    same = _same_shape(in_channels, out_channels, stride)
+    if option == "C" or (option == "B" and not same):
         return Sequential(
             conv=Conv2d(in_channels, out_channels, 1, stride=stride, rng=rng), bn=BatchNorm2d(out_channels)
         )
-    if not _same_shape(in_channels, out_channels, stride):
+    if not same:
         extra = out_channels - in_channels
         before = extra // 2 if option == "A-both" else 0
         return Sequential(subsample=Subsample(stride), pad=PadChannels(before, extra - before))
@@ -148,6 +149,11 @@ def shortcut(in_channels, out_channels, stride, option, *, rng):
 def plain_block(in_channels, out_channels, stride, *, rng):
     """y = ReLU(F(x)): the basic block without its shortcut, for comparison. He et al. 2015, section 3.3."""
     return Sequential(branch=basic_branch(in_channels, out_channels, stride, rng=rng), relu=ReLU())
+
+
+def _require_choice(name, value, choices):
+    if value not in tuple(choices):
+        raise RangeError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
 
 
 def _gate(channels, bias, *, rng):
