@@ -9,11 +9,12 @@ import operator
 import numpy as np
 
 from ..errors import RangeError
+from .norms import norm
 
 LONGEST = 300  # characters: keeps nesting far from the limits of the parser
 
 MEASURES = {
-    "norm": lambda a: np.linalg.norm(a.astype(np.float64).ravel()),
+    "norm": norm,
     "mean": lambda a: a.mean(dtype=np.float64),
     "min": lambda a: a.min(),
     "max": lambda a: a.max(),

@@ -15,9 +15,9 @@ from ..layers import Fork, Param
 class Event:
     """One stop: the begin or the end of a container, or a layer without children as a whole.
 
-    ``phase``: "forward", "loss" or "backward"   ``moment``: "enter", "leave", or "raise" where the run failed
-    ``path``, ``kind``, ``depth``: the layer, its class and the number of containers around it
-    ``index``, ``start``, ``end``, ``parent``: places in the record: of this event, of the begin and the end of its
+    ``phase``: "forward", "loss" or "backward"   ``moment``: "begin", "end", or "raise" where the run failed
+    ``path``, ``kind``: the layer ("" is the model) and its class
+    ``index``, ``begin``, ``end``, ``parent``: places in the record: of this event, of the begin and the end of its
     layer, and of the begin of the container around it (None for the model)
 
     ``x``, ``y``, ``dy``, ``dx``: read-only NumPy arrays, or None where they are not known (yet); in backward x and y
@@ -29,9 +29,8 @@ class Event:
     moment: str
     path: str
     kind: str
-    depth: int
     index: int
-    start: int
+    begin: int
     parent: int | None
     end: int = -1
     x: np.ndarray | None = None
@@ -43,10 +42,18 @@ class Event:
     grads: dict = field(default_factory=dict)
 
     @property
+    def where(self):
+        """One line: phase, begin or end of a container, path and class."""
+        whole = self.moment == "end" and self.begin == self.index
+        moment = "" if whole else {"begin": "begin of ", "end": "end of ", "raise": "failed in "}[self.moment]
+        return f"{self.phase}: {moment}{self.path or 'the model'} ({self.kind})"
+
+    @property
     def arrays(self):
         """{name: array}: x, y, dy, dx, the terms, each parameter ("weight") and its gradient ("dweight")."""
-        named = {**self.params, **{f"d{name}": grad for name, grad in self.grads.items()}, **self.terms}
-        named |= {"x": self.x, "y": self.y, "dy": self.dy, "dx": self.dx}
+        core = {"x": self.x, "y": self.y, "dy": self.dy, "dx": self.dx}
+        dparams = {f"d{name}": grad for name, grad in self.grads.items()}
+        named = {**core, **self.terms, **self.params, **dparams, **core}  # once for the order, once to prevail
         return {name: array for name, array in named.items() if array is not None}
 
 
@@ -96,10 +103,10 @@ class Recorder:
         def recorded_backward(dy, cache):
             there = self._forward_event(part, cache)
             path, x, y = (there.path, there.x, there.y) if there else (self._path_of(part), None, None)
-            before = {name: np.array(to_numpy(p.grad)) for name, p in _own_params(part)}
+            before = {name: np.array(to_numpy(p.grad)) for name, p in _own_params(part) if not p.frozen}
             begin = self._begin("backward", part, path, x=x, y=y, dy=self._keep(dy))
             dx = self._call(begin, lambda: backward(dy, cache))
-            grads = self._call(begin, lambda: self._added(part, before))
+            grads = self._call(begin, lambda: self._added(before, dict(_own_params(part))))
             self._end(begin, dx=self._keep(dx), terms=self._terms.pop(id(part), {}), grads=grads)
             return dx
 
@@ -107,8 +114,8 @@ class Recorder:
         if isinstance(part, Fork):
             part.terms = self._recorded_terms(part, part.terms)
 
-    def _added(self, part, before):
-        return {name: self._hold(np.array(to_numpy(p.grad) - before[name])) for name, p in _own_params(part)}
+    def _added(self, before, params):
+        return {name: self._hold(np.array(to_numpy(params[name].grad) - grad)) for name, grad in before.items()}
 
     def _recorded_terms(self, part, terms):
         def recorded(dy, cache):
@@ -120,7 +127,7 @@ class Recorder:
 
     def _lose(self, loss, y, labels):
         """Record the loss as a layer between the two directions; return the gradient of the model's output."""
-        begin = self._add("loss", "enter", "loss", type(loss).__name__, x=self._keep(y))
+        begin = self._add("loss", "begin", "loss", type(loss).__name__, x=self._keep(y))
         value, cache = self._call(begin, lambda: loss.forward(y, labels))
         dlogits = self._call(begin, lambda: loss.backward(cache))
         self._end(begin, y=self._keep(value), dx=self._keep(dlogits))
@@ -128,7 +135,7 @@ class Recorder:
 
     def _begin(self, phase, part, path, **arrays):
         params = {name: self._keep(p.data) for name, p in _own_params(part)}
-        event = self._add(phase, "enter", path, type(part).__name__, params=params, **arrays)
+        event = self._add(phase, "begin", path, type(part).__name__, params=params, **arrays)
         self._open.append(event)
         self._calls.append(Counter())
         return event
@@ -141,7 +148,7 @@ class Recorder:
             event = copy.copy(begin)
             event.index = len(self.events)
             self.events.append(event)
-        event.moment, begin.end, event.end = "leave", event.index, event.index
+        event.moment, begin.end, event.end = "end", event.index, event.index
         for name, value in arrays.items():
             setattr(event, name, value)
         return event
@@ -154,7 +161,7 @@ class Recorder:
     def _add(self, phase, moment, path, kind, **arrays):
         parent = self._open[-1].index if self._open else None
         index = len(self.events)
-        event = Event(phase, moment, path, kind, len(self._open), index, index, parent, **arrays)
+        event = Event(phase, moment, path, kind, index, index, parent, **arrays)
         self.events.append(event)
         return event
 
