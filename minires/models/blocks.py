@@ -9,6 +9,7 @@ from numbers import Real
 from typing import NamedTuple
 
 from ..errors import RangeError
+from ..initializers import generator
 from ..layers import (
     BatchNorm2d,
     Conv2d,
@@ -84,6 +85,7 @@ def basic_block(in_channels, out_channels, stride, option="A", *, block="origina
     bias starts at ``gate_bias``: "exclusive-gate", t F + (1 - t) x, or "shortcut-gate", F + (1 - t) x.
     """
     check_options(block, option, gate_bias)
+    rng = generator(rng)
     same = _same_shape(in_channels, out_channels, stride)
     branch = basic_branch(in_channels, out_channels, stride, block=block, rng=rng)
     if block == "full_preact" and (option == "C" or (option == "B" and not same)):
@@ -141,8 +143,8 @@ def shortcut(in_channels, out_channels, stride, option, *, rng):
         return Scale(0.5)
     if option == "conv1x1":
         return Conv2d(in_channels, out_channels, 1, rng=rng)
-    if option == "dropout":
-        return Dropout(0.5, rng=rng.spawn(1)[0])  # spawning draws nothing: the initial weights stay those of "A"
+    if option == "dropout":  # spawning draws nothing from rng: the initial weights stay those of option A
+        return Dropout(0.5, rng=generator(rng).spawn(1)[0])
     return None
 
 
