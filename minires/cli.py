@@ -55,6 +55,8 @@ def train(
     """
     if run is None:
         result = fit(config)
+    elif "run_dir" in given:
+        raise RangeError(f"run_dir is {config.run_dir}, but the run to resume is in {run}: leave --run-dir out")
     else:
         settings = dataclasses.asdict(config)
         result = resume(run, **{name: settings[name] for name in given if name in settings})
@@ -225,7 +227,7 @@ def main(argv=None):
     except (MiniresError, OSError) as error:
         return _complain(error, FAILED)
     except MemoryError as error:
-        return _complain(f"{error or 'the memory is full'}: take a smaller batch, image or network", FAILED)
+        return _complain(f"{str(error) or 'the memory is full'}: take a smaller batch, image or network", FAILED)
 
 
 def _run(argv):

@@ -1,0 +1,533 @@
+"""The command line: help and examples, exit codes, messages, JSON, and what a training leaves behind."""
+
+import configparser
+import contextlib
+import dataclasses
+import inspect
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from data.test_cifar import SMALL, make_files, put
+
+from minires import cli
+from minires.data import DATASETS
+from minires.data.cifar import CIFAR
+from minires.layers import ReLU
+from minires.models import FAMILIES
+from minires.mutants import MUTANTS, matrix
+from minires.train import Interrupted, TrainConfig, load_checkpoint, read_metrics
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = list(cli.COMMANDS)
+SMALL_RUN = "train --model resnet8 --batch-size 16 --epochs 1 --limit-train 64 --limit-test 32 --log-every 2".split()
+CIFAR_RUN = "train --model resnet8 --batch-size 10 --epochs 1 --data cifar10 --json".split()
+
+
+def call(*argv):
+    """Run the command line in this process; return (exit code, standard output, standard error)."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli.main(argv)
+    return code, out.getvalue(), err.getvalue()
+
+
+def call_json(*argv):
+    """The object that ``--json`` prints; nothing may stand beside it."""
+    code, out, err = call(*argv, "--json")
+    assert code == 0, err
+    assert out.count("\n") == 1 and out.endswith("\n")
+    return json.loads(out)
+
+
+def start(*argv, **options):
+    """The command line in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "minires", *argv]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment, text=True, **(pipes | options))
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    monkeypatch.setattr("minires.train.training.draw_curves", lambda run_dir, title: None)
+
+
+class Trained:
+    """A small training by the command line, once for all tests that only read it."""
+
+    def __init__(self, folder):
+        self.run_dir = str(folder / "a run")
+        self.code, self.out, self.err = call(*SMALL_RUN, "--seed", "3", "--run-dir", self.run_dir)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return Trained(tmp_path_factory.mktemp("cli"))
+
+
+# help and examples
+
+
+class Parsed(Exception):
+    """The arguments were understood: the work would begin."""
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Every worker of the commands raises :class:`Parsed` with its arguments."""
+
+    def worker(*args, **kwargs):
+        raise Parsed(args, kwargs)
+
+    for name in ("fit", "resume", "load_model", "run_matrix"):
+        monkeypatch.setattr(cli, name, worker)
+    monkeypatch.setattr(cli, "require_device", lambda device: None)
+    monkeypatch.setattr(cli.networks, "build", worker)
+    for name in ("download", "load"):
+        monkeypatch.setattr(cli.data_sets, name, worker)
+
+
+def assert_parses(line):
+    program, *argv = shlex.split(line, comments=True)
+    assert program == "minires"
+    try:
+        code, _, err = call(*argv)
+        assert code == 0, f"{line}: {err}"
+    except Parsed:
+        pass
+
+
+def examples_in(text):
+    return re.findall(r"For example: (minires .*?)\s*│?$", text, re.M)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example_that_parses(command, no_work):
+    code, out, err = call(command, "--help")
+    (example,) = examples_in(out)
+    assert (code, err) == (0, "")
+    assert example.startswith(f"minires {command}")
+    assert_parses(example)
+
+
+def test_help_of_the_whole_shows_every_command_with_its_example(no_work):
+    code, out, err = call("--help")
+    examples = examples_in(out)
+    assert (code, err) == (0, "")
+    assert [example.split()[1] for example in examples] == COMMANDS
+    for example in examples:
+        assert_parses(example)
+
+
+def commands_of_readme():
+    text = (ROOT / "README.md").read_text()
+    found = re.findall(r"(?:^ {4}|`)(minires [^`\n]*)", text, re.M)
+    return sorted({line.replace("RUN", "runs/x").replace("DIR", "data") for line in found})
+
+
+@pytest.mark.parametrize("line", commands_of_readme())
+def test_commands_of_the_readme_parse(line, no_work):
+    assert_parses(line)
+
+
+def test_the_readme_shows_every_command():
+    assert {line.split()[1] for line in commands_of_readme()} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained(command):
+    function = cli.COMMANDS[command]
+    for name in inspect.signature(function).parameters:
+        assert name in ("config", "as_json") or f"\n        {name}: " in function.__doc__, name
+    _, out, _ = call(command, "--help")
+    for name in [field.name for field in dataclasses.fields(TrainConfig)] if command == "train" else []:
+        assert f"--{name.replace('_', '-')}" in out
+    assert "--given" not in out and call(command, "--given", "epochs")[0] == 2
+
+
+# exit codes and messages
+
+USAGE = {
+    "train --mdoel resnet20": "Unrecognized options: --mdoel",
+    "trian": "trian",
+    "": "{train, eval, check, models, data}",
+    "train --model resnet19 --run-dir r": "the nearest are resnet20 and resnet14",
+    "train --model resnet8 --shortcut D --run-dir r": "shortcut is 'D', expected one of A, A-both, B, C",
+    "train --model plain8 --shortcut A --run-dir r": "plain8 has no option 'shortcut'",
+    "train --data cifar11 --run-dir r": "name is 'cifar11', expected one of cifar10, ",
+    "train --epochs 0": "epochs is 0, expected an integer of at least 1",
+    "train --epochs many": "--epochs",
+    "train --lr nan": "lr is nan, expected a finite number above 0",
+    "train --optimizer adam": "sgd",
+    "train --limit-train 0": "limit_train is 0",
+    "eval": "RUN",
+    "eval x --batch-size many": "--batch-size",
+    "check --seeds 0": "seeds is 0, expected an integer of at least 1",
+    "check --seeds -3": "seeds is -3, expected an integer of at least 1",
+    "models resnet50": "ImageNet",
+    "models resnet20 --image 0": "image is (3, 0, 0), expected (C, H, W), three integers of at least 1",
+    "models resnet20 --num-classes 0": "num_classes is 0",
+    "models resnet20 --in-channels -1": "in_channels is -1",
+    "models resnet20 resnet32": "resnet32",
+    "data cifar11": "name is 'cifar11', expected one of cifar10, ",
+    "data --download": "--download needs the name of a data set: minires data cifar10 --download",
+    "data folder --download": "name is 'folder', expected one of cifar10, ",
+}
+
+FAILED = {
+    "eval nowhere": "nowhere cannot be read",
+    "eval .": "checkpoint.safetensors cannot be read",
+    "train --resume nowhere": "nowhere is not a folder, expected the folder of a run",
+    "train --resume .": "checkpoint.safetensors cannot be read",
+    "train --data cifar10 --run-dir r": "cifar10: the files of the train split are missing; looked for ",
+    "data mnist": "mnist: the files of the train split are missing; looked for ",
+    "data folder --data-dir nowhere": "no such folder",
+    "train --device cuda --run-dir r": 'device "cuda" cannot be used: CuPy is not installed',
+    "eval nowhere --device cuda": 'device "cuda" cannot be used: CuPy is not installed',
+}
+
+
+@pytest.mark.parametrize(("code", "line"), [(2, line) for line in USAGE] + [(1, line) for line in FAILED])
+def test_exit_codes(code, line, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
+    found, out, err = call(*line.split())
+    assert (found, out) == (code, ""), err
+    message = USAGE.get(line) or FAILED[line]
+    assert message in " ".join(err.replace("│", " ").split())
+    assert "Traceback" not in err
+
+
+def test_a_damaged_checkpoint_fails(trained, tmp_path):
+    path = tmp_path / "copy.safetensors"
+    data = bytearray(Path(trained.run_dir, "checkpoint.safetensors").read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    code, out, err = call("eval", str(path))
+    assert (code, out) == (1, "")
+    assert f"{path} is damaged" in err
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(trained):
+    before = {path: path.read_bytes() for path in Path(trained.run_dir).iterdir()}
+    code, _, err = call(*SMALL_RUN, "--run-dir", trained.run_dir)
+    assert code == 1 and "choose another run_dir, or go on with minires train --resume" in err
+    assert {path: path.read_bytes() for path in Path(trained.run_dir).iterdir()} == before
+
+
+@pytest.mark.parametrize(("error", "code", "message"), [
+    (KeyboardInterrupt(), 130, "stopped"),
+    (MemoryError("Unable to allocate 112 GiB"), 1, "Unable to allocate 112 GiB: take a smaller batch"),
+    (MemoryError(), 1, "the memory is full: take a smaller batch"),
+    (OSError(28, "No space left on device"), 1, "No space left on device"),
+])
+def test_what_the_machine_refuses_is_a_message(error, code, message, monkeypatch):
+    def fit(config):
+        raise error
+
+    monkeypatch.setattr(cli, "fit", fit)
+    found, out, err = call("train")
+    assert (found, out) == (code, "") and message in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_gives_128_and_the_signal(number, monkeypatch):
+    def fit(config):
+        error = Interrupted("stopped")
+        error.signal = number
+        raise error
+
+    monkeypatch.setattr(cli, "fit", fit)
+    assert call("train")[0] == 128 + number
+
+
+def test_a_mistake_in_minires_itself_is_not_hidden(monkeypatch):
+    monkeypatch.setattr(cli, "fit", lambda config: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        call("train")
+
+
+# train and eval
+
+
+def test_train_leaves_everything(trained):
+    pytest.importorskip("matplotlib")
+    assert trained.code == 0, trained.err
+    run_dir = Path(trained.run_dir)
+    assert {path.name for path in run_dir.iterdir()} == {
+        "config.json", "metrics.jsonl", "curves.png", "checkpoint.safetensors"}
+    picture = (run_dir / "curves.png").read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n") and len(picture) > 5000
+    config = TrainConfig.from_json((run_dir / "config.json").read_text())
+    assert (config.model, config.epochs, config.limit_train, config.seed) == ("resnet8", 1, 64, 3)
+    steps = [row["step"] for row in read_metrics(run_dir) if row["kind"] == "step"]
+    assert steps == [2, 4]
+    assert [row["epoch"] for row in read_metrics(run_dir) if row["kind"] == "epoch"] == [1]
+
+
+def test_train_reports_results_on_stdout_and_progress_on_stderr(trained, no_work):
+    accuracy = read_metrics(trained.run_dir)[-1]["test_accuracy"]
+    assert trained.out.startswith(f"test accuracy {accuracy:.2%} after 1 epochs")
+    assert "epoch 1/1" in trained.err and "epoch 1/1" not in trained.out
+    suggestions = re.findall(r"(minires .*?)(?:  +.*)?$", trained.out, re.M)
+    assert f"minires eval '{trained.run_dir}'" in suggestions and len(suggestions) == 4
+    for line in suggestions:
+        assert_parses(line)
+
+
+def test_eval_gives_the_accuracy_that_train_printed(trained):
+    (accuracy,) = re.findall(r"test accuracy (\S+%)", trained.out)
+    for place in (trained.run_dir, str(Path(trained.run_dir, "checkpoint.safetensors"))):
+        code, out, err = call("eval", place)
+        assert (code, err) == (0, "")
+        assert re.fullmatch(rf"accuracy {accuracy}: \d+ of 32 test images of fashion_mnist_12k are right\n", out)
+
+
+def test_json_of_eval(trained):
+    found = call_json("eval", trained.run_dir)
+    assert found.keys() == {"accuracy", "correct", "total"}
+    assert found["total"] == 32 and found["accuracy"] == found["correct"] / 32
+    assert found["accuracy"] == read_metrics(trained.run_dir)[-1]["test_accuracy"]
+    assert call_json("eval", trained.run_dir, "--batch-size", "5") == found
+    assert call_json("eval", trained.run_dir, "--limit-test", "100")["total"] == 100
+
+
+@pytest.mark.parametrize(("options", "code", "message"), [
+    ("--batch-size 0", 2, "batch_size is 0, expected an integer of 1 or more"),
+    ("--limit-test 0", 2, "limit_test is 0, expected an integer of at least 1"),
+    ("--data mnist", 1, "mnist: the files of the test split are missing"),
+])
+def test_options_of_eval(trained, options, code, message):
+    found, out, err = call("eval", trained.run_dir, *options.split())
+    assert (found, out) == (code, "") and message in err
+
+
+def test_json_of_train(no_pictures):
+    found = call_json(*SMALL_RUN)
+    assert found.keys() == {"test_accuracy", "train_loss", "epochs", "seconds", "run_dir"}
+    assert found["run_dir"] == "runs/resnet8-fashion_mnist_12k-seed0" and found["epochs"] == 1
+    assert found["test_accuracy"] == read_metrics(found["run_dir"])[-1]["test_accuracy"]
+    assert 0 <= found["test_accuracy"] <= 1 and 0 < found["train_loss"] < 20 and found["seconds"] > 0
+
+
+# resume
+
+
+@pytest.mark.parametrize(("options", "changes"), [
+    ("", {}),
+    ("--json", {}),
+    (f"--epochs {TrainConfig().epochs}", {"epochs": TrainConfig().epochs}),
+    ("--epochs=9", {"epochs": 9}),
+    ("--device cpu", {"device": "cpu"}),
+    (f"--data-dir {TrainConfig().data_dir} --prefetch 0", {"data_dir": TrainConfig().data_dir, "prefetch": 0}),
+    ("--checkpoint_every 7", {"checkpoint_every": 7}),
+    ("--no-nesterov", {"nesterov": False}),
+])
+def test_resume_changes_what_was_given_and_no_more(options, changes, no_work):
+    """A value equal to the default of a new run may well differ from that of the run to resume."""
+    with pytest.raises(Parsed) as parsed:
+        call("train", "--resume", "somewhere", *options.split())
+    assert parsed.value.args == (("somewhere",), changes)
+
+
+@pytest.mark.parametrize("option", ["--epochs 9", f"--epochs {TrainConfig().epochs}", "--lr 0.2"])
+def test_resume_refuses_other_settings(trained, option):
+    before = Path(trained.run_dir, "checkpoint.safetensors").read_bytes()
+    code, out, err = call("train", "--resume", trained.run_dir, *option.split())
+    name = option.split()[0].removeprefix("--").replace("-", "_")
+    assert (code, out) == (2, "")
+    assert f"{name} cannot change when a run resumes, only device, data_dir, prefetch, checkpoint_every" in err
+    assert Path(trained.run_dir, "checkpoint.safetensors").read_bytes() == before
+
+
+def test_resume_refuses_another_folder(trained):
+    code, out, err = call("train", "--resume", trained.run_dir, "--run-dir", "x")
+    assert (code, out) == (2, "")
+    assert f"run_dir is x, but the run to resume is in {trained.run_dir}: leave --run-dir out" in err
+
+
+def test_resume_of_a_finished_run_repeats_its_result(trained, tmp_path, no_pictures):
+    run_dir = shutil.copytree(trained.run_dir, tmp_path / "copy")
+    code, out, _ = call("train", "--resume", str(run_dir), "--device", "cpu", "--prefetch", "0")
+    assert code == 0 and out.splitlines()[0] == trained.out.splitlines()[0]
+
+
+def test_interrupted_and_resumed(tmp_path, no_pictures):
+    """Ctrl-C in a real process: 130, and the command that the message gives ends with the bits of a quiet run."""
+    settings = "--model resnet8 --batch-size 16 --epochs 2 --limit-train 192 --limit-test 32 --log-every 1".split()
+    process = start("train", *settings, "--run-dir", "one run", "--json")
+    metrics = tmp_path / "one run" / "metrics.jsonl"
+    while not (metrics.exists() and metrics.stat().st_size):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, ""), err
+    assert "stopped by SIGINT after step " in err and "Traceback" not in err
+    assert 0 < load_checkpoint("one run").position.step < 24
+    (command,) = re.findall(r"go on with: (minires .*)", err)
+    assert command == "minires train --resume 'one run'"
+    process = start(*shlex.split(command)[1:], "--json")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    quiet = call_json("train", *settings, "--run-dir", "quiet")
+    resumed = json.loads(out)
+    assert {**resumed, "seconds": 0, "run_dir": 0} == {**quiet, "seconds": 0, "run_dir": 0}
+    runs = [load_checkpoint(run_dir).tensors for run_dir in ("one run", "quiet")]
+    assert runs[0].keys() == runs[1].keys()
+    for name, tensor in runs[0].items():
+        assert tensor.tobytes() == runs[1][name].tobytes(), name
+
+
+# check, models, data
+
+
+def test_json_of_check():
+    found = call_json("check", "--seeds", "1")
+    assert found.keys() == {"layers", "worst_error", "mutants_caught", "mutants", "false_alarms"}
+    assert found["mutants"] == found["mutants_caught"] == len(MUTANTS)
+    assert (found["layers"], found["false_alarms"]) == (1, 0) and found["worst_error"] < 1e-12
+
+
+def test_check_fails_where_a_mistake_escapes(monkeypatch):
+    first, *_ = (mutant for mutant in MUTANTS if mutant.of == "ReLU")
+    right = dataclasses.replace(first, name="ReLU.NoMistakeAtAll", make=lambda rng: ReLU())
+    monkeypatch.setattr(matrix, "MUTANTS", (first,))
+    assert call("check", "--seeds", "1")[0] == 0
+    monkeypatch.setattr(matrix, "MUTANTS", (first, right))
+    code, out, _ = call("check", "--seeds", "1")
+    assert code == 1 and "MISSED  ReLU.NoMistakeAtAll" in out and "mutants caught: 1 of 2" in out
+    code, out, _ = call("check", "--seeds", "1", "--json")
+    assert code == 1 and json.loads(out)["mutants_caught"] == 1
+
+
+def test_check_fails_where_a_right_layer_is_refused(monkeypatch):
+    wrong, *_ = (mutant for mutant in MUTANTS if mutant.name == "ReLU.PassesEverything")
+    monkeypatch.setattr(matrix, "MUTANTS", ())
+    monkeypatch.setattr(matrix, "CASES", {"ReLU": (wrong.make, wrong.shape)})
+    monkeypatch.setattr(matrix, "case", lambda name, seed: wrong.case(seed))
+    code, out, _ = call("check", "--seeds", "2", "--json")
+    assert code == 1 and json.loads(out)["false_alarms"] == 2
+
+
+def test_models():
+    code, out, err = call("models")
+    assert (code, err) == (0, "")
+    for family, (_, about) in FAMILIES.items():
+        assert f"{family}{{6n+2}} " in out and about in out
+    assert_parses(out.splitlines()[-1].removeprefix("for example: "))
+    assert call_json("models").keys() == {"families"}
+
+
+def test_one_model():
+    found = call_json("models", "resnet20")
+    assert found == {"name": "resnet20", "params": 269_722, "macs": 40_551_040, "depth": 20}
+    options = "--image 28 --in-channels 1 --num-classes 100 --shortcut B".split()
+    assert call_json("models", "resnet20", *options)["params"] == 272_474 - 2 * 144 + 90 * 65
+    code, out, _ = call("models", "resnet20", *options)
+    assert code == 0 and "resnet20 on 1 x 28 x 28 pixels, 100 classes" in out and "278,036" in out
+
+
+def test_data_lists_what_there_is(monkeypatch):
+    files, _ = make_files("cifar10", binary=True)
+    put(Path(), "cifar10", True, files, "archive")
+    code, out, err = call("data", "--data-dir", ".")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert (code, err) == (0, "")
+    assert [name for name in lines if name in DATASETS] == list(DATASETS)
+    ready = {name for name in DATASETS if lines[name].endswith(" ready")}
+    assert ready == {"cifar10", "fashion_mnist_12k"}
+    assert all(lines[name].endswith(" not in .") for name in set(DATASETS) - ready)
+    assert_parses(out.splitlines()[-1].removeprefix("for example: "))
+    found = call_json("data", "--data-dir", ".")["data_sets"]
+    assert list(found) == list(DATASETS)
+    assert {name for name, facts in found.items() if facts["there"]} == ready
+    assert all(facts["about"] in lines[name] for name, facts in found.items())
+
+
+def test_one_data_set():
+    found = call_json("data", "fashion_mnist_12k")
+    assert found.keys() == {"name", "classes", "image", "train", "test", "mean", "std"}
+    assert (found["image"], found["train"], found["test"], len(found["classes"])) == ([1, 28, 28], 10000, 2000, 10)
+    code, out, _ = call("data", "fashion_mnist_12k")
+    assert code == 0 and "train    10000" in out and "image    1, 28, 28" in out and "sneaker" in out
+
+
+def test_download_goes_where_train_looks(monkeypatch, no_work):
+    fetched = []
+    monkeypatch.setattr(cli.data_sets, "download", lambda *args: fetched.append(args))
+    with pytest.raises(Parsed) as parsed:
+        call("data", "cifar10", "--download")
+    assert fetched == [("cifar10", TrainConfig().data_dir)]
+    assert parsed.value.args[0] == ("cifar10", "train", TrainConfig().data_dir)
+
+
+@pytest.fixture
+def small_cifar(monkeypatch):
+    """CIFAR-10 with files of four images, and three in the test file."""
+    monkeypatch.setitem(CIFAR, "cifar10", SMALL["cifar10"])
+
+
+def test_train_on_every_form_of_cifar10(small_cifar, no_pictures, tmp_path):
+    results = []
+    for binary in (True, False):
+        for layout in ("official folder", "archive"):
+            folder = tmp_path / f"{layout} {binary}"
+            folder.mkdir()
+            put(folder, "cifar10", binary, make_files("cifar10", binary)[0], layout)
+            code, out, err = call(*CIFAR_RUN, "--data-dir", str(folder), "--run-dir", str(folder / "run"))
+            assert code == 0, err
+            results.append(json.loads(out) | {"seconds": 0, "run_dir": 0})
+            assert call_json("data", "cifar10", "--data-dir", str(folder))["train"] == 20
+            assert call_json("eval", str(folder / "run"))["accuracy"] == results[0]["test_accuracy"]
+    assert results == results[:1] * 4
+
+
+# real processes
+
+
+def test_the_module_is_the_command():
+    process = start("models", "resnet8", "--json")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert json.loads(out) == call_json("models", "resnet8")
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["options.entry_points"]["console_scripts"].strip() == "minires = minires.cli:main"
+
+
+def test_a_wrong_command_in_a_process():
+    process = start("models", "resnet19")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "") and err.startswith("minires: no model is called 'resnet19'")
+
+
+def test_a_reader_that_has_seen_enough():
+    read, write = os.pipe()
+    os.close(read)
+    process = start("models", stdout=write)
+    os.close(write)
+    err = process.communicate(timeout=60)[1]
+    assert (process.returncode, err) == (1, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+def test_a_full_disk():
+    with open("/dev/full", "w") as full:
+        process = start("models", stdout=full)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode != 0 and "No space left on device" in err and "Traceback" not in err
