@@ -51,7 +51,7 @@ def call_json(*argv):
 
 def start(*argv, **options):
     """The command line in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}  # buffered, as users have it
     command = [sys.executable, "-m", "minires", *argv]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, env=environment, text=True, **(pipes | options))
