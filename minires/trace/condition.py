@@ -1,4 +1,4 @@
-"""Conditions on recorded arrays, such as ``norm(shortcut) < .1 * norm(branch)``: a language of its own, read by ``ast``.
+"""Conditions on recorded arrays, such as ``norm(shortcut) < .1 * norm(branch)``: a small language, read by ``ast``.
 
 Nothing is ever handed to ``eval``: each node of the parsed text is one of the few below, or refused.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import RangeError
 from .norms import norm
 
-LONGEST = 300  # characters: keeps nesting far from the limits of the parser
+LONGEST = 300  # characters: keeps nesting far from the limits of the parser, and integers below 1e308
 
 MEASURES = {
     "norm": norm,
@@ -41,11 +41,15 @@ COMPARE = {
 
 
 def measure(name, array):
-    """One of :data:`MEASURES` of an array as a float: "norm" is Euclidean, "zeros" the fraction of exact zeros,
-    "nonfinite" the number of NaN and infinities. Of an array without entries it is NaN.
+    """One of :data:`MEASURES` of an array, as a float.
+
+    "norm" is Euclidean, "zeros" the fraction of exact zeros, "nonfinite" the number of NaN and infinities.
+    Of an array without entries, norm and nonfinite are 0 and the others NaN.
     """
+    if array.size == 0:
+        return 0.0 if name in ("norm", "nonfinite") else np.nan
     with np.errstate(all="ignore"):
-        return float(MEASURES[name](array)) if array.size else np.nan
+        return float(MEASURES[name](array))
 
 
 class Condition:
@@ -80,7 +84,8 @@ class Condition:
         """The function {name: array} -> float64 that computes ``node``."""
         match node:
             case ast.Constant(value=value) if type(value) in (int, float):
-                return self._number(value)
+                number = np.float64(value)
+                return lambda arrays: number
             case ast.UnaryOp(op=op, operand=operand):
                 function, inner = UNARY.get(type(op)), self._build(operand)
                 if function:
@@ -99,13 +104,6 @@ class Condition:
                 raise self._refuse(f"{name} is an array, expected a number: take norm({name}), mean({name}), ...")
         found = ast.unparse(node)
         raise self._refuse(f"{found} is none of numbers, + - * / **, comparisons, and, or, not, and norm(x), ...")
-
-    def _number(self, value):
-        try:
-            number = np.float64(value)
-        except OverflowError as error:
-            raise self._refuse("a number is too large for a double") from error
-        return lambda arrays: number
 
     def _measure(self, function, name):
         if function not in MEASURES:

@@ -9,7 +9,7 @@ from .condition import measure
 from .norms import cosine
 
 WIDTH = 80
-AROUND = 4  # lines of the tree above and below the current layer
+TREE = 9  # layers of the tree: with the prompt, a stop fits into 24 lines
 ROWS, COLUMNS = 5, 7  # of the numbers of an array
 MARK = {"forward": "->", "loss": "--", "backward": "<-"}
 MEASURED = ("norm", "min", "max", "mean", "zeros")
@@ -21,10 +21,10 @@ def screen(stepper, full=False):
     ``full`` adds the arrays that are not new here and a corner of the numbers of the newest one.
     """
     e = stepper.event
-    lines = [title(stepper, e), *_meaning(stepper, e), "", *tree(stepper), ""]
+    lines = [title(stepper, e), *_meaning(stepper, e), "", *tree(stepper)]
     lines += table({name: array for name, array in e.arrays.items() if full or name in _news(e)})
     if e.terms:
-        lines += ["", *equation(e)]
+        lines += equation(e)
     if full:
         newest = [name for name in ("dx", "dy", "y", "x") if name in e.arrays][:1]
         lines += [line for name in newest for line in ("", *numbers(name, e.arrays[name]))]
@@ -71,7 +71,10 @@ def tree(stepper):
     if here is None:
         at = len(lines)
         lines.append(f"{MARK['loss']:<3}{e.path:<36} {e.kind:<20} {norms.get(e.path, '')}".rstrip()[:WIDTH])
-    return _with_gaps(lines, kept | {i for i in range(len(lines)) if abs(i - at) <= AROUND})
+    for i in sorted(range(len(lines)), key=lambda i: abs(i - at)):
+        if len(kept) < TREE:
+            kept.add(i)
+    return _with_gaps(lines, kept)
 
 
 def _norms(stepper):
@@ -110,7 +113,7 @@ def table(arrays):
         values = [measure(m, array) for m in MEASURED]
         line = f"{name:<12}{shape:<18}" + "".join(f"{v:>10.3g}" for v in values[:-1]) + f"{values[-1]:>10.1%}"
         bad = measure("nonfinite", array)
-        lines += [line] + [f"{'':<12}{int(bad)} of {array.size} entries are NaN or infinite"] * bool(bad)
+        lines += [line] + [f"{'':<12}{int(bad)} of {array.size} entries are NaN or infinite"] * (bad > 0)
     return lines
 
 
@@ -126,7 +129,7 @@ def equation(e):
 
 
 def numbers(name, array, place=()):
-    """The first rows and columns of a plane of ``array``; ``place``: indices of axes before the last two, 0 if not given."""
+    """The first rows and columns of a plane of ``array``; ``place``: indices of the axes before the last two."""
     lead = max(array.ndim - 2, 0)
     place = (*place, *(0,) * (lead - len(place)))
     plane = np.atleast_2d(array[place])[:ROWS, :COLUMNS] if array.size else np.empty((0, 0))

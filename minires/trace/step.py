@@ -28,8 +28,8 @@ class Stepper:
     (True, 'backward: end of stage3.0.add (Residual)')
     >>> bool(np.all(s.dx == s.terms["shortcut"] + s.terms["branch"]))
     True
-    >>> s.back(), s.where
-    (True, 'backward: end of stage3.0.add.branch (Sequential)')
+    >>> s.out(), s.back(), s.until("nonfinite"), s.where
+    (True, True, False, 'backward: end of stage3.0.add (Residual)')
 
     The run happens once, here, on a deep copy of the model whose gradients start at zero: it gives bitwise what
     ``forward`` and ``backward`` give, and the model, its gradients, running statistics and random states stay as
