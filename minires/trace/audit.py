@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 
 from ..layers import (
-    BatchNorm1d,
     BatchNorm2d,
     Concat,
     Conv2d,
@@ -24,13 +23,12 @@ from ..layers import (
     Sequential,
     Subsample,
 )
-from ..errors import StateError
-from .norms import difference, norm, same
+from .norms import difference, norm, ratio, same
 
 WHY = {
     ReLU: "the ReLU masks the gradient: entries with a negative sum get 0",
-    BatchNorm1d: "batch norm rescales the gradient and removes its mean and its part along x_hat",
-    BatchNorm2d: "batch norm rescales the gradient and removes its mean and its part along x_hat",
+    BatchNorm2d: "batch norm multiplies each channel by gamma / sigma and, in training, removes its mean and its part "
+    "along x_hat",
     GroupNorm: "group norm rescales the gradient and removes its mean and its part along x_hat",
     Conv2d: "the projection multiplies the gradient by its transposed weights",
     Subsample: "subsampling passes the gradient to one pixel in stride^2, the others get 0",
@@ -40,6 +38,9 @@ WHY = {
     Gate: "the carry gate multiplies the gradient by 1 - t, and adds a term of its own",
     Concat: "concatenation hands back a slice of the gradient: exact, but of fewer channels",
 }
+
+
+LINK = "between the blocks"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Audit:
     def __str__(self):
         good = sum(v.holds for v in self.verdicts)
         pairs = f"{good} of the {len(self.verdicts)} pairs l < L of {len(self.paths)} blocks"
-        lines = [f"dL/dx_l = dL/dx_L (1 + sum dF/dx_l) holds for {pairs}"]
+        whether = "holds" if self.holds else "does not hold"
+        lines = [f"dL/dx_l = dL/dx_L (1 + sum dF/dx_l) {whether}: it is true of {pairs}"]
         for path, breaks in zip(self.paths, self.breaks):
             lines.append(f"  {path}: {'identity' if not breaks else 'no identity'}")
             lines += [f"      {b.path} ({b.kind}), {b.where}:\n          {b.why}" for b in breaks]
@@ -102,10 +104,7 @@ class Audit:
 
 def audit(ledger):
     """Audit the trunk of a :class:`~minires.trace.Ledger` for every pair l < L; return an :class:`Audit`."""
-    blocks = ledger.trunk.blocks
-    if not blocks:
-        raise StateError("the model has 0 forks on its trunk, expected at least 1: a plain net has nothing to audit")
-    n = len(blocks)
+    _, n = ledger.span(0, None)
     found = [_breaks_on_the_way(ledger.trunk, i) for i in range(n)]
     verdicts = []
     for stop in range(1, n + 1):
@@ -116,7 +115,7 @@ def audit(ledger):
             breaks = tuple(b for i in range(start, stop) for b in found[i])
             verdicts.append(_verdict(start, stop, breaks, u, g))
     verdicts.sort(key=lambda v: (v.start, v.stop))
-    return Audit(tuple(block.path for block in blocks), tuple(map(tuple, found)), tuple(verdicts))
+    return Audit(tuple(block.path for block in ledger.blocks), tuple(map(tuple, found)), tuple(verdicts))
 
 
 def _verdict(start, stop, breaks, u, g):
@@ -128,39 +127,39 @@ def _verdict(start, stop, breaks, u, g):
         breaks=breaks,
         defect=difference(u, g) if same_shape else math.nan,
         zeroed=float((u == 0).sum()) / u.size,
-        ratio=norm(u) / norm(g) if norm(g) else math.nan,
+        ratio=ratio(norm(u), norm(g)),
     )
 
 
 def _breaks_on_the_way(trunk, number):
     """The elements between x_l and x_{l+1}, beside the branch, that are not the identity."""
     found = []
+
+    def look(path, layer, where):
+        if isinstance(layer, Sequential):
+            for name, child in layer.children():
+                look(f"{path}.{name}", child, where)
+        elif not _is_identity(layer, trunk.train):
+            found.append(Break(path, type(layer).__name__, where, _why(layer)))
+
     for block in trunk.between(number, number + 1):
-        if block.fork is None:
-            found += _breaks(block.pre, "between the blocks")
-            continue
-        found += _breaks(block.pre, "before the fork, shared by shortcut and branch")
-        fork = block.fork
-        if isinstance(fork.layer, Residual):
-            found += _breaks_in(f"{fork.path}.shortcut", fork.layer.shortcut, "on the shortcut")
-        else:
-            found.append(_break(fork.path, fork.layer, "where the ways join"))
-        found += _breaks(block.post, "after the addition")
+        for part in block.pre:
+            look(part.path, part.layer, "before the fork, shared by shortcut and branch" if block.fork else LINK)
+        if block.fork is not None and isinstance(block.fork.layer, Residual):
+            look(f"{block.fork.path}.shortcut".lstrip("."), block.fork.layer.shortcut, "on the shortcut")
+        elif block.fork is not None:
+            look(block.fork.path, block.fork.layer, "where the ways join")
+        for part in block.post:
+            look(part.path, part.layer, "after the addition")
     return found
 
 
-def _breaks(parts, where):
-    return [b for part in parts for b in _breaks_in(part.path, part.layer, where)]
+def _is_identity(layer, train):
+    if isinstance(layer, Dropout):
+        return not train or layer.p == 0
+    return isinstance(layer, Identity) or (isinstance(layer, Scale) and layer.factor == 1)
 
 
-def _breaks_in(path, layer, where):
-    if isinstance(layer, Identity):
-        return []
-    if isinstance(layer, Sequential):
-        return [b for name, child in layer.children() for b in _breaks_in(f"{path}.{name}", child, where)]
-    return [_break(path, layer, where)]
-
-
-def _break(path, layer, where):
-    kind = type(layer).__name__
-    return Break(path, kind, where, WHY.get(type(layer), f"{kind} is not the identity"))
+def _why(layer):
+    known = (why for kind, why in WHY.items() if isinstance(layer, kind))
+    return next(known, f"{type(layer).__name__} is not the identity")

@@ -1,6 +1,8 @@
-"""Sizes of gradients, as Python floats; the sums run in float64. Reading one waits for a GPU."""
+"""Gradients kept and measured: sizes are Python floats, summed in float64; reading one waits for a GPU."""
 
 import math
+
+import numpy as np
 
 from ..backend import xp_of
 
@@ -16,10 +18,14 @@ def dot(a, b):
     return float((a.astype("float64") * b.astype("float64")).sum())
 
 
+def ratio(part, whole):
+    """part / whole of two numbers; NaN where ``whole`` is 0."""
+    return part / whole if whole else math.nan
+
+
 def cosine(a, b):
     """Cosine of the angle between two arrays; NaN where one is zero."""
-    size = norm(a) * norm(b)
-    return dot(a, b) / size if size else math.nan
+    return ratio(dot(a, b), norm(a) * norm(b))
 
 
 def difference(found, expected):
@@ -28,6 +34,19 @@ def difference(found, expected):
     if size == 0:
         return 0.0 if gap == 0 else math.inf
     return gap / size
+
+
+def worst(errors):
+    """The largest of some errors; NaN if one is NaN, 0 of none."""
+    return float(np.max([0.0, *errors]))
+
+
+def frozen(array):
+    """A copy that nobody can write into (on a GPU, where arrays cannot be locked, a copy)."""
+    array = array.copy()
+    if isinstance(array, np.ndarray):
+        array.flags.writeable = False
+    return array
 
 
 def same(a, b):

@@ -13,14 +13,13 @@ Veit et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow
 
 import math
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 
 from ..backend import xp_of
 from ..errors import RangeError
-from .ledger import frozen
-from .norms import difference, dot, norm
+from .norms import difference, dot, frozen, norm, ratio
 
 MOST_BLOCKS = 12  # all_paths lists 2^n paths
 
@@ -59,13 +58,13 @@ class PathLengths:
     def projections(self):
         """<G_k, g_l> / <g_l, g_l>, which add up to 1."""
         size = dot(self.g, self.g)
-        return [dot(g, self.g) / size if size else math.nan for g in self.gradients]
+        return [ratio(dot(g, self.g), size) for g in self.gradients]
 
     @property
     def mean_length(self):
         """Mean length weighted by |G_k|."""
         norms = self.norms
-        return sum(k * size for k, size in enumerate(norms)) / sum(norms)
+        return ratio(sum(k * size for k, size in enumerate(norms)), sum(norms))
 
     @property
     def error(self):
@@ -79,14 +78,14 @@ def path_lengths(ledger, start=0, stop=None, *, longest=None, progress=iter):
     longest: longest paths wanted; longer ones are left out and their sum is the ``remainder``
     progress: what the loop over the blocks runs through; ``tqdm`` shows a bar
     """
-    start, stop = _range(ledger, start, stop)
+    start, stop = ledger.span(start, stop)
     n = stop - start
     longest = n if longest is None else longest
     if not 0 <= longest <= n:
         raise RangeError(f"longest is {longest}, expected 0 to {n}, the number of blocks")
     by_length = [ledger.g(stop)]
     products = 0
-    for block in progress(ledger.trunk.between(start, stop)[::-1] if n else []):
+    for block in progress(ledger.trunk.between(start, stop)[::-1]):
         if block.fork is None:
             by_length = [block.backward(g) for g in by_length]
             continue
@@ -106,14 +105,13 @@ def path_lengths(ledger, start=0, stop=None, *, longest=None, progress=iter):
 
 
 def all_paths(ledger, start=0, stop=None):
-    """Yield ``(numbers of the blocks whose branch is taken, gradient)`` for each of the 2^n paths, for n <= 12."""
-    start, stop = _range(ledger, start, stop)
+    """Iterate over ``(numbers of the blocks whose branch is taken, gradient)`` for each of the 2^n paths, n <= 12."""
+    start, stop = ledger.span(start, stop)
     n = stop - start
     if n > MOST_BLOCKS:
         raise RangeError(f"{n} blocks have 2^{n} paths, expected at most {MOST_BLOCKS} blocks: use path_lengths")
-    for k in range(n + 1):
-        for branches in combinations(range(start, stop), k):
-            yield branches, _walk(ledger, start, stop, branches)
+    subsets = chain.from_iterable(combinations(range(start, stop), k) for k in range(n + 1))
+    return ((branches, _walk(ledger, start, stop, branches)) for branches in subsets)
 
 
 @dataclass(frozen=True)
@@ -141,13 +139,21 @@ class SampledPaths:
 
 
 def sample_paths(ledger, start=0, stop=None, *, samples=10, rng, progress=iter):
-    """Draw ``samples`` paths of each length and return :class:`SampledPaths`. Veit et al. 2016, section 5, figure 6."""
-    start, stop = _range(ledger, start, stop)
+    """Draw ``samples`` paths of each length and return :class:`SampledPaths`; where there are no more, all are taken.
+
+    rng: a generator or a seed. Veit et al. 2016, section 5, figure 6.
+    """
+    if not isinstance(samples, (int, np.integer)) or samples < 1:
+        raise RangeError(f"samples is {samples!r}, expected an integer of at least 1")
+    start, stop = ledger.span(start, stop)
     n = stop - start
     rng = np.random.default_rng(rng)
     means = []
     for k in progress(range(n + 1)):
-        drawn = [start + rng.choice(n, k, replace=False) for _ in range(min(samples, math.comb(n, k)))]
+        if math.comb(n, k) <= samples:
+            drawn = list(combinations(range(start, stop), k))
+        else:
+            drawn = [start + rng.choice(n, k, replace=False) for _ in range(samples)]
         means.append(float(np.mean([norm(_walk(ledger, start, stop, branches)) for branches in drawn])))
     weights = [math.comb(n, k) * mean for k, mean in enumerate(means)]
     total = sum(weights) or 1
@@ -158,16 +164,8 @@ def _walk(ledger, start, stop, branches):
     """The gradient of one path: through the branches of the given blocks and the shortcuts of all others."""
     branches = set(branches)
     g, number = ledger.g(stop), stop
-    for block in reversed(ledger.trunk.between(start, stop) if stop > start else []):
+    for block in reversed(ledger.trunk.between(start, stop)):
         if block.fork is not None:
             number -= 1
         g = block.residual(g) if block.fork is not None and number in branches else block.shortcut(g)
     return g
-
-
-def _range(ledger, start, stop):
-    n = len(ledger.blocks)
-    stop = n if stop is None else stop
-    if not 0 <= start <= stop <= n:
-        raise RangeError(f"start is {start} and stop {stop}, expected 0 <= start <= stop <= {n}, the number of blocks")
-    return start, stop

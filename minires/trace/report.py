@@ -2,12 +2,14 @@
 
 import base64
 import json
+import math
 
 import numpy as np
 
 from ..backend import to_numpy
+from ..layers.base import observe
 from .audit import audit
-from .norms import dot, norm
+from .norms import dot, norm, ratio, worst
 from .paths import path_lengths
 from .telescope import telescope
 
@@ -19,23 +21,30 @@ def as_dict(ledger, *, name=None, pictures=False, progress=iter):
     """Everything that a ledger knows, as a dict that JSON can hold.
 
     name: what to call the model   pictures: also maps of the forward values and the gradients of the first image
-    progress: what the loop of the path-length programme runs through
+    progress: what the loops over the blocks run through, of the telescoped sums and of the path-length programme
 
     ``blocks`` has one object a block, from the input to the output: ``terms`` with the norm of each and its ``share``
     <term, g_l> / <g_l, g_l> (the shares of a block add up to 1), ``identity_norm`` of what arrives on shortcuts alone,
-    ``breaks`` of the identity. ``paths`` is the gradient by path length at the first block.
+    ``breaks`` of the identity. ``paths`` is the gradient by path length at the first block. What is NaN or infinite,
+    such as a cosine with zero, is None.
+
+    What the errors prove: ``closure_error``, that the terms are those of backward and the derivative of forward (see
+    :class:`~minires.trace.ForkRecord`); ``telescope_error`` and ``path_error``, that the sums over blocks and over
+    paths give the gradient that backward gave.
     """
-    lengths = path_lengths(ledger, progress=progress) if ledger.blocks else None
-    sums = {form: telescope(ledger, form=form) for form in ("local", "total")} if ledger.blocks else {}
-    found = audit(ledger) if ledger.blocks else None
-    return {
+    sums, lengths, found = {}, None, None
+    if ledger.blocks:
+        sums = {form: telescope(ledger, form=form, progress=progress) for form in ("local", "total")}
+        lengths = path_lengths(ledger, progress=progress)
+        found = audit(ledger)
+    facts = {
         "format": FORMAT,
         "version": VERSION,
         "model": name or ledger.about["model"],
         **{key: ledger.about[key] for key in ("dtype", "shape", "train")},
         "loss": ledger.loss,
         "closure_error": ledger.closure_error,
-        "telescope_error": max((s.error for s in sums.values()), default=0.0),
+        "telescope_error": worst(s.error for s in sums.values()),
         "path_error": lengths.error if lengths else 0.0,
         "branch_vjps": lengths.residual_products if lengths else 0,
         "identity_holds": found.holds if found else False,
@@ -44,6 +53,7 @@ def as_dict(ledger, *, name=None, pictures=False, progress=iter):
         "forks": [_fork(record) for record in ledger.forks],
         "paths": _paths(lengths) if lengths else None,
     }
+    return _finite(facts)
 
 
 def as_json(ledger, **options):
@@ -54,14 +64,15 @@ def as_json(ledger, **options):
 def as_table(ledger):
     """A line a block, from the output back to the input, in the order in which the gradient passes."""
     columns = ("|g behind|", "|shortcut|", "|rest|", "|g before|", "cosine", "1 alone")
-    lines = [f"{'block':<14} " + " ".join(f"{column:>{w}}" for column, w in zip(columns, (10, 10, 10, 10, 7, 9)))]
+    wide = max((14, *(len(b.path) for b in ledger.blocks)))
+    lines = [f"{'block':<{wide}} " + " ".join(f"{column:>{w}}" for column, w in zip(columns, (10, 10, 10, 10, 7, 9)))]
     for b in reversed(ledger.blocks):
         shortcut = norm(b.terms["shortcut"]) if "shortcut" in b.terms else 0.0
         lines.append(
-            f"{b.path:<14} {norm(b.incoming):>10.3g} {shortcut:>10.3g} {norm(b.residual):>10.3g} "
+            f"{b.path:<{wide}} {norm(b.incoming):>10.3g} {shortcut:>10.3g} {norm(b.residual):>10.3g} "
             f"{norm(b.outgoing):>10.3g} {b.cosine:>7.3f} {norm(b.identity):>9.3g}"
         )
-    lines.append(f"the terms add up to the gradient within {ledger.closure_error:.1e}")
+    lines.append(f"the terms add up to the gradient, and are derivatives of forward, within {ledger.closure_error:.1e}")
     return "\n".join(lines)
 
 
@@ -69,6 +80,7 @@ def _block(ledger, record, found, sums, pictures):
     block = ledger.trunk.blocks[record.index]
     facts = _fork(record) | {
         "index": record.index,
+        "fork": block.fork.path,
         "shape": list(block.x.shape),
         "identity_norm": norm(record.identity),
         "identity_ratio": record.identity_ratio,
@@ -76,8 +88,7 @@ def _block(ledger, record, found, sums, pictures):
         "total_norm": norm(sums["total"].terms[record.path]),
         "breaks": [vars(b) for b in found.breaks[record.index]],
     }
-    facts = {key: _number(value) for key, value in facts.items()}
-    return facts | ({"pictures": _pictures(ledger, record, block)} if pictures else {})
+    return facts | ({"pictures": _pictures(record, block)} if pictures else {})
 
 
 def _fork(record):
@@ -88,12 +99,12 @@ def _fork(record):
         "incoming_norm": norm(record.incoming),
         "outgoing_norm": norm(record.outgoing),
         "terms": {
-            name: {"norm": norm(term), "share": dot(term, record.outgoing) / size if size else None}
+            name: {"norm": norm(term), "share": ratio(dot(term, record.outgoing), size)}
             for name, term in record.terms.items()
         },
-        "shortcut_scaling": _number(record.shortcut_scaling),
-        "residual_ratio": _number(record.residual_ratio),
-        "cosine": _number(record.cosine),
+        "shortcut_scaling": record.shortcut_scaling,
+        "residual_ratio": record.residual_ratio,
+        "cosine": record.cosine,
         "closure_error": record.closure_error,
     }
 
@@ -108,16 +119,18 @@ def _paths(lengths):
     }
 
 
-def _pictures(ledger, record, block):
+def _pictures(record, block):
     """Means over the channels of the first image, in which terms still add up to their sum.
 
     forward: x, the ways of the fork, "sum" (before the layers behind the addition, if there are any), y
     backward: "incoming" (behind the block), "at_fork" (before those layers, if any), the terms, "outgoing"
     """
-    fork, train = block.fork, ledger.trunk.train
-    ways = {name: child.forward(fork.x, train)[0] for name, child in fork.layer.children()}
+    visit, ways = record.visit, {}
+    seen = observe(visit.again(), lambda path, layer, x, y: ways.update({path: y}))
+    seen.forward(visit.x, visit.train)
+    ways = {name: ways[name] for name, _ in visit.fork.children() if name in ways}
     joined = {"sum": block.post[0].x} if block.post else {}
-    at_fork = {"at_fork": next(f.incoming for f in ledger.forks if f.path == fork.path)} if block.post else {}
+    at_fork = {"at_fork": record.fork.incoming} if block.post else {}
     return {
         "forward": _maps({"x": block.x, **ways, **joined, "y": block.y}),
         "backward": _maps({"incoming": record.incoming, **at_fork, **record.terms, "outgoing": record.outgoing}),
@@ -128,6 +141,7 @@ def _maps(arrays):
     """{name: picture}, all in the units of one scale, so that they can be compared and added by eye."""
     means = {name: to_numpy(a)[0].astype(np.float64) for name, a in arrays.items()}
     means = {name: a.mean(axis=0) if a.ndim == 3 else a.reshape(1, -1) for name, a in means.items()}
+    means = {name: np.where(np.isfinite(a), a, 0) for name, a in means.items()}
     scale = max(abs(a).max() for a in means.values()) / LEVELS or 1.0
     return {
         "scale": scale,
@@ -141,6 +155,10 @@ def _maps(arrays):
     }
 
 
-def _number(value):
-    """NaN and infinity have no place in JSON."""
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+def _finite(value):
+    """``value`` with None for NaN and infinity, which have no place in JSON."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

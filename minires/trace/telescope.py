@@ -18,8 +18,7 @@ product each, total terms O((L - l)^2).
 from dataclasses import dataclass
 
 from ..errors import RangeError
-from .ledger import frozen
-from .norms import difference
+from .norms import difference, frozen
 
 
 @dataclass(frozen=True)
@@ -45,26 +44,23 @@ class Telescope:
         return difference(self.total, self.g)
 
 
-def telescope(ledger, start=0, stop=None, form="local"):
-    """The :class:`Telescope` of a ledger from x_L (L = ``stop``, default the last) back to x_l (l = ``start``)."""
-    n = len(ledger.blocks)
-    stop = n if stop is None else stop
-    if not 0 <= start <= stop <= n:
-        raise RangeError(f"start is {start} and stop {stop}, expected 0 <= start <= stop <= {n}, the number of blocks")
+def telescope(ledger, start=0, stop=None, form="local", *, progress=iter):
+    """The :class:`Telescope` of a ledger from x_L (L = ``stop``, default the last) back to x_l (l = ``start``).
+
+    progress: what the loop over the blocks runs through; ``tqdm`` shows a bar
+    """
+    start, stop = ledger.span(start, stop)
     if form not in ("local", "total"):
         raise RangeError(f"form is {form!r}, expected 'local' (r_i) or 'total' (q_i)")
-    if start == stop:
-        g = ledger.g(start)
-        return Telescope(form, start, stop, g, {}, g, g, 0)
     chain = ledger.trunk.between(start, stop)
     g_stop = ledger.g(stop)
     identity = _shortcuts(chain, g_stop)
     terms, products = {}, 0
-    for i, block in enumerate(chain):
+    for i, block in enumerate(progress(chain)):
         if block.fork is None:
             continue
         if form == "local":
-            term = _shortcuts(chain[:i], block.residual(ledger.g(start + len(terms) + 1)))
+            term = _shortcuts(chain[:i], block.residual(ledger.blocks[start + len(terms)].incoming))
             products += 1
         else:
             term = block.residual(_shortcuts(chain[i + 1 :], g_stop))

@@ -10,6 +10,7 @@ Layers without a fork between blocks (stem, head, transitions) are links: A^T al
 """
 
 import copy
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..backend import xp_of
@@ -37,6 +38,28 @@ class Part:
     def backward(self, u):
         with inside(self.path):
             return self.layer.backward(u, self.cache)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One forward through one fork, on the trunk or inside a branch, with all that it takes to run it again.
+
+    states: those of its random generators before the forward
+    """
+
+    path: str
+    fork: Fork
+    x: object
+    train: bool
+    states: list
+    cache: object
+
+    def again(self, **to):
+        """A copy of the fork as it was before this forward, moved by ``to`` (see :meth:`Layer.to`)."""
+        twin = copy.deepcopy(self.fork).to(**to)
+        for (_, generator), state in zip(twin.generators(), self.states):
+            generator.bit_generator.state = state
+        return twin
 
 
 @dataclass
@@ -107,10 +130,15 @@ class Trunk:
     def __init__(self, model, x, train=True):
         self.model = copy.deepcopy(model).freeze()
         self.chain = _blocks(self.model)
-        for block in self.chain:
-            x = block.forward(x, train)
-        self.y = x
         self.train = train
+        with _noting_visits(self.model) as self._visits:
+            for block in self.chain:
+                x = block.forward(x, train)
+        self.y = x
+
+    def visit(self, fork, cache):
+        """The :class:`Visit` of ``fork`` that left ``cache``."""
+        return self._visits[id(fork), id(cache)]
 
     @property
     def blocks(self):
@@ -129,9 +157,35 @@ class Trunk:
     def between(self, start, stop):
         """The part of the chain from block number ``start`` to before block number ``stop``, links included."""
         numbers = [i for i, block in enumerate(self.chain) if block.fork is not None]
-        first = numbers[start]
-        last = numbers[stop] if stop < len(numbers) else numbers[-1] + 1
-        return self.chain[first:last]
+        numbers.append(numbers[-1] + 1)  # behind the last block begins the head
+        return self.chain[numbers[start] : numbers[stop]]
+
+
+@contextmanager
+def _noting_visits(model):
+    """While the body runs, note every forward of a fork: {(id of the fork, id of the cache): visit}."""
+    visits, watched = {}, {}
+    for path, layer in model.walk():
+        if isinstance(layer, Fork) and id(layer) not in watched:
+            watched[id(layer)] = layer
+            layer.forward = _noting_visit(layer, path, visits)
+    try:
+        yield visits
+    finally:
+        for layer in watched.values():
+            del layer.forward
+
+
+def _noting_visit(fork, path, visits):
+    forward = fork.forward
+
+    def noted(x, train=False):
+        states = [generator.bit_generator.state for _, generator in fork.generators()]
+        y, cache = forward(x, train)
+        visits[id(fork), id(cache)] = Visit(path, fork, x, train, states, cache)  # it keeps the cache, so its id
+        return y, cache
+
+    return noted
 
 
 def _back(parts, u):
