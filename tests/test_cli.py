@@ -94,12 +94,12 @@ def no_work(monkeypatch):
     def worker(*args, **kwargs):
         raise Parsed(args, kwargs)
 
-    for name in ("fit", "resume", "load_model", "run_matrix"):
-        monkeypatch.setattr(cli, name, worker)
-    monkeypatch.setattr(cli, "require_device", lambda device: None)
-    monkeypatch.setattr(cli.networks, "build", worker)
+    for name in ("training.fit", "training.resume", "training.load_model", "checks.run_matrix"):
+        monkeypatch.setattr(f"minires.cli.{name}", worker)
+    monkeypatch.setattr("minires.cli.training.require_device", lambda device: None)
+    monkeypatch.setattr("minires.models.build", worker)
     for name in ("download", "load"):
-        monkeypatch.setattr(cli.data_sets, name, worker)
+        monkeypatch.setattr(f"minires.data.{name}", worker)
 
 
 def assert_parses(line):
@@ -165,7 +165,7 @@ def test_every_option_is_explained(command):
 USAGE = {
     "train --mdoel resnet20": "Unrecognized options: --mdoel",
     "trian": "trian",
-    "": "{train, eval, check, models, data}",
+    "": "{train, eval, check, models, data, trace, step}",
     "train --model resnet19 --run-dir r": "the nearest are resnet20 and resnet14",
     "train --model resnet8 --shortcut D --run-dir r": "shortcut is 'D', expected one of A, A-both, B, C",
     "train --model plain8 --shortcut A --run-dir r": "plain8 has no option 'shortcut'",
@@ -239,7 +239,7 @@ def test_what_the_machine_refuses_is_a_message(error, code, message, monkeypatch
     def fit(config):
         raise error
 
-    monkeypatch.setattr(cli, "fit", fit)
+    monkeypatch.setattr("minires.cli.training.fit", fit)
     found, out, err = call("train")
     assert (found, out) == (code, "") and message in err
 
@@ -251,12 +251,12 @@ def test_a_stopped_training_gives_128_and_the_signal(number, monkeypatch):
         error.signal = number
         raise error
 
-    monkeypatch.setattr(cli, "fit", fit)
+    monkeypatch.setattr("minires.cli.training.fit", fit)
     assert call("train")[0] == 128 + number
 
 
 def test_a_mistake_in_minires_itself_is_not_hidden(monkeypatch):
-    monkeypatch.setattr(cli, "fit", lambda config: 1 / 0)
+    monkeypatch.setattr("minires.cli.training.fit", lambda config: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         call("train")
 
@@ -469,7 +469,7 @@ def test_one_data_set():
 
 def test_download_goes_where_train_looks(monkeypatch, no_work):
     fetched = []
-    monkeypatch.setattr(cli.data_sets, "download", lambda *args: fetched.append(args))
+    monkeypatch.setattr("minires.data.download", lambda *args: fetched.append(args))
     with pytest.raises(Parsed) as parsed:
         call("data", "cifar10", "--download")
     assert fetched == [("cifar10", TrainConfig().data_dir)]

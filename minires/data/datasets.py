@@ -9,7 +9,7 @@ from minires.data.embedded import read_embedded
 from minires.data.files import reading
 from minires.data.folder import list_images, read_folder
 from minires.data.idx import read_labelled_idx
-from minires.data.sources import SOURCES, by_hand
+from minires.data.sources import SOURCES
 from minires.errors import DataFileError, RangeError
 
 DATASETS = ("cifar10", "cifar100", "fashion_mnist", "fashion_mnist_12k", "folder", "mnist")
@@ -100,5 +100,7 @@ def how_to_get(name, data_dir):
     """How the user comes by the files."""
     if name == "folder":
         return "give the folder that holds train/ and test/, each with one sub-folder a class"
-    steps = "; ".join(by_hand(source, Path(data_dir) / source.file) for source in SOURCES[name])
-    return f"minires.data.download({name!r}, {str(data_dir)!r}) fetches them, or {steps}"
+    sources = SOURCES[name]
+    files = "file" if len(sources) == 1 else "files"
+    return (f"minires data {name} --data-dir {data_dir} --download fetches them; or put the {files} "
+            f"{', '.join(source.address for source in sources)} into {(Path(data_dir) / sources[0].file).parent}")

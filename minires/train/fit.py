@@ -42,8 +42,9 @@ def fit(config, *, model=None, data=None):
         config = replace(config, model=type(model).__name__)
     if data is not None:
         config = replace(config, data=data[0].name)
+    training = Training(config, model, data)  # first: what is wrong with the settings leaves no folder behind
     run_dir = _make_run_dir(config)
-    config = replace(config, run_dir=str(run_dir))
+    training.config = config = replace(config, run_dir=str(run_dir))
     with only_user(run_dir):
         for name in (FILE, METRICS):
             if (run_dir / name).exists():
@@ -51,7 +52,6 @@ def fit(config, *, model=None, data=None):
                     f"{run_dir} holds {name} of an earlier run, expected none: "
                     f"choose another run_dir, or go on with {resume_command(run_dir)}"
                 )
-        training = Training(config, model, data)
         training.save()  # before anything else, so that a run can be resumed from its first moment
         write_atomically(run_dir / "config.json", config.to_json().encode())
         return _run(training)

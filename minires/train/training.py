@@ -36,7 +36,7 @@ class Training:
     def __init__(self, config, model=None, data=None):
         require_device(config.device)
         train, test = data or [load(config.data, split, config.data_dir) for split in ("train", "test")]
-        train, test = _limited(train, config.limit_train), _limited(test, config.limit_test)
+        train, test = limited(train, config.limit_train), limited(test, config.limit_test)
         normalize = Normalize.of(train)
         self.config = config
         self.data = {
@@ -194,7 +194,7 @@ def resume_command(run_dir):
     return f"minires train --resume {shlex.quote(str(run_dir))}"
 
 
-def _limited(dataset, limit):
+def limited(dataset, limit):
     """``limit`` images drawn at random, but the same ones always: files may be sorted by class."""
     if limit is None or limit >= len(dataset):
         return dataset

@@ -44,8 +44,8 @@ def test_missing_files_say_what_was_looked_for_and_how_to_get_it(tmp_path, name)
         load(name, "train", tmp_path)
     message = str(error.value)
     assert f"{name}: the files of the train split are missing; looked for " in message
-    assert f" in {tmp_path}" in message and f"minires.data.download({name!r}, {str(tmp_path)!r})" in message
-    assert "http" in message and "MD5" in message
+    assert f" in {tmp_path}" in message and f"minires data {name} --data-dir {tmp_path} --download" in message
+    assert "http" in message
     with pytest.raises(DataFileError, match="data_dir is None, expected the folder of its files: minires"):
         load(name, "train")
 

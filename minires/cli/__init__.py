@@ -1,0 +1,66 @@
+"""The command ``minires``: train, eval, check, models, data, trace, step.
+
+Results go to standard output, progress to standard error; with ``--json`` standard output is one JSON object and
+nothing else. Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + signal stopped (130 for Ctrl-C).
+"""
+
+import functools
+import signal
+import sys
+
+import tyro
+
+from ..errors import DTypeError, MiniresError, RangeError
+from ..train import Interrupted
+from .catalogue import data, models
+from .checks import check
+from .common import FAILED, STOPPED, USAGE
+from .gradients import step, trace
+from .training import evaluate_run, train
+
+COMMANDS = {
+    "train": train,
+    "eval": evaluate_run,
+    "check": check,
+    "models": models,
+    "data": data,
+    "trace": trace,
+    "step": step,
+}
+
+
+def main(argv=None):
+    """Run the command line ``argv`` (default: that of the process) and return its exit code."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+        return code
+    except SystemExit as exit:  # help, or an option that does not exist
+        return exit.code or 0
+    except (RangeError, DTypeError) as error:
+        return _complain(error, USAGE)
+    except Interrupted as error:
+        return _complain(error, STOPPED + error.signal)
+    except KeyboardInterrupt:
+        return _complain("stopped", STOPPED + signal.SIGINT)
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        sys.stdout = None
+        return FAILED
+    except (MiniresError, OSError) as error:
+        return _complain(error, FAILED)
+    except MemoryError as error:
+        return _complain(f"{str(error) or 'the memory is full'}: take a smaller batch, image or network", FAILED)
+
+
+def _run(argv):
+    words = [word.split("=")[0].replace("-", "_") for word in argv if word.startswith("--")]
+    given = tuple(word.removeprefix("__").removeprefix("no_") for word in words)
+    commands = COMMANDS | {"train": functools.partial(train, given=given)}
+    description = "Residual networks from scratch, with manual backprop."
+    return tyro.extras.subcommand_cli_from_dict(commands, prog="minires", args=argv, description=description) or 0
+
+
+def _complain(error, code):
+    print(f"minires: {error}", file=sys.stderr)
+    return int(code)

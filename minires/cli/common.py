@@ -1,0 +1,26 @@
+"""What the commands share: types of options, exit codes, JSON."""
+
+import json
+from typing import Annotated, Literal
+
+import tyro
+
+FAILED, USAGE, STOPPED = 1, 2, 128
+
+Switch = tyro.conf.FlagCreatePairsOff[bool]
+Json = Annotated[Switch, tyro.conf.arg(name="json", help="Print one JSON object and nothing else.")]
+Name = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")]
+Text = Annotated[str | None, tyro.conf.arg(metavar="STR")]
+Number = Annotated[int | None, tyro.conf.arg(metavar="INT")]
+Hidden = tyro.conf.Suppress[tyro.conf.Fixed[tuple[str, ...]]]
+Device = Literal["cpu", "cuda"]
+
+
+def print_json(source=None, *fields, **facts):
+    """Print ``facts`` and the named fields of ``source`` as one JSON object."""
+    print(json.dumps(facts | {field: getattr(source, field) for field in fields}))
+
+
+def given_options(**options):
+    """The options that have a value."""
+    return {name: value for name, value in options.items() if value is not None}
