@@ -185,7 +185,10 @@ class Recorder:
         return paths[(calls[id(part)] - 1) % len(paths)]
 
     def _forward_event(self, part, cache):
-        """The end of the forward that made ``cache``, the latest if there are several; None if there is none."""
+        """The end of the forward that made ``cache``; None if there is none.
+
+        A cache that is not unique (None) belongs to the latest forward that has had no backward.
+        """
         runs = self._runs[id(part)]
         places = [i for i, (made, _) in enumerate(runs) if made is cache]
         if not places:

@@ -40,9 +40,9 @@ def dense(rng):
 
 
 def shared(rng):
-    """The same layers twice and thrice: the same block under two names, one convolution as shortcut and branch."""
+    """Layers used more than once: a block under two names, a convolution as every branch of two forks."""
     block, conv = L.Residual(conv_bn(3, rng)), L.Conv2d(3, 3, 1, rng=rng)
-    return L.Sequential(block, block, L.Residual(conv, conv), L.ReLU())
+    return L.Sequential(block, block, L.Residual(conv, conv), L.Concat(a=conv, b=conv))
 
 
 MODELS = {
@@ -155,6 +155,9 @@ def test_every_layer_is_there_in_both_directions_and_arrays_fit_together(name, x
             assert bool(e.terms) is is_fork
             if is_fork:
                 assert np.array_equal(sum(e.terms.values()), e.dx)
+                inner = {c.path: c for c in s.events if c.parent == e.begin and c.moment == "end"}
+                children = {name: inner[f"{e.path}.{name}"].dx for name in e.terms if f"{e.path}.{name}" in inner}
+                assert children and all(dx is e.terms[name] for name, dx in children.items())
         begin = s.events[e.begin]
         assert (begin.path, begin.phase, begin.end) == (e.path, e.phase, e.end)
         if e.parent is not None:
@@ -394,3 +397,20 @@ def test_a_single_layer_is_a_model():
     assert [e.where for e in s.events] == ["forward: the model (ReLU)", "backward: the model (ReLU)"]
     assert s.y.tolist() == [0, 2] and s.step() and s.dx.tolist() == [0, 4]
     assert repr(s) == "<Stepper at stop 1 of 1, backward: the model (ReLU)>"
+
+
+class Negative(L.Layer):
+    """A layer that needs no cache: None tells nothing about which forward it came from."""
+
+    def forward(self, x, train=False):
+        return -x, None
+
+    def backward(self, dy, cache):
+        return -dy
+
+
+def test_a_layer_without_a_cache_used_twice():
+    layer = Negative()
+    s = Stepper(L.Sequential(layer, L.ReLU(), layer), np.ones(3), dy=np.ones(3))
+    backward = [e for e in s.events if e.phase == "backward" and e.kind == "Negative"]
+    assert [e.path for e in backward] == ["2", "0"] and [e.x[0] for e in backward] == [0, 1]
