@@ -105,6 +105,7 @@ def basic_block(in_channels, out_channels, stride, option="A", *, block="origina
 
 def basic_branch(in_channels, out_channels, stride, *, block="original", rng):
     """The F(x) of a basic block, conv3x3(S) - BN - ReLU - conv3x3 - BN in the original: conv1, bn1, relu1, ..."""
+    rng = generator(rng)
     layers, channels, counts = {}, in_channels, {}
     for word in PLACEMENTS[block].branch.split():
         number = counts[word] = counts.get(word, 0) + 1

@@ -63,6 +63,7 @@ def reorder(model, order, *, image=None):
     order: paths of blocks, each once; the k-th takes the place of that which comes k-th in the model
     image: the shape of one input without the batch axis; the default is (C, 32, 32), or (D,) where Linear comes first
 
+    ``reorder(model, ["stage1.2", "stage1.0", "stage1.1"])`` runs the last block of the first stage first.
     A block fits the place of another if both map the same shape to the same shape; else RangeError.
     """
     order = list(order)

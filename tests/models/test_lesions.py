@@ -312,6 +312,11 @@ PREACT = build("preact_resnet14", rng=0)
             "stage3.1 maps (64, 8, 8) to (64, 8, 8), stage3.0 maps (32, 16, 16) to (64, 8, 8): only blocks with the "
             "same shapes can be exchanged; stage3.0 fits none in this model",
         ),
+        (
+            lambda: swap(PREACT, "stage1.1", "stage2.0"),
+            "stage2.0 maps (16, 32, 32) to (32, 16, 16), stage1.1 maps (16, 32, 32) to (16, 32, 32): only blocks with "
+            "the same shapes can be exchanged; stage1.1 fits stage1.0",
+        ),
         (lambda: swap(PREACT, "stage1.0", "stage4.0"), "no layer at 'stage4.0'"),
         (lambda: swap(PREACT, "stage1.0.branch", "stage1.0"), "stage1.0.branch lies inside stage1.0: replace one"),
         (
