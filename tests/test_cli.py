@@ -531,3 +531,52 @@ def test_a_full_disk():
         process = start("models", stdout=full)
     err = process.communicate(timeout=60)[1]
     assert process.returncode != 0 and "No space left on device" in err and "Traceback" not in err
+
+
+# trace and step
+
+
+def test_trace_shows_the_terms_and_the_audit():
+    code, out, err = call("trace", "--model", "resnet8", "--batch", "2", "--dtype", "float64")
+    assert code == 0, err
+    assert out.startswith("resnet8, 2 images of fashion_mnist_12k, float64, loss ")
+    assert "stage1.0" in out and "stage1.0.relu (ReLU), after the addition" in out
+
+
+def test_trace_json_has_one_object_a_block():
+    line = "trace --model resnet14 --block full_preact --dtype float64 --batch 2 --json"
+    code, out, err = call(*line.split())
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["model"] == "resnet14, full_preact"
+    assert [block["path"] for block in found["blocks"]] == [f"stage{s}.{b}" for s in (1, 2, 3) for b in (0, 1)]
+    assert found["branch_vjps"] == 6 * 7 // 2
+    assert max(found[f"{name}_error"] for name in ("closure", "telescope", "path")) <= 1e-12
+
+
+def test_trace_writes_a_page(tmp_path):
+    code, out, err = call("trace", "--model", "resnet8", "--batch", "2", "--html", str(tmp_path / "page.html"))
+    assert code == 0, err
+    assert f"open {tmp_path / 'page.html'} in a browser" in out
+    page = (tmp_path / "page.html").read_text()
+    assert page.lower().startswith("<!doctype html>") and "stage1.0" in page
+
+
+def test_trace_of_a_trained_run(trained):
+    code, out, err = call("trace", "--run", trained.run_dir, "--batch", "2")
+    assert code == 0, err
+    assert "trained for 1 epochs" in out
+    code, _, err = call("trace", "--run", trained.run_dir, "--block", "full_preact")
+    assert code == 2 and "block belong to a fresh network" in err
+
+
+def test_trace_refuses_an_empty_batch():
+    code, _, err = call("trace", "--batch", "0")
+    assert code == 2 and "batch is 0, expected 1 to 2000" in err
+
+
+def test_step_is_a_conversation(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("u stage2.0.add\nn\nq\n"))
+    code, out, err = call("step", "--model", "resnet8", "--batch", "2")
+    assert code == 0, err
+    assert "forward: begin of stage2.0.add (Residual)" in out and "forward: end of stage2.0.add (Residual)" in out

@@ -7,7 +7,7 @@ import pytest
 
 import minires
 
-PACKAGES = ["minires", "minires.layers", "minires.models", "minires.gradcheck", "minires.data", "minires.train"]
+PACKAGES = ["minires", "minires.layers", "minires.models", "minires.gradcheck", "minires.data", "minires.trace", "minires.train"]
 MODULES = ["minires.losses", "minires.ops", "minires.initializers", "minires.backend", "minires.errors"]
 
 

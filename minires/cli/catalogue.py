@@ -1,5 +1,7 @@
 """minires models, minires data."""
 
+import textwrap
+
 from .. import data as data_sets
 from .. import models as networks
 from ..data.catalogue import ABOUT, is_there
@@ -33,8 +35,8 @@ def models(
         families = {f"{family}{{6n+2}}": about for family, (_, about) in networks.FAMILIES.items()}
         if as_json:
             return print_json(families=families)
-        width = max(map(len, families))
-        print("\n".join(f"{family:<{width}}  {about}" for family, about in families.items()))
+        for family, about in families.items():
+            print(textwrap.fill(about, 100, initial_indent=f"{family:<20} ", subsequent_indent=" " * 21))
         return print("for example: minires models resnet56")
     options = given_options(block=block, shortcut=shortcut)
     model = networks.build(name, num_classes=num_classes, in_channels=in_channels, rng=0, **options)

@@ -11,11 +11,10 @@ from tqdm import tqdm
 from .. import data as data_sets
 from .. import models as networks
 from ..errors import RangeError
-from ..trace import audit
+from ..trace import Stepper, audit
 from ..trace import trace as trace_gradient
 from ..trace.report import as_dict
 from ..trace.shell import run_shell
-from ..trace.step import Stepper
 from ..train import load_model
 from ..train.files import write_atomically
 from .common import Json, Text, given_options, print_json

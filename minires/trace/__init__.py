@@ -3,6 +3,7 @@
 from .audit import Audit, audit
 from .ledger import BlockRecord, ForkRecord, Ledger, trace
 from .paths import PathLengths, SampledPaths, all_paths, path_lengths, sample_paths
+from .step import Stepper
 from .telescope import Telescope, telescope
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Ledger",
     "PathLengths",
     "SampledPaths",
+    "Stepper",
     "Telescope",
     "all_paths",
     "audit",

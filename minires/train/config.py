@@ -18,8 +18,11 @@ class TrainConfig:
     model: str = "resnet20"
     """Name of the network: resnet{6n+2} or plain{6n+2}, such as resnet20, resnet56, plain20."""
 
+    block: str | None = None
+    """Where the activations of a residual block stand, such as full_preact; minires models lists the kinds."""
+
     shortcut: str | None = None
-    """Shortcut where the shape of a residual block changes: A, A-both, B or C. None leaves the choice to the model."""
+    """Kind of shortcut: A, A-both, B, C, or one that minires models lists. None leaves the choice to the model."""
 
     data: str = "fashion_mnist_12k"
     """Name of the data set."""
@@ -135,11 +138,11 @@ class TrainConfig:
 
 def build_model(config, *, num_classes, in_channels):
     """The model of a :class:`TrainConfig` with its initial weights, on the CPU."""
-    options = {} if config.shortcut is None else {"shortcut": config.shortcut}
+    options = {name: getattr(config, name) for name in ("block", "shortcut") if getattr(config, name) is not None}
     return models.build(config.model, num_classes=num_classes, in_channels=in_channels, rng=config.seed, **options)
 
 
-OPTIONAL = ("shortcut", "run_dir", "limit_train", "limit_test")
+OPTIONAL = ("block", "shortcut", "run_dir", "limit_train", "limit_test")
 NUMBER = (int, float)
 
 
@@ -161,7 +164,7 @@ def _at_least(least, *names):
 
 
 CHECKS = (  # field, type, the values that make sense in words, and as a test that NaN fails
-    *map(_text, ("model", "shortcut", "data", "data_dir", "run_dir")),
+    *map(_text, ("model", "block", "shortcut", "data", "data_dir", "run_dir")),
     *map(_choice, ("optimizer", "schedule", "augment", "device")),
     *_at_least(1, "epochs", "batch_size", "log_every", "checkpoint_every", "limit_train", "limit_test"),
     *_at_least(0, "warmup", "seed", "prefetch"),

@@ -36,6 +36,7 @@ BAD = [
     ("model", "", "a name"),
     ("data", "", "a name"),
     ("data_dir", "", "a name"),
+    ("block", "", "a name"),
     ("shortcut", "", "a name"),
     ("run_dir", "", "a name"),
 ]
