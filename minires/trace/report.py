@@ -24,9 +24,10 @@ def as_dict(ledger, *, name=None, pictures=False, progress=iter):
     progress: what the loops over the blocks run through, of the telescoped sums and of the path-length programme
 
     ``blocks`` has one object a block, from the input to the output: ``terms`` with the norm of each and its ``share``
-    <term, g_l> / <g_l, g_l> (the shares of a block add up to 1), ``identity_norm`` of what arrives on shortcuts alone,
-    ``breaks`` of the identity. ``paths`` is the gradient by path length at the first block. What is NaN or infinite,
-    such as a cosine with zero, is None.
+    <term, g_l> / <g_l, g_l> (the shares of a block add up to 1), ``at_fork_norm`` of what the layers behind the fork
+    leave of the incoming gradient, ``identity_norm`` of what arrives on shortcuts alone, ``breaks`` of the identity.
+    ``paths`` is the gradient by path length at the first block. What is NaN or infinite, such as a cosine with zero,
+    is None.
 
     What the errors prove: ``closure_error``, that the terms are those of backward and the derivative of forward (see
     :class:`~minires.trace.ForkRecord`); ``telescope_error`` and ``path_error``, that the sums over blocks and over
@@ -80,7 +81,7 @@ def _block(ledger, record, found, sums, pictures):
     block = ledger.trunk.blocks[record.index]
     facts = _fork(record) | {
         "index": record.index,
-        "fork": block.fork.path,
+        "at_fork_norm": norm(record.fork.incoming),
         "shape": list(block.x.shape),
         "identity_norm": norm(record.identity),
         "identity_ratio": record.identity_ratio,
