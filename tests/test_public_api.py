@@ -7,7 +7,8 @@ import pytest
 
 import minires
 
-PACKAGES = ["minires", "minires.layers", "minires.models", "minires.gradcheck", "minires.data", "minires.trace", "minires.train"]
+ROOMS = ("data", "gradcheck", "layers", "models", "mutants", "trace", "train")
+PACKAGES = ["minires", *(f"minires.{room}" for room in ROOMS)]
 MODULES = ["minires.losses", "minires.ops", "minires.initializers", "minires.backend", "minires.errors"]
 
 

@@ -41,8 +41,8 @@ assert report.structurally_zero == ("conv.bias",)
 # %% [markdown]
 # ## The derivative without subtraction
 #
-# The textbook measures a derivative as `(f(x + h) - f(x - h)) / 2h`. With a large `h` that is a bad approximation; with a
-# small `h` it subtracts two nearly equal numbers and keeps only noise. The best `h` is a compromise with about ten
+# The textbook measures a derivative as `(f(x + h) - f(x - h)) / 2h`. With a large `h` that is a bad approximation; with
+# a small `h` it subtracts two nearly equal numbers and keeps only noise. The best `h` is a compromise with about ten
 # correct digits. A *complex* step has no such trouble: `Im f(x + ih) / h` subtracts nothing, so `h` may be 1e-30.
 
 # %%
@@ -122,7 +122,7 @@ by_backward = relu.backward(np.ones((1, 1)), cache)[0, 0]
 h = 1e-6
 by_differences = (relu(at_corner + h) - relu(at_corner - h))[0, 0] / (2 * h)
 by_complex_step = relu(at_corner + 1e-30j)[0, 0].imag / 1e-30
-print(f"slope of ReLU at 0: backward {by_backward}, central differences {by_differences}, complex step {by_complex_step}")
+print(f"slope of ReLU at 0: backward {by_backward}, complex step {by_complex_step}, differences {by_differences}")
 assert by_backward == by_complex_step == 0
 assert by_differences == 0.5
 

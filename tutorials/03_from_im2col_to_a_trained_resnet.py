@@ -19,8 +19,8 @@ rng = np.random.default_rng(0)
 # ## A convolution is a matrix product
 #
 # A 3x3 convolution takes each output pixel from the 9 input pixels around it. Write those 9 C numbers into a column,
-# one column for each output pixel: that matrix is `im2col(x)`. Each filter is a row of 9 C weights. Then all outputs are
-# one product, `weight_rows @ columns`.
+# one column for each output pixel: that matrix is `im2col(x)`. Each filter is a row of 9 C weights. Then all outputs
+# are one product, `weight_rows @ columns`.
 
 # %%
 x = rng.standard_normal((2, 3, 6, 6))  # two images, three channels, 6x6 pixels
@@ -50,7 +50,7 @@ assert abs(y[n, m, r, s] - pixel) < 1e-13
 #
 # For `Y = W X` the gradients are `dW = dY X^T` and `dX = W^T dY`, as for the linear layer. What remains is to bring
 # `dX`, one column per output pixel, back to an image: an input pixel that was copied into nine columns gets the sum
-# of nine gradients. That is `col2im`, the transpose of `im2col`, and transpose means: `<im2col(x), c> = <x, col2im(c)>`.
+# of nine gradients. That is `col2im`, the transpose of `im2col`, and transpose means `<im2col(x), c> = <x, col2im(c)>`.
 
 # %%
 dy = rng.standard_normal(y.shape)
