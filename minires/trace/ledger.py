@@ -177,7 +177,7 @@ def trace(model, x, labels=None, *, dy=None, train=True, loss=None):
         value, cache = loss.forward(trunk.y, labels)
         dy = loss.backward(cache)
     with _recording(trunk) as forks:
-        gradients = trunk.gradients(dy.copy())
+        gradients = trunk.gradients(as_floats(dy, "dy").copy())
     blocks = _block_records(trunk, gradients, forks)
     about = {"model": type(model).__name__, "dtype": str(x.dtype), "shape": list(x.shape), "train": train}
     dx = frozen(gradients[0][2]) if gradients else frozen(dy)

@@ -40,7 +40,7 @@ class Part:
             return self.layer.backward(u, self.cache)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Visit:
     """One forward through one fork, on the trunk or inside a branch, with all that it takes to run it again.
 
