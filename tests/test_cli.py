@@ -427,8 +427,10 @@ def test_check_fails_where_a_right_layer_is_refused(monkeypatch):
 def test_models():
     code, out, err = call("models")
     assert (code, err) == (0, "")
+    one_line = " ".join(out.split()).replace("- ", "-")  # the list is wrapped, also at hyphens
     for family, (_, about) in FAMILIES.items():
-        assert f"{family}{{6n+2}} " in out and about in out
+        assert f"{family}{{6n+2}} " in out and about in one_line
+    assert max(map(len, out.splitlines())) <= 100
     assert_parses(out.splitlines()[-1].removeprefix("for example: "))
     assert call_json("models").keys() == {"families"}
 
