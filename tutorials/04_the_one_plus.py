@@ -50,10 +50,9 @@ assert (last.outgoing == last.incoming + last.terms["branch"]).all()
 # ## The sum, in two forms that are easily confused
 #
 # Over several blocks the terms telescope: `g_l = g_L + sum r_i`. Here `r_i` is what the branch of block i adds on the
-# way, the *local* Jacobian of `F_i` applied to the *total* gradient behind block i. The equation of the article has
-# the
-# *total* derivative of `F_i` with respect to the far away `x_l` instead, applied to `g_L`: call it `q_i`. Both sums are
-# exact. Their terms are different things.
+# way, the *local* Jacobian of `F_i` applied to the *total* gradient behind block i. The equation of the article
+# has the *total* derivative of `F_i` with respect to the far away `x_l` instead, applied to `g_L`: call it `q_i`. Both
+# sums are exact. Their terms are different things.
 
 # %%
 local = telescope(ledger, start=7, stop=9, form="local")  # the last two blocks: no shape changes there
