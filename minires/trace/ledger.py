@@ -146,6 +146,13 @@ class Ledger:
 
         return as_json(self, **options)
 
+    def to_html(self, **options):
+        """A page to step through; options: see :func:`minires.trace.report.as_dict`, with pictures by default."""
+        from .report import as_dict
+        from .viewer import to_html
+
+        return to_html(as_dict(self, **{"pictures": True, **options}))
+
 
 def trace(model, x, labels=None, *, dy=None, train=True, loss=None):
     """Run one forward and one backward on a private copy of ``model`` and return the :class:`Ledger` of its gradients.
