@@ -20,7 +20,7 @@ const html = (parts, ...values) =>
   new Markup(parts.map((part, i) => part + (i < values.length ? asText(values[i]) : "")).join(""));
 
 function format(value) {
-  if (value === null || value === undefined) return "–";
+  if (value === null) return "–";
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value).replace("-", "−");
   const size = Math.abs(value);
   const digits = size >= 1e-3 && size < 1e3 ? value.toPrecision(3) : value.toExponential(2);
@@ -31,8 +31,13 @@ function format(value) {
 const lookUp = (doc, key) => key.split(".").reduce((found, name) => found?.[name], doc);
 const size = (doc, key) => lookUp(doc, key) ?? 0;
 
-// a number of the document, with its key for those who check it
-const num = (doc, key) => html`<span class="num" data-key="${key}">${format(lookUp(doc, key))}</span>`;
-const svgNum = (doc, key) => html`<tspan class="num" data-key="${key}">${format(lookUp(doc, key))}</tspan>`;
+// a number of the document, with its key for those who check it; nothing where the document has none
+function number(tag, doc, key) {
+  const value = lookUp(doc, key);
+  return value !== undefined && html`<${tag} class="num" data-key="${key}">${format(value)}</${tag}>`;
+}
+
+const num = (doc, key) => number("span", doc, key);
+const svgNum = (doc, key) => number("tspan", doc, key);
 
 const sub = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);

@@ -9,13 +9,14 @@ from importlib.resources import files
 from ...errors import RangeError
 from ..report import FORMAT, VERSION
 
-SCRIPTS = ("markup.js", "words.js", "block.js", "charts.js", "page.js")
+SCRIPTS = ("markup.js", "words.js", "roads.js", "block.js", "charts.js", "frame.js", "page.js")
 TEMPLATE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src {script_hash}; style-src {style_hash}">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; script-src {script_hash}; style-src {style_hash}">
 <title>{title}</title>
 <style>{style}</style>
 </head>

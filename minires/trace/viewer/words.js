@@ -2,6 +2,7 @@
 
 const SYMBOLS = { branch: "r", gate: "c" };
 const listed = (breaks) => [...new Set(breaks.map((b) => b.kind))].join(", ");
+const shortcutFirst = (s, t) => (t === "shortcut") - (s === "shortcut");
 
 function anatomy(doc, l) {
   const block = doc.blocks[l];
@@ -20,54 +21,69 @@ function anatomy(doc, l) {
   a.linked = a.behind.endsWith("′");
   a.atFork = a.post.length ? `ĝ${sub(l + 1)}` : a.behind;
   a.one = a.added && !a.pre.length && !a.side.length;
-  const shortcut = a.one ? `1·${a.atFork}` : a.gated && !a.pre.length ? `(1−t)·${a.atFork}` : `A${sub(l)}ᵀ${a.behind}`;
+  const carried = a.gated && !a.pre.length;
+  const shortcut = a.one ? `1·${a.atFork}` : carried ? `(1−t)·${a.atFork}` : `A${sub(l)}ᵀ${a.behind}`;
   a.terms = Object.keys(block.terms)
+    .sort(shortcutFirst)
     .map((name) => ({
       name,
       key: `${a.key}.terms.${name}`,
       symbol: name === "shortcut" ? shortcut : `${SYMBOLS[name] ?? name}${sub(l)}`,
-    }))
-    .sort((s, t) => (t.name === "shortcut") - (s.name === "shortcut"));
+    }));
   return a;
+}
+
+const SHORTCUT = html`<b class="shortcut">the shortcut</b>`;
+const BRANCH = html`<b class="branch">the branch</b>`;
+const GATE = html`<b class="gate">the gate</b>`;
+
+function title(doc, now) {
+  if (now.phase === "loss") return html`loss <span>and back</span>`;
+  return html`${now.phase} <span>through block ${now.block} (<code>${doc.blocks[now.block].path}</code>)</span>`;
+}
+
+function say(doc, now) {
+  if (now.phase === "loss") return sayLoss(doc, doc.blocks.length);
+  const a = anatomy(doc, now.block);
+  if (now.phase === "forward") return sayForward(a);
+  return html`${howItArrives(a)} ${howItSplits(a)} ${whatIsLarger(doc, a)}`;
 }
 
 function sayForward(a) {
   if (a.gated)
-    return html`A gate computes t, between 0 and 1, from x. <b class="shortcut">The shortcut</b> lets (1 − t)·x through, and
-      <b class="branch">the branch</b> adds its F(x), of which the gate may take a part as well.`;
+    return html`From x, ${GATE} computes t, between 0 and 1: ${SHORTCUT} lets (1 − t)·x through. To that ${BRANCH} adds
+      its F(x), of which the gate may take a part as well.`;
   if (a.block.kind === "Concat")
     return html`The ways are laid side by side, not added: y holds the channels of each of them.`;
   if (!a.added) return html`x takes several ways, which join again.`;
-  const shortcut = html`over <b class="shortcut">the shortcut</b>`;
-  return html`${a.pre.length ? `First x passes ${listed(a.pre)}. Then it` : "x"} takes two ways:
-    ${a.side.length ? html`${shortcut}, which changes it here (${listed(a.side)}),` : html`unchanged ${shortcut},`} and
-    through <b class="branch">the branch</b>, which computes F(x). The two are
-    added${a.post.length ? `, then comes ${listed(a.post)}` : ""}.`;
+  const over = a.side.length
+    ? html`over ${SHORTCUT}, which changes it here (${listed(a.side)}),`
+    : html`unchanged over ${SHORTCUT},`;
+  return html`${a.pre.length ? `First x passes ${listed(a.pre)}. Then it` : "x"} takes two ways: ${over} and through
+    ${BRANCH}, which computes F(x). The two are added${a.post.length ? `, then comes ${listed(a.post)}` : ""}.`;
 }
-
-const sayBackward = (doc, a) => html`${howItArrives(a)} ${howItSplits(a)} ${whatIsLarger(doc, a)}`;
 
 function howItArrives(a) {
   const link = a.linked && `Layers without a fork lie behind this block; ${a.behind} has come through them.`;
-  const mask = a.post.length > 0 && `First the gradient passes the ${listed(a.post)} behind the addition, which leaves ${a.atFork}.`;
+  const mask =
+    a.post.length > 0 &&
+    `First the gradient passes the ${listed(a.post)} behind the addition, which leaves ${a.atFork}.`;
   return html`${link} ${mask}`;
 }
 
 function howItSplits(a) {
-  const shortcut = html`<b class="shortcut">the shortcut</b>`;
-  const branch = html`<b class="branch">the branch</b>`;
   if (a.gated)
-    return html`Of the gradient, ${shortcut} lets the part 1 − t through, ${branch} adds r, and <b class="gate">the gate</b> a
-      term c of its own, because t depends on x as well.`;
+    return html`Of the gradient, ${SHORTCUT} lets the part 1 − t through, ${BRANCH} adds r, and ${GATE} a term c of its
+      own, because t depends on x as well.`;
   if (a.block.kind === "Concat")
-    return html`The gradient is cut into its channels again: each way gets those it made and brings them back to x, and what
-      comes back is added.`;
+    return html`The gradient is cut into its channels again: each way gets those it made and brings them back to x, and
+      what comes back is added.`;
   if (!a.added) return html`Each way brings its part back to x, and the parts are added.`;
   if (!a.one)
-    return html`The + hands the gradient to both ways. Here ${shortcut} is no plain 1: it leads through
-      ${listed([...a.side, ...a.pre])}, and leaves ${a.terms[0].symbol} of the gradient; ${branch} adds r.`;
-  return html`The + hands ${a.atFork} to both ways: ${shortcut} passes it on unchanged, that is the 1, and ${branch} adds r, what
-    dF/dx makes of it. Whatever r is, the 1 stays.`;
+    return html`The + hands the gradient to both ways. Here ${SHORTCUT} is no plain 1: it leads through
+      ${listed([...a.side, ...a.pre])}, and leaves ${a.terms[0].symbol} of the gradient; ${BRANCH} adds r.`;
+  return html`The + hands ${a.atFork} to both ways: ${SHORTCUT} passes it on unchanged, that is the 1, and ${BRANCH}
+    adds r, what dF/dx makes of it. Whatever r is, the 1 stays.`;
 }
 
 function whatIsLarger(doc, a) {
@@ -90,10 +106,4 @@ function sayLoss(doc, n) {
   return doc.loss === null
     ? html`The way back starts from a given gradient of the output. ${start}`
     : html`The loss of this batch is ${num(doc, "loss")}. Its gradient is where the way back starts: ${start}`;
-}
-
-function reasons({ block }) {
-  if (!block.breaks.length) return html`<p class="holds">Nothing stands in the way of the 1 at this block.</p>`;
-  return html`<div class="broken"><h3>${block.kind === "Residual" ? "Why the “1” is not exact here" : "Why this is no plain “1 +”"}</h3>
-    <ul>${block.breaks.map((b) => html`<li><b>${b.kind}</b>, ${b.where}: ${b.why}. <code>${b.path}</code></li>`)}</ul></div>`;
 }
