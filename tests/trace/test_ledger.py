@@ -2,6 +2,7 @@
 
 import copy
 import json
+import timeit
 
 import numpy as np
 import pytest
@@ -248,6 +249,13 @@ def test_what_is_missing_from_the_account_of_backward_shows():
     assert wrong.balance_error == 1.0
 
 
+def test_a_fork_that_writes_into_its_gradient_does_not_reach_that_of_the_caller():
+    dy = X[:, 1, 0, :3].copy()
+    ledger = trace(AddedInPlaceByBackward(Linear(3, 3, rng=0).to(dtype=np.float64)), X[:, 0, 0, :3], dy=dy)
+    assert np.array_equal(dy, X[:, 1, 0, :3])
+    assert ledger.closure_error > 0.1
+
+
 def test_a_wrong_fork_inside_a_branch_shows_there_and_outside():
     model = VARIANTS["nested residual"]()
     inner = model.at("block1.add.branch.inner")
@@ -425,3 +433,22 @@ def test_a_fork_that_scales_to_nothing_is_no_division_by_zero():
     assert np.abs(record.outgoing).max() == 0
     assert record.closure_error < 1e-15
     assert np.isnan(record.identity_ratio)
+
+
+@pytest.mark.slow
+def test_tracing_takes_less_than_three_times_a_training_step():
+    model = models.build("resnet110", rng=0)
+    x, labels = RNG.standard_normal((8, 3, 32, 32)).astype(np.float32), np.arange(8)
+
+    def step():
+        y, cache = model.forward(x, True)
+        _, loss_cache = SoftmaxCrossEntropy().forward(y, labels)
+        model.backward(SoftmaxCrossEntropy().backward(loss_cache), cache)
+
+    def fastest(run):
+        return min(timeit.repeat(run, number=1, repeat=5))
+
+    assert fastest(lambda: trace(model, x, labels)) < 3 * fastest(step)
+    ledger = trace(model, x, labels)
+    assert len(ledger.blocks) == 54
+    assert ledger.closure_error < 1e-6

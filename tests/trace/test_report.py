@@ -110,6 +110,7 @@ def test_no_nan_and_no_infinity(scale):
         ledger = trace(VARIANTS["full_preact exclusive-gate"](), X, dy=scale * DY)
         found = read(ledger.to_json(pictures=True))
     assert found["blocks"][0]["cosine"] is None
+    assert found["blocks"][0]["pictures"]["backward"]["scale"] > 0
     assert found["paths"]["mean_length"] is None
     assert found["closure_error"] == (0.0 if scale == 0 else None)
 
