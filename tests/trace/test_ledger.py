@@ -14,6 +14,7 @@ from minires import models
 from minires.errors import DTypeError, RangeError, ShapeError, StateError
 from minires.layers import Conv2d, Gate, Identity, Layer, Linear, Residual, Scale, Sequential, Sigmoid
 from minires.losses import MeanSquaredError, SoftmaxCrossEntropy
+from minires.mutants import MUTANTS
 from minires.trace import trace
 
 RNG = np.random.default_rng(0)
@@ -179,9 +180,11 @@ class AllDropped(Residual):
         return {name: 0 * term for name, term in super().terms(dy, cache).items()}
 
 
-class WithoutTerms(Residual):
+class BranchTwice(Residual):
+    """The terms are right, and backward does not ask for them."""
+
     def backward(self, dy, cache):
-        return super().terms(dy, cache)["branch"] + dy
+        return 2 * self.branch.backward(dy, cache[1]) + dy
 
 
 class GateDropped(Gate):
@@ -199,7 +202,7 @@ class GateIntoShortcut(Gate):
         return {**terms, "gate": terms["shortcut"], "shortcut": terms["gate"]}
 
 
-RESIDUALS = [AddedInPlace, AddedInPlaceByBackward, Halved, Averaged, ShortcutDropped, AllDropped, WithoutTerms]
+RESIDUALS = [AddedInPlace, AddedInPlaceByBackward, Halved, Averaged, ShortcutDropped, AllDropped, BranchTwice]
 
 
 def with_fork(kind, dtype=np.float64):
@@ -243,10 +246,32 @@ def test_terms_that_add_up_prove_nothing_alone():
     assert wrong.derivative_error > 0.1
 
 
-def test_what_is_missing_from_the_account_of_backward_shows():
-    _, wrong = trace(with_fork(WithoutTerms), X, dy=DY).forks
-    assert wrong.terms == {}
-    assert wrong.balance_error == 1.0
+def test_terms_that_backward_does_not_add_up_show():
+    _, wrong = trace(with_fork(BranchTwice), X, dy=DY).forks
+    assert list(wrong.terms) == ["shortcut", "branch"]
+    assert relative(wrong.terms["shortcut"] + 2 * wrong.terms["branch"], wrong.outgoing) < 1e-14
+    assert wrong.balance_error > 0.1
+    assert wrong.derivative_error > 0.1
+
+
+def test_a_backward_of_its_own_that_is_right_is_right():
+    class Fused(Residual):
+        def backward(self, dy, cache):
+            return self.branch.backward(dy, cache[1]) + dy
+
+    ledger = trace(with_fork(Fused), X, dy=DY)
+    assert list(ledger.forks[1].terms) == ["shortcut", "branch"]
+    assert ledger.closure_error < 1e-13
+
+
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.of in ("Residual", "Concat", "Gate")], ids=lambda m: m.name)
+def test_every_planted_fork_shows(mutant):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(mutant.shape)
+    for make, low, high in ((mutant.make, 1e-2, np.inf), (mutant.right, 0, 1e-13)):
+        layer = make(np.random.default_rng(0)).to(dtype=np.float64)
+        dy = rng.standard_normal(layer.forward(x)[0].shape)
+        assert low <= trace(layer, x, dy=dy).closure_error <= high
 
 
 def test_a_fork_that_writes_into_its_gradient_does_not_reach_that_of_the_caller():
