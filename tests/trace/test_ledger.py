@@ -3,6 +3,7 @@
 import copy
 import json
 import timeit
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -481,3 +482,16 @@ def test_tracing_takes_less_than_three_times_a_training_step():
     ledger = trace(model, x, labels)
     assert len(ledger.blocks) == 54
     assert ledger.closure_error < 1e-6
+
+
+def test_the_memory_of_a_ledger_is_as_stated():
+    model, x = models.build("resnet110", rng=0), RNG.standard_normal((2, 3, 32, 32)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        ledger = trace(model, x, np.arange(2))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(ledger.blocks) == 54
+    weights = 8 * sum(p.data.size for _, p in model.params())  # the copy of the model: float32 values and gradients
+    assert 30e6 < (held - weights) / 2 < 40e6
