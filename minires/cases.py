@@ -16,6 +16,11 @@ def _gate(c, rng):
     return L.Sequential(L.Conv2d(c, c, 1, bias=True, rng=rng), L.Sigmoid())
 
 
+def _squeeze(c, rng):
+    convs = L.Conv2d(c, 2, 1, bias=True, rng=rng), L.SiLU(), L.Conv2d(2, c, 1, bias=True, rng=rng)
+    return L.Sequential(L.GlobalAvgPool2d(), *convs, L.Sigmoid())
+
+
 # name: (make(rng), shape of x)
 CASES = {
     "AvgPool2d": (lambda rng: L.AvgPool2d(3, stride=2, padding=1), IMAGES),
@@ -49,6 +54,7 @@ CASES = {
     "Sequential": (lambda rng: L.Sequential(_conv_bn(4, rng), L.MaxPool2d(2), L.Flatten()), IMAGES),
     "SiLU": (lambda rng: L.SiLU(), (4, 9)),
     "Sigmoid": (lambda rng: L.Sigmoid(), (4, 9)),
+    "SqueezeExcite": (lambda rng: L.SqueezeExcite(_squeeze(4, rng)), IMAGES),
     "Subsample": (lambda rng: L.Subsample(2), IMAGES),
     "Tanh": (lambda rng: L.Tanh(), (4, 9)),
     "MeanSquaredError": (lambda rng: Objective(MeanSquaredError(), rng.standard_normal((4, 5))), (4, 5)),

@@ -115,6 +115,9 @@ def containers(draw, kind):
         layer = L.Residual(branch, draw(st.sampled_from([None, L.Scale(0.5), L.Conv2d(c, c, 1, rng=0)])))
     elif kind is L.Concat:
         layer = L.Concat(shortcut=L.Identity(), narrow=L.Conv2d(c, 1, 1, rng=0), branch=branch)
+    elif kind is L.SqueezeExcite:
+        squeeze = L.Sequential(L.GlobalAvgPool2d(), L.Conv2d(c, c, 1, bias=draw(st.booleans()), rng=0), L.Sigmoid())
+        layer = L.SqueezeExcite(squeeze)
     else:
         gate = L.Sequential(L.Conv2d(c, c, 1, bias=True, rng=0), L.Sigmoid())
         layer = L.Gate(branch, gate, exclusive=draw(st.booleans()))
@@ -162,6 +165,6 @@ LAYERS = {
     "GroupNorm": group_norm(),
     **{name: entrywise(make) for name, make in ENTRYWISE.items()},
     **{name: images(make) for name, make in IMAGES.items()},
-    **{kind.__name__: containers(kind) for kind in (L.Sequential, L.Residual, L.Concat, L.Gate)},
+    **{kind.__name__: containers(kind) for kind in (L.Sequential, L.Residual, L.Concat, L.Gate, L.SqueezeExcite)},
     **{kind.__name__: objectives(kind) for kind in (MeanSquaredError, SoftmaxCrossEntropy)},
 }

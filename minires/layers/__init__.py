@@ -2,7 +2,7 @@
 
 from .activation import ELU, HardSwish, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
 from .base import Buffer, Fork, Layer, Param
-from .containers import Concat, Gate, Residual, Sequential
+from .containers import Concat, Gate, Residual, Sequential, SqueezeExcite
 from .conv import Conv2d
 from .dropout import Dropout
 from .linear import Linear
@@ -39,6 +39,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SqueezeExcite",
     "Subsample",
     "Tanh",
 ]

@@ -10,9 +10,10 @@ class Family:
 
     pattern: what the names look like, for people: "wrn_{6n+4}_{k}"
     regex: of a whole name; its groups are the positional arguments of ``build``, digits as integers
-    build: f(*groups, num_classes, in_channels, rng, **options) -> Layer; raises RangeError for numbers that no member has
+    build: f(*groups, num_classes, in_channels, rng, **options) -> Layer; RangeError for numbers that no member has
     about: one line   examples: names of members, among them the published ones
     image: rows and columns of the images that it was made for   num_classes: classes of the published networks
+    notes: sentences on what differs from the paper, from other implementations, or may surprise
     """
 
     pattern: str
@@ -22,3 +23,4 @@ class Family:
     examples: tuple
     image: int = 224
     num_classes: int = 1000
+    notes: tuple = ()
