@@ -37,7 +37,8 @@ class Row:
 class Certificate:
     """Facts on one network; ``str`` of it is a table of the layers and what was counted, 100 columns wide.
 
-    params, macs, depth: as in :class:`~minires.models.Summary`   image: (C, H, W)   stages: {name: shape behind it}
+    params, macs: as in :class:`~minires.models.Summary`   depth: too, unless the authors count in another way
+    image: (C, H, W)   stages: {name: shape behind it}
     strides: layers that make the image smaller   initialisation, batch_norm: sentences, measured on the tensors
     notes: differences from the paper and from other implementations   layers: tuple of :class:`Row`
     """
@@ -67,7 +68,7 @@ class Certificate:
             "what": [self.about],
             "parameters": [f"{self.params:,}"],
             "multiply-adds": [f"{self.macs:,} for one image"],
-            "depth": [f"{self.depth} layers with weights; shortcuts and gates not counted"],
+            "depth": [f"{self.depth} layers, as its authors count"],
             "output of": [f"{name:<10} {_times(shape)}" for name, shape in self.stages.items()],
             "stride": _shorten(self.strides),
             "weights": [self.initialisation],
@@ -83,7 +84,7 @@ def certify(name, *, image=None, num_classes=None, in_channels=3, **options):
 
     ``image``: rows and columns, by default those that the family was made for; the rest as in ``build``.
     """
-    family, _ = find(name)
+    family, numbers = find(name)
     model = build(name, num_classes=num_classes, in_channels=in_channels, rng=0, **options)
     size = (in_channels, *2 * (family.image if image is None else image,))
     shapes = output_shapes(model, size)
@@ -95,7 +96,7 @@ def certify(name, *, image=None, num_classes=None, in_channels=3, **options):
         num_classes=family.num_classes if num_classes is None else num_classes,
         params=sum(p.data.size for _, p in model.params()),
         macs=sum(row.macs for row in rows),
-        depth=depth(model),
+        depth=family.depth(*numbers) if family.depth else depth(model),
         stages=_stages(shapes),
         strides=tuple(f"{row.kind} at {row.path}" for row in rows if " /" in row.kind),
         initialisation=_initialisation(model),

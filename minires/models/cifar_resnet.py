@@ -27,7 +27,7 @@ def cifar_resnet(
     block="original",
     gate_bias=GATE_BIAS,
     bottleneck=None,
-    stride_on="1x1",
+    stride_on=None,
     rng,
 ):
     """conv3x3 - BN - ReLU, three stages of n blocks with 16, 32, 64 channels, global mean, linear.
@@ -42,7 +42,8 @@ def cifar_resnet(
     "dropout" (see :func:`~minires.models.blocks.shortcut`); ``gate_bias``: the first bias of the two gates.
 
     ``bottleneck``: None decides by depth as the papers do: see :func:`has_bottlenecks`. Stages then end in 64, 128,
-    256 channels, the stride is on the convolution ``stride_on``, and weights start by fan-out.
+    256 channels, the stride is on the convolution ``stride_on``, "1x1" or by default "3x3", and weights start by
+    fan-out.
     Raises RangeError for another depth, shortcut, block, bias or stride_on.
     """
     check_options(block, shortcut, gate_bias)
@@ -51,11 +52,11 @@ def cifar_resnet(
     settings = {"option": shortcut, "block": block, "gate_bias": gate_bias, "rng": rng}
     placement = PLACEMENTS[block]
     if not bottleneck:
-        if stride_on != "1x1":
+        if stride_on is not None:
             raise RangeError(f"stride_on is {stride_on!r}, but basic blocks have no 1x1 convolution: leave it out")
         block = partial(basic_block, **settings)
         return _network(block, placement, depth, num_classes, in_channels, rng, hint=" or, for bottlenecks, 9n + 2")
-    block = partial(bottleneck_block, stride_on=stride_on, **settings)
+    block = partial(bottleneck_block, stride_on="3x3" if stride_on is None else stride_on, **settings)
     return he_by_fan_out(_network(block, placement, depth, num_classes, in_channels, rng, layers=3))
 
 
@@ -67,14 +68,17 @@ def cifar_preact_resnet(
     shortcut=None,
     gate_bias=GATE_BIAS,
     bottleneck=None,
-    stride_on="1x1",
+    stride_on=None,
     rng,
 ):
     """:func:`cifar_resnet` with block="full_preact": ResNet v2, He et al. 2016.
 
-    ``shortcut``: by default "A" for basic blocks, and "B" for bottlenecks as in the authors' resnet-pre-act.lua.
+    ``shortcut``: by default "A" for basic blocks. Bottlenecks follow the authors' resnet-pre-act.lua: by default
+    ``shortcut`` "B" and ``stride_on`` "1x1".
     """
     bottleneck = has_bottlenecks(depth) if bottleneck is None else bottleneck
+    if bottleneck and stride_on is None:
+        stride_on = "1x1"
     return cifar_resnet(
         depth,
         num_classes=num_classes,
@@ -134,7 +138,7 @@ FAMILIES = (
         (
             _BOTTLENECKS,
             "Option A pads the zero channels at the end, as the paper; A-both on both sides, as akamaster's code.",
-            "The original placement of activations; stride on the first 1x1 of bottlenecks, as the paper.",
+            "Stride on the 3x3 of bottlenecks, as fb.resnet.torch; stride_on=1x1 has it on the first 1x1.",
         ),
     ),
     Family(
@@ -147,6 +151,7 @@ FAMILIES = (
         10,
         (
             _BOTTLENECKS,
+            "Bottlenecks are those of the authors' resnet-pre-act.lua: shortcut B, stride on the first 1x1.",
             "Where the channels change by a 1x1 convolution, that has no batch norm and shares the first BN-ReLU.",
             "The networks of depth 18, 34, 50, 101, 152 for ImageNet are called resnetv2_18 to resnetv2_152.",
         ),

@@ -14,6 +14,7 @@ class Family:
     about: one line   examples: names of members, among them the published ones
     image: rows and columns of the images that it was made for   num_classes: classes of the published networks
     notes: sentences on what differs from the paper, from other implementations, or may surprise
+    depth: f(*groups) -> the depth in the name, where that is not the number of layers on the longest way
     """
 
     pattern: str
@@ -24,3 +25,4 @@ class Family:
     image: int = 224
     num_classes: int = 1000
     notes: tuple = ()
+    depth: Callable | None = None

@@ -56,6 +56,10 @@ FAMILIES = (
         ("wrn_10_1", "wrn_16_4", "wrn_16_8", "wrn_28_10", "wrn_40_1", "wrn_40_4"),
         32,
         10,
-        ("A 1x1 convolution is the shortcut where channels change; with k = 1 the first stage has none.",),
+        (
+            "The depth counts the 1x1 convolutions of shortcuts, not the linear layer; k = 1 has one of them less.",
+            "The shortcut is a 1x1 convolution where channels change, without batch norm, behind the first BN-ReLU.",
+        ),
+        depth=lambda depth, factor: depth,
     ),
 )

@@ -1,7 +1,7 @@
 """Mistakes in pooling."""
 
 from ..backend import xp_of
-from ..layers import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from ..layers import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from ..layers.checks import as_gradient, as_input
 from ..ops import crop, pad_images
 from .base import plant
@@ -118,6 +118,13 @@ class BorderCounted(AvgPoolSteps):
         return dy / (self.kernel[0] * self.kernel[1])
 
 
+class BeyondCounted(AvgPoolSteps):
+    """With ceil_mode the last windows reach beyond the border: divide by what they see, as forward, not by KH KW."""
+
+    def share(self, dy, count):
+        return dy / (self.kernel[0] * self.kernel[1])
+
+
 class AverageOverwritten(AvgPoolSteps):
     """A pixel lies in several windows that overlap: add their gradients, do not overwrite them."""
 
@@ -138,6 +145,22 @@ class GlobalDividedByImages(GlobalAvgPool2d):
 
     def backward(self, dy, cache):
         return super().backward(dy, cache) / cache[0]
+
+
+class RowsAndColumnsExchanged(AdaptiveAvgPool2d):
+    """dx = R^T dy S: each pixel gets dy times the weights that forward had; R and S have exchanged their windows."""
+
+    def backward(self, dy, cache):
+        rows, columns, shape = cache
+        return super().backward(dy, (columns[: self.size[0], : shape[2]], rows, shape))
+
+
+class WeightsForgotten(AdaptiveAvgPool2d):
+    """Each pixel entered the mean of its window with the weight 1 / length: it gets dy times that back, not dy."""
+
+    def backward(self, dy, cache):
+        rows, columns, shape = cache
+        return super().backward(dy, ((rows > 0).astype(dy.dtype), (columns > 0).astype(dy.dtype), shape))
 
 
 def _overlapping(cls, rng):

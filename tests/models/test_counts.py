@@ -13,6 +13,7 @@ import pytest
 
 from minires import cli
 from minires.models import build
+from minires.models.resnet import resnext_block
 
 # name and options: parameters, multiply-adds (None: not published), depth
 COUNTS = {
@@ -144,13 +145,11 @@ def test_every_rounded_count_is_checked():
     assert ROUNDED.keys() <= COUNTS.keys() | LARGE.keys()
 
 
-@pytest.mark.parametrize(("pair", "params"), [((1, 64), 69_632), ((2, 40), 69_760), ((4, 24), 69_888), ((8, 14), 71_456),
-                                              ((32, 4), 70_144)], ids=str)
-def test_blocks_of_equal_complexity(pair, params):
+@pytest.mark.parametrize(("cardinality", "width", "params"), [
+    (1, 64, 69_632), (2, 40, 69_760), (4, 24, 69_888), (8, 14, 71_456), (32, 4, 70_144),
+])
+def test_blocks_of_equal_complexity(cardinality, width, params):
     """Table 2 of Xie et al. 2017: C (256 d + 9 d^2 + 256 d) weights in a block of the first stage."""
-    from minires.models.resnet import resnext_block
-
-    cardinality, width = pair
     block = resnext_block(256, 256, 1, cardinality=cardinality, width=width, rng=0)
     assert sum(p.data.size for _, p in block.params() if p.data.ndim == 4) == params
 
