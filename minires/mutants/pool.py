@@ -147,12 +147,13 @@ class GlobalDividedByImages(GlobalAvgPool2d):
         return super().backward(dy, cache) / cache[0]
 
 
-class RowsAndColumnsExchanged(AdaptiveAvgPool2d):
-    """dx = R^T dy S: each pixel gets dy times the weights that forward had; R and S have exchanged their windows."""
+class WindowsAlike(AdaptiveAvgPool2d):
+    """The windows may differ in length: divide by that of each, not by H W / (OH OW), which need not be whole."""
 
     def backward(self, dy, cache):
         rows, columns, shape = cache
-        return super().backward(dy, (columns[: self.size[0], : shape[2]], rows, shape))
+        alike = ((means > 0) * dy.dtype.type(means.shape[0] / means.shape[1]) for means in (rows, columns))
+        return super().backward(dy, (*alike, shape))
 
 
 class WeightsForgotten(AdaptiveAvgPool2d):
@@ -171,6 +172,14 @@ def _without_border(cls, rng):
     return cls(3, stride=2, padding=1, count_include_pad=False)
 
 
+def _beyond(cls, rng):
+    return cls(3, stride=2, ceil_mode=True)
+
+
+def _adaptive(cls, rng):
+    return cls((2, 4))
+
+
 def _settled(cls, rng):
     return cls()
 
@@ -185,7 +194,10 @@ ROWS = (
     (AvgPool2d, NotDivided, _overlapping),
     (AvgPool2d, DividedByStride, _overlapping),
     (AvgPool2d, BorderCounted, _without_border),
+    (AvgPool2d, BeyondCounted, _beyond),
     (AvgPool2d, AverageOverwritten, _overlapping),
+    (AdaptiveAvgPool2d, WindowsAlike, _adaptive),
+    (AdaptiveAvgPool2d, WeightsForgotten, _adaptive),
     (GlobalAvgPool2d, GlobalNotDivided, _settled),
     (GlobalAvgPool2d, GlobalDividedByImages, _settled),
 )
