@@ -153,7 +153,7 @@ def test_the_readme_shows_every_command():
 def test_every_option_is_explained(command):
     function = cli.COMMANDS[command]
     for name in inspect.signature(function).parameters:
-        assert name in ("config", "as_json") or f"\n        {name}: " in function.__doc__, name
+        assert name in ("config", "subject", "as_json") or f"\n        {name}: " in function.__doc__, name
     _, out, _ = call(command, "--help")
     for name in [field.name for field in dataclasses.fields(TrainConfig)] if command == "train" else []:
         assert f"--{name.replace('_', '-')}" in out

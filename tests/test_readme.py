@@ -1,8 +1,13 @@
 """What the README shows is what happens."""
 
+import contextlib
 import doctest
+import io
 import re
+import shlex
 from pathlib import Path
+
+from minires import cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -13,6 +18,20 @@ def test_code_gives_the_output_shown():
     result = doctest.testfile(str(ROOT / "README.md"), module_relative=False, optionflags=flags)
     assert result.attempted > 5
     assert result.failed == 0
+
+
+def test_the_conversation_with_the_stepper_is_real(monkeypatch):
+    (session,) = re.findall(r"```text\n\$ (minires step .*?)```", README, re.S)
+    command, *shown = session.splitlines()
+    typed = [line.removeprefix("(step) ") for line in shown if line.startswith("(step) ")]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(typed)))
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert cli.main(shlex.split(command)[1:]) == 0
+    printed = out.getvalue()
+    for line in shown:
+        # means of some 1e-13 are rounding, which differs between machines
+        parts = [part for part in re.split(r"\S*e-1\d\S*", line) if not part.startswith("(step)")]
+        assert all(part.strip() in printed for part in parts), line
 
 
 def test_links_lead_somewhere():

@@ -119,15 +119,15 @@ def audit(ledger):
 
 
 def _verdict(start, stop, breaks, u, g):
-    same_shape = u.shape == g.shape
+    same_shape, size = u.shape == g.shape, norm(g)
     return Verdict(
         start,
         stop,
-        holds=same_shape and same(u, g),
+        holds=same_shape and same(u, g) and not (breaks and size == 0),  # that 0 arrives as 0 proves nothing
         breaks=breaks,
         defect=difference(u, g) if same_shape else math.nan,
         zeroed=float((u == 0).sum()) / u.size,
-        ratio=ratio(norm(u), norm(g)),
+        ratio=ratio(norm(u), size),
     )
 
 

@@ -50,7 +50,7 @@ def derivative_error(visit, incoming):
 
 
 def backward_with_terms(fork, dy, cache):
-    """(what ``fork.backward`` returns, copies of the terms that it found on the way)."""
+    """(what ``fork.backward`` returns, copies of the terms that it found on the way, or would have found)."""
     terms_of, backward, terms = fork.terms, type(fork).backward, {}
 
     def noted(dy, cache):
@@ -60,7 +60,10 @@ def backward_with_terms(fork, dy, cache):
 
     fork.terms = noted
     try:
-        return backward(fork, dy, cache), terms
+        dx = backward(fork, dy, cache)
+        if not terms:
+            fork.terms(dy, cache)
+        return dx, terms
     finally:
         del fork.terms
 

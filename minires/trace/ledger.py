@@ -146,6 +146,13 @@ class Ledger:
 
         return as_json(self, **options)
 
+    def to_html(self, **options):
+        """A page to step through; options: see :func:`minires.trace.report.as_dict`, with pictures by default."""
+        from .report import as_dict
+        from .viewer import to_html
+
+        return to_html(as_dict(self, **{"pictures": True, **options}))
+
 
 def trace(model, x, labels=None, *, dy=None, train=True, loss=None):
     """Run one forward and one backward on a private copy of ``model`` and return the :class:`Ledger` of its gradients.
@@ -153,8 +160,9 @@ def trace(model, x, labels=None, *, dy=None, train=True, loss=None):
     x: the input of the model   labels: targets of ``loss`` (default softmax cross-entropy), or
     dy: the gradient of the output instead of a loss   train: which forward
 
-    The model stays as it is: its parameters, gradients, running statistics and random states. He et al. 2016,
-    "Identity Mappings in Deep Residual Networks", eq. 4 and 5.
+    The model stays as it is: its parameters, gradients, running statistics and random states. The ledger holds the
+    caches of the forward and, for each fork, its terms: some 36 MB an image of 32 x 32 for ResNet-110 in float32.
+    He et al. 2016, "Identity Mappings in Deep Residual Networks", eq. 4 and 5.
 
     >>> import numpy as np
     >>> from minires import models

@@ -17,7 +17,6 @@ from itertools import chain, combinations
 
 import numpy as np
 
-from ..backend import xp_of
 from ..errors import RangeError
 from .norms import difference, dot, frozen, norm, ratio
 
@@ -89,14 +88,14 @@ def path_lengths(ledger, start=0, stop=None, *, longest=None, progress=iter):
         if block.fork is None:
             by_length = [block.backward(g) for g in by_length]
             continue
-        zero = xp_of(block.x).zeros_like(block.x)
-        found = [zero] * min(len(by_length) + 1, longest + 1)
+        found, branch = [], None  # the term of G_k that came through this branch
         for k, g in enumerate(by_length):
             shortcut, residual = block.split(g) if k < longest else (block.shortcut(g), None)
-            found[k] = found[k] + shortcut
-            if residual is not None:
-                found[k + 1] = found[k + 1] + residual
-                products += 1
+            found.append(shortcut if branch is None else shortcut + branch)
+            branch = residual
+            products += residual is not None
+        if branch is not None:
+            found.append(branch)
         by_length = found
     g = ledger.g(start)
     remainder = g - sum(by_length)

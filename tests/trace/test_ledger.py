@@ -2,6 +2,8 @@
 
 import copy
 import json
+import timeit
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from minires import models
 from minires.errors import DTypeError, RangeError, ShapeError, StateError
 from minires.layers import Conv2d, Gate, Identity, Layer, Linear, Residual, Scale, Sequential, Sigmoid
 from minires.losses import MeanSquaredError, SoftmaxCrossEntropy
+from minires.mutants import MUTANTS
 from minires.trace import trace
 
 RNG = np.random.default_rng(0)
@@ -178,9 +181,11 @@ class AllDropped(Residual):
         return {name: 0 * term for name, term in super().terms(dy, cache).items()}
 
 
-class WithoutTerms(Residual):
+class BranchTwice(Residual):
+    """The terms are right, and backward does not ask for them."""
+
     def backward(self, dy, cache):
-        return super().terms(dy, cache)["branch"] + dy
+        return 2 * self.branch.backward(dy, cache[1]) + dy
 
 
 class GateDropped(Gate):
@@ -198,7 +203,7 @@ class GateIntoShortcut(Gate):
         return {**terms, "gate": terms["shortcut"], "shortcut": terms["gate"]}
 
 
-RESIDUALS = [AddedInPlace, AddedInPlaceByBackward, Halved, Averaged, ShortcutDropped, AllDropped, WithoutTerms]
+RESIDUALS = [AddedInPlace, AddedInPlaceByBackward, Halved, Averaged, ShortcutDropped, AllDropped, BranchTwice]
 
 
 def with_fork(kind, dtype=np.float64):
@@ -242,10 +247,39 @@ def test_terms_that_add_up_prove_nothing_alone():
     assert wrong.derivative_error > 0.1
 
 
-def test_what_is_missing_from_the_account_of_backward_shows():
-    _, wrong = trace(with_fork(WithoutTerms), X, dy=DY).forks
-    assert wrong.terms == {}
-    assert wrong.balance_error == 1.0
+def test_terms_that_backward_does_not_add_up_show():
+    _, wrong = trace(with_fork(BranchTwice), X, dy=DY).forks
+    assert list(wrong.terms) == ["shortcut", "branch"]
+    assert relative(wrong.terms["shortcut"] + 2 * wrong.terms["branch"], wrong.outgoing) < 1e-14
+    assert wrong.balance_error > 0.1
+    assert wrong.derivative_error > 0.1
+
+
+def test_a_backward_of_its_own_that_is_right_is_right():
+    class Fused(Residual):
+        def backward(self, dy, cache):
+            return self.branch.backward(dy, cache[1]) + dy
+
+    ledger = trace(with_fork(Fused), X, dy=DY)
+    assert list(ledger.forks[1].terms) == ["shortcut", "branch"]
+    assert ledger.closure_error < 1e-13
+
+
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.of in ("Residual", "Concat", "Gate")], ids=lambda m: m.name)
+def test_every_planted_fork_shows(mutant):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(mutant.shape)
+    for make, low, high in ((mutant.make, 1e-2, np.inf), (mutant.right, 0, 1e-13)):
+        layer = make(np.random.default_rng(0)).to(dtype=np.float64)
+        dy = rng.standard_normal(layer.forward(x)[0].shape)
+        assert low <= trace(layer, x, dy=dy).closure_error <= high
+
+
+def test_a_fork_that_writes_into_its_gradient_does_not_reach_that_of_the_caller():
+    dy = X[:, 1, 0, :3].copy()
+    ledger = trace(AddedInPlaceByBackward(Linear(3, 3, rng=0).to(dtype=np.float64)), X[:, 0, 0, :3], dy=dy)
+    assert np.array_equal(dy, X[:, 1, 0, :3])
+    assert ledger.closure_error > 0.1
 
 
 def test_a_wrong_fork_inside_a_branch_shows_there_and_outside():
@@ -257,17 +291,21 @@ def test_a_wrong_fork_inside_a_branch_shows_there_and_outside():
     assert wrong == {"block1.add", "block1.add.branch.inner"}
 
 
-def test_a_fork_that_refuses_complex_numbers_is_named():
+@pytest.mark.parametrize(("to_real", "what"), [
+    (lambda x: x.real, "returned float64"),
+    (lambda x: np.floor(x) - np.floor(x) + x, "raised TypeError"),
+])
+def test_a_fork_that_refuses_complex_numbers_is_named(to_real, what):
     class Real(Layer):
         def forward(self, x, train=False):
-            return x.real, None
+            return to_real(x), None
 
         def backward(self, dy, cache):
             return dy
 
     model = Sequential(Residual(Linear(3, 3, rng=0).to(dtype=np.float64)), last=Residual(Real(), Real()))
     ledger = trace(model, X[:, 0, 0, :3], dy=X[:, 1, 0, :3])
-    with pytest.raises(StateError, match=r"last \(Residual\): forward returned float64 for a complex input"):
+    with pytest.raises(StateError, match=rf"last \(Residual\): forward {what}.* for a complex input"):
         _ = ledger.closure_error
 
 
@@ -425,3 +463,35 @@ def test_a_fork_that_scales_to_nothing_is_no_division_by_zero():
     assert np.abs(record.outgoing).max() == 0
     assert record.closure_error < 1e-15
     assert np.isnan(record.identity_ratio)
+
+
+@pytest.mark.slow
+def test_tracing_takes_less_than_three_times_a_training_step():
+    model = models.build("resnet110", rng=0)
+    x, labels = RNG.standard_normal((8, 3, 32, 32)).astype(np.float32), np.arange(8)
+
+    def step():
+        y, cache = model.forward(x, True)
+        _, loss_cache = SoftmaxCrossEntropy().forward(y, labels)
+        model.backward(SoftmaxCrossEntropy().backward(loss_cache), cache)
+
+    def fastest(run):
+        return min(timeit.repeat(run, number=1, repeat=5))
+
+    assert fastest(lambda: trace(model, x, labels)) < 3 * fastest(step)
+    ledger = trace(model, x, labels)
+    assert len(ledger.blocks) == 54
+    assert ledger.closure_error < 1e-6
+
+
+def test_the_memory_of_a_ledger_is_as_stated():
+    model, x = models.build("resnet110", rng=0), RNG.standard_normal((2, 3, 32, 32)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        ledger = trace(model, x, np.arange(2))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(ledger.blocks) == 54
+    weights = 8 * sum(p.data.size for _, p in model.params())  # the copy of the model: float32 values and gradients
+    assert 30e6 < (held - weights) / 2 < 40e6

@@ -1,0 +1,95 @@
+// The component, for the page and for a notebook: render({ model, el }), as anywidget calls it. Everything shown is
+// read from model.get("document"), the dict of minires.trace.report.as_dict.
+
+const stepsOf = (blocks) => [
+  ...blocks.map((_, block) => ({ phase: "forward", block })),
+  { phase: "loss", block: blocks.length },
+  ...blocks.map((_, block) => ({ phase: "backward", block })).reverse(),
+];
+
+/** Show the trace inside ``el`` and return a function that removes it; the number of the step is kept in the model. */
+function render({ model, el }) {
+  const doc = model.get("document");
+  const steps = stepsOf(doc.blocks);
+  const root = document.createElement("main");
+  root.className = "minires";
+  el.append(root);
+  const find = (selector) => root.querySelector(selector);
+  const fill = (selector, markup) => (find(selector).innerHTML = asText(markup));
+  if (steps.length === 1) {
+    root.innerHTML = asText([head(doc), plain(doc)]);
+    find(".theme").addEventListener("click", () => recolor(root));
+    return () => root.remove();
+  }
+  let at = 0;
+
+  function draw() {
+    const now = steps[at];
+    root.dataset.step = at;
+    find(".steps").value = at;
+    find(".steps").setAttribute("aria-valuetext", now.phase === "loss" ? "loss" : `${now.phase}, block ${now.block}`);
+    root.querySelectorAll("[data-phase]").forEach((b) => (b.ariaPressed = b.dataset.phase === now.phase));
+    const focused = root.contains(document.activeElement) && document.activeElement.matches(".cell");
+    fill(".chain", chain(doc, now));
+    if (focused) find(".cell[tabindex='0']").focus();
+    fill(".title", title(doc, now));
+    fill(".say", say(doc, now));
+    fill(".shown", stepPanel(doc, now));
+    const maps = doc.blocks[now.block]?.pictures?.[now.phase].maps;
+    root.querySelectorAll("canvas").forEach((canvas) => paint(canvas, maps[canvas.dataset.map]));
+    fill(".along", gradientChart(doc, now));
+    fill(".along-note", gradientReadout(doc, now));
+  }
+  function go(step) {
+    at = Math.max(0, Math.min(steps.length - 1, step));
+    draw();
+    model.set("step", at);
+    model.save_changes?.();
+  }
+  const goTo = (phase, block) =>
+    go(steps.findIndex((step) => step.phase === phase && (block === undefined || step.block === Number(block))));
+  const wayNow = () => (steps[at].phase === "forward" ? "forward" : "backward");
+  function showLength(k) {
+    find(".lengths").value = k;
+    fill(".by-length", pathChart(doc, k));
+    fill(".length-note", pathReadout(doc, k));
+  }
+  function clicked({ target }) {
+    if (target.closest(".theme")) return recolor(root);
+    const { dataset = {} } = target.closest("[data-go], [data-phase], [data-length], [data-block]") ?? {};
+    if (dataset.go) go(at + Number(dataset.go));
+    else if (dataset.phase) goTo(dataset.phase);
+    else if (dataset.length) showLength(Number(dataset.length));
+    else if (dataset.block) goTo(dataset.way ?? wayNow(), dataset.block);
+  }
+  function pressed(event) {
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: steps.length - 1 }[event.key];
+    const other = event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, .scroll");
+    if (to === undefined || other) return;
+    event.preventDefault();
+    event.stopPropagation(); // a notebook would move to another cell
+    go(to);
+  }
+  const moved = () => model.get("step") !== at && go(model.get("step"));
+
+  root.innerHTML = asText(frame(doc, steps.length - 1));
+  root.addEventListener("click", clicked);
+  root.addEventListener("input", ({ target }) => (target.matches(".lengths") ? showLength : go)(Number(target.value)));
+  el.addEventListener("keydown", pressed);
+  model.on?.("change:step", moved);
+  showLength(0);
+  go(model.get("step") ?? 0);
+  return () => {
+    el.removeEventListener("keydown", pressed);
+    model.off?.("change:step", moved);
+    root.remove();
+  };
+}
+
+function recolor(root) {
+  const { theme } = root.dataset;
+  const dark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+}
+
+export default { render };

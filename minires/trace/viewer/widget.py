@@ -1,0 +1,35 @@
+"""The page as a widget of a notebook (Jupyter, marimo, ...), with the same script; needs the extra ``notebook``."""
+
+from functools import cache
+
+from ...errors import StateError
+from .page import module, require_trace, stylesheet
+
+
+def to_widget(document):
+    """A widget that shows what :func:`minires.trace.report.as_dict` gives; its ``step`` can be read and set.
+
+    Raises RangeError for another document and StateError where anywidget is not installed.
+    """
+    require_trace(document)
+    return _widget_class()(document=document)
+
+
+@cache
+def _widget_class():
+    try:
+        import anywidget
+        import traitlets
+    except ImportError as error:
+        raise StateError(
+            f"{error.name} is not installed, expected for a widget: pip install 'minires[notebook]', "
+            "or write the page with to_html"
+        ) from error
+
+    class TraceWidget(anywidget.AnyWidget):
+        _esm = module()
+        _css = stylesheet()
+        document = traitlets.Dict().tag(sync=True)
+        step = traitlets.Int(0).tag(sync=True)
+
+    return TraceWidget

@@ -1,0 +1,109 @@
+// A block in the symbols of the papers, and what is said about it: g_l is the gradient before block l, g_{l+1} behind.
+
+const SYMBOLS = { branch: "r", gate: "c" };
+const listed = (breaks) => [...new Set(breaks.map((b) => b.kind))].join(", ");
+const shortcutFirst = (s, t) => (t === "shortcut") - (s === "shortcut");
+
+function anatomy(doc, l) {
+  const block = doc.blocks[l];
+  const breaks = (where) => block.breaks.filter((b) => b.where === where);
+  const a = {
+    block,
+    key: `blocks.${l}`,
+    pre: breaks("before the fork, shared by shortcut and branch"),
+    side: breaks("on the shortcut"),
+    post: breaks("after the addition"),
+    gated: block.kind === "Gate",
+    added: block.kind === "Residual",
+    here: `g${sub(l)}`,
+    behind: `g${sub(l + 1)}${breaks("between the blocks").length ? "′" : ""}`,
+  };
+  a.linked = a.behind.endsWith("′");
+  a.atFork = a.post.length ? `ĝ${sub(l + 1)}` : a.behind;
+  a.one = a.added && !a.pre.length && !a.side.length;
+  const carried = a.gated && !a.pre.length;
+  const shortcut = a.one ? `1·${a.atFork}` : carried ? `(1−t)·${a.atFork}` : `A${sub(l)}ᵀ${a.behind}`;
+  a.terms = Object.keys(block.terms)
+    .sort(shortcutFirst)
+    .map((name) => ({
+      name,
+      key: `${a.key}.terms.${name}`,
+      symbol: name === "shortcut" ? shortcut : `${SYMBOLS[name] ?? name}${sub(l)}`,
+    }));
+  return a;
+}
+
+const SHORTCUT = html`<b class="shortcut">the shortcut</b>`;
+const BRANCH = html`<b class="branch">the branch</b>`;
+const GATE = html`<b class="gate">the gate</b>`;
+
+function title(doc, now) {
+  if (now.phase === "loss") return html`loss <span>and back</span>`;
+  return html`${now.phase} <span>through block ${now.block} (<code>${doc.blocks[now.block].path}</code>)</span>`;
+}
+
+function say(doc, now) {
+  if (now.phase === "loss") return sayLoss(doc, doc.blocks.length);
+  const a = anatomy(doc, now.block);
+  if (now.phase === "forward") return sayForward(a);
+  return html`${howItArrives(a)} ${howItSplits(a)} ${whatIsLarger(doc, a)}`;
+}
+
+function sayForward(a) {
+  if (a.gated)
+    return html`From x, ${GATE} computes t, between 0 and 1: ${SHORTCUT} lets (1 − t)·x through. To that ${BRANCH} adds
+      its F(x), of which the gate may take a part as well.`;
+  if (a.block.kind === "Concat")
+    return html`The ways are laid side by side, not added: y holds the channels of each of them.`;
+  if (!a.added) return html`x takes several ways, which join again.`;
+  const over = a.side.length
+    ? html`over ${SHORTCUT}, which changes it here (${listed(a.side)}),`
+    : html`unchanged over ${SHORTCUT},`;
+  return html`${a.pre.length ? `First x passes ${listed(a.pre)}. Then it` : "x"} takes two ways: ${over} and through
+    ${BRANCH}, which computes F(x). The two are added${a.post.length ? `, then comes ${listed(a.post)}` : ""}.`;
+}
+
+function howItArrives(a) {
+  const link = a.linked && `Layers without a fork lie behind this block; ${a.behind} has come through them.`;
+  const mask =
+    a.post.length > 0 &&
+    `First the gradient passes the ${listed(a.post)} behind the addition, which leaves ${a.atFork}.`;
+  return html`${link} ${mask}`;
+}
+
+function howItSplits(a) {
+  if (a.gated)
+    return html`Of the gradient, ${SHORTCUT} lets the part 1 − t through, ${BRANCH} adds r, and ${GATE} a term c of its
+      own, because t depends on x as well.`;
+  if (a.block.kind === "Concat")
+    return html`The gradient is cut into its channels again: each way gets those it made and brings them back to x, and
+      what comes back is added.`;
+  if (!a.added) return html`Each way brings its part back to x, and the parts are added.`;
+  if (!a.one)
+    return html`The + hands the gradient to both ways. Here ${SHORTCUT} is no plain 1: it leads through
+      ${listed([...a.side, ...a.pre])}, and leaves ${a.terms[0].symbol} of the gradient; ${BRANCH} adds r.`;
+  return html`The + hands ${a.atFork} to both ways: ${SHORTCUT} passes it on unchanged, that is the 1, and ${BRANCH}
+    adds r, what dF/dx makes of it. Whatever r is, the 1 stays.`;
+}
+
+function whatIsLarger(doc, a) {
+  const { cosine } = a.block;
+  const share = a.block.terms.shortcut?.share ?? null;
+  if (share === null || cosine === null) return "";
+  const part = share > 0.75 ? "Most" : share > 0.25 ? "A good part" : share > 0 ? "Little" : "Nothing";
+  const angle =
+    cosine > 0.3
+      ? "the terms point the same way and strengthen each other"
+      : cosine < -0.3
+        ? "the terms point against each other and cancel in part"
+        : "the terms are nearly at right angles";
+  return html`${part} of ${a.here} came over the shortcut (share ${num(doc, `${a.key}.terms.shortcut.share`)}); ${angle}
+    (cosine ${num(doc, `${a.key}.cosine`)}).`;
+}
+
+function sayLoss(doc, n) {
+  const start = html`g${sub(n)}, the gradient behind the last block, has the norm ${num(doc, "output_gradient_norm")}.`;
+  return doc.loss === null
+    ? html`The way back starts from a given gradient of the output. ${start}`
+    : html`The loss of this batch is ${num(doc, "loss")}. Its gradient is where the way back starts: ${start}`;
+}

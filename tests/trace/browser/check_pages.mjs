@@ -1,0 +1,170 @@
+// Opens pages of minires.trace.viewer in Chromium and checks what a reader would see.
+// usage: node check_pages.mjs CHROMIUM page.html ...    (playwright-core beside this file or on NODE_PATH)
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+
+const { chromium } = createRequire(import.meta.url)("playwright-core");
+const [executablePath, ...files] = process.argv.slice(2);
+const ARGS = [
+  ..."--headless --no-sandbox --disable-gpu --disable-quic --no-first-run".split(" "),
+  ..."--disable-background-networking --disable-component-update --disable-sync".split(" "),
+];
+
+// What the page shows, read inside of it: the elements with a key as [key, text, the number of the document], of the
+// present block what is shown and what must be, and the canvases that differ from their pictures.
+const readPage = () => {
+  const doc = JSON.parse(document.getElementById("trace").textContent);
+  const find = (key) => key.split(".").reduce((found, name) => found?.[name], doc);
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const numbers = all("[data-key]").map((e) => [e.dataset.key, e.textContent, find(e.dataset.key)]);
+  const [, phase, number] = document.querySelector(".title")?.textContent.match(/^(\w+).*?block (\d+)/) ?? [];
+  const block = doc.blocks[number];
+  const differs = (canvas) => {
+    const { shape, data } = block.pictures[phase].maps[canvas.dataset.map];
+    const pixels = canvas.getContext("2d").getImageData(0, 0, shape[1], shape[0]).data;
+    return [...atob(data)].some((c, i) => {
+      const value = (c.charCodeAt(0) << 24) >> 24;
+      const [red, , blue, alpha] = pixels.slice(4 * i, 4 * i + 4);
+      return Math.abs(alpha - (255 * Math.abs(value)) / 127) > 1 || (Math.abs(value) > 9 && red > blue !== value > 0);
+    });
+  };
+  const terms = Object.keys(block?.terms ?? {});
+  const wanted =
+    phase === "backward"
+      ? ["incoming_norm", "outgoing_norm", ...terms.flatMap((t) => [`terms.${t}.norm`, `terms.${t}.share`])]
+      : [];
+  const shown = all(".shown [data-key]").map((e) => e.dataset.key);
+  const drawn = all("canvas").map((e) => e.dataset.map);
+  const maps =
+    { forward: ["x", "y"], backward: ["incoming", ...terms, "outgoing"] }[block?.pictures ? phase : undefined] ?? [];
+  return {
+    phase,
+    block: number && Number(number),
+    numbers,
+    wrong: all("canvas")
+      .filter(differs)
+      .map((canvas) => canvas.dataset.map),
+    rows: all(".bars tbody tr").map((row) => [
+      row.querySelector("small").textContent,
+      row.querySelector("[data-key]").dataset.key,
+    ]),
+    missing: wanted.map((name) => `blocks.${number}.${name}`).filter((key) => !shown.includes(key)),
+    undrawn: maps.filter((name) => !drawn.includes(name)),
+    fits: document.documentElement.scrollWidth <= innerWidth,
+  };
+};
+
+function checkNumbers(numbers, where) {
+  for (const [key, text, value] of numbers) {
+    assert.notEqual(value, undefined, `${where}: the document has no ${key}`);
+    if (value === null) assert.equal(text, "–", `${where}: ${key}`);
+    else {
+      const shown = Number(text.replaceAll("−", "-"));
+      assert.ok(
+        Math.abs(shown - value) <= 0.0051 * Math.abs(value),
+        `${where}: ${key} shows ${text}, the document has ${value}`,
+      );
+    }
+  }
+}
+
+async function checkStep(page, where, expected = {}) {
+  const seen = await page.evaluate(readPage);
+  checkNumbers(seen.numbers, where);
+  const { phase, block, rows, wrong, missing, undrawn, fits } = seen;
+  assert.deepEqual({ phase, block }, { phase: undefined, block: undefined, ...expected }, `${where}: the wrong step`);
+  assert.deepEqual({ wrong, missing, undrawn }, { wrong: [], missing: [], undrawn: [] }, `${where}: not the document`);
+  for (const [words, key] of rows) {
+    const name =
+      { arrives: "incoming_norm", leaves: "outgoing_norm" }[words] ??
+      (words.startsWith("behind") ? "at_fork_norm" : `terms.${words}.norm`);
+    assert.equal(key, `blocks.${block}.${name}`, `${where}: the row of ${words}`);
+  }
+  assert.ok(fits, `${where}: wider than the window`);
+}
+
+async function checkMoves(page, n) {
+  const step = () => page.locator("main").getAttribute("data-step").then(Number);
+  const press = async (key, expected) => {
+    await page.keyboard.press(key);
+    assert.equal(await step(), expected, `${key} goes to the wrong step`);
+  };
+  await press("End", 2 * n);
+  await press("ArrowRight", 2 * n);
+  await press("ArrowLeft", 2 * n - 1);
+  await press("Home", 0);
+  await press("ArrowLeft", 0);
+  await page.getByRole("button", { name: "Next step" }).click();
+  assert.equal(await step(), 1);
+  await page.getByRole("button", { name: "Previous step" }).click();
+  assert.equal(await step(), 0);
+  await page.getByRole("slider", { name: "Step", exact: true }).fill(String(n));
+  assert.equal(await step(), n);
+  assert.match(await page.locator(".title").textContent(), /^loss/);
+  await page.locator(`.cell[data-block="${n - 1}"]`).click();
+  assert.equal(await step(), n + 1, "after the loss, a block is shown backward");
+  await press("ArrowRight", Math.min(n + 2, 2 * n));
+  assert.ok(await page.evaluate(() => document.activeElement.matches(".cell.on")), "the focus follows the step");
+  await page.getByRole("button", { name: "forward", exact: true }).click();
+  assert.equal(await step(), 0);
+  await page.locator(`.cell[data-block="${n - 1}"]`).click();
+  assert.equal(await step(), n - 1, "forward, a block is shown forward");
+  const lengths = page.getByRole("slider", { name: "Path length" });
+  for (const k of [0, n]) {
+    await lengths.fill(String(k));
+    assert.equal(
+      await page.locator(`.length-note [data-key="paths.norms.${k}"]`).count(),
+      1,
+      "the path length is shown",
+    );
+  }
+  const background = () => page.locator("main").evaluate((e) => getComputedStyle(e).backgroundColor);
+  const before = await background();
+  await page.getByRole("button", { name: "Switch between light and dark" }).click();
+  assert.notEqual(await background(), before, "the switch changes the colours");
+}
+
+async function checkPage(page, file, where, moves) {
+  const bad = [];
+  page.removeAllListeners();
+  page.on("console", (message) => bad.push(message.text()));
+  page.on("pageerror", (error) => bad.push(String(error)));
+  page.on(
+    "request",
+    (request) => request.url() !== pathToFileURL(file).href && bad.push(`request of ${request.url()}`),
+  );
+  page.on("dialog", (dialog) => bad.push(`dialog ${dialog.message()}`));
+  await page.goto(pathToFileURL(file).href);
+  assert.equal(await page.locator("main.minires").count(), 1, `${where}: nothing was rendered: ${bad}`);
+  const n = await page.evaluate(() => JSON.parse(document.getElementById("trace").textContent).blocks.length);
+  if (n === 0) {
+    assert.match(await page.locator("h2").textContent(), /no shortcut/);
+    await checkStep(page, where);
+  } else {
+    await page.locator("summary").click();
+    for (let step = 0; step <= 2 * n; step += 1) {
+      const expected =
+        step === n ? {} : step < n ? { phase: "forward", block: step } : { phase: "backward", block: 2 * n - step };
+      await checkStep(page, `${where}, step ${step}`, expected);
+      await page.keyboard.press("ArrowRight");
+    }
+    if (moves) await checkMoves(page, n);
+  }
+  assert.deepEqual(bad, [], `${where}: console, errors or requests`);
+}
+
+const browser = await chromium.launch({ executablePath, args: ARGS });
+try {
+  for (const [width, colorScheme] of [
+    [1280, "light"],
+    [390, "dark"],
+  ]) {
+    const page = await browser.newPage({ viewport: { width, height: 844 }, colorScheme });
+    for (const file of files)
+      await checkPage(page, file, `${file}, ${width} pixels, ${colorScheme}`, file === files[0]);
+  }
+} finally {
+  await browser.close();
+}
+console.log(`${files.length} pages`);
