@@ -166,7 +166,7 @@ USAGE = {
     "train --mdoel resnet20": "Unrecognized options: --mdoel",
     "trian": "trian",
     "": "{train, eval, check, models, data, trace, step}",
-    "train --model resnet19 --run-dir r": "resnet19: the depth is 19, |the nearest are 20 and 14",
+    "train --model resnet19 --run-dir r": "resnet19: the depth is 19, expected 6n + 2",
     "train --model resnet8 --shortcut D --run-dir r": "shortcut is 'D', expected one of A, A-both, B, C",
     "train --model plain8 --shortcut A --run-dir r": "plain8 has no option 'shortcut'",
     "train --data cifar11 --run-dir r": "name is 'cifar11', expected one of cifar10, ",
