@@ -10,10 +10,40 @@ import re
 import numpy as np
 
 from ..errors import DTypeError, RangeError
-from . import cifar_resnet, preact, resnet, resnext_cifar, se, wrn
+from . import (
+    cifar_resnet,
+    densenet,
+    googlenet,
+    highway,
+    ho_resnet,
+    nin,
+    preact,
+    res2net,
+    resnet,
+    resnext_cifar,
+    rexnet,
+    se,
+    vgg,
+    wrn,
+)
 
 # The first family with a fitting name wins: ImageNet's resnet50 comes before the resnet{6n+2} for small images
-_FILES = (resnet, preact, resnext_cifar, se, wrn, cifar_resnet)
+_FILES = (
+    resnet,
+    preact,
+    resnext_cifar,
+    se,
+    wrn,
+    cifar_resnet,
+    res2net,
+    rexnet,
+    densenet,
+    googlenet,
+    vgg,
+    nin,
+    highway,
+    ho_resnet,
+)
 FAMILIES = tuple(family for file in _FILES for family in file.FAMILIES)
 EXAMPLES = tuple(example for family in FAMILIES for example in family.examples)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import RangeError
-from ..layers import Conv2d, Fork, Linear, SqueezeExcite
+from ..layers import Conv2d, Fork, Linear, RungeKutta, SqueezeExcite
 from ..layers.base import observe
 
 
@@ -60,4 +60,5 @@ def depth(layer):
     if isinstance(layer, SqueezeExcite):
         return 0
     depths = [depth(child) for _, child in layer.children()]
-    return max(depths, default=0) if isinstance(layer, Fork) else sum(depths)
+    parallel = isinstance(layer, Fork) and not isinstance(layer, RungeKutta)  # whose k_i is in the input of k_{i+1}
+    return max(depths, default=0) if parallel else sum(depths)

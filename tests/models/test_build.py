@@ -45,7 +45,7 @@ def test_every_depth_6n_plus_2_and_for_bottlenecks_9n_plus_2_and_no_other(family
     ("resnet020", "try resnet20"),
     ("resnet", "try resnet"),
     ("plane56", "try plain56"),
-    ("vgg16", "try resnet20"),
+    ("alexnet", "try "),
     ("", "try resnet20"),
     ("resnet２０", "try resnet"),
     (" resnet20", "try resnet20"),
