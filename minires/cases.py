@@ -16,10 +16,17 @@ def _gate(c, rng):
     return L.Sequential(L.Conv2d(c, c, 1, bias=True, rng=rng), L.Sigmoid())
 
 
+def _squeeze(c, rng):
+    convs = L.Conv2d(c, 2, 1, bias=True, rng=rng), L.SiLU(), L.Conv2d(2, c, 1, bias=True, rng=rng)
+    return L.Sequential(L.GlobalAvgPool2d(), *convs, L.Sigmoid())
+
+
 # name: (make(rng), shape of x)
 CASES = {
+    "AdaptiveAvgPool2d": (lambda rng: L.AdaptiveAvgPool2d((2, 4)), IMAGES),
     "AvgPool2d": (lambda rng: L.AvgPool2d(3, stride=2, padding=1), IMAGES),
     "AvgPool2d without border": (lambda rng: L.AvgPool2d((2, 3), padding=1, count_include_pad=False), IMAGES),
+    "AvgPool2d beyond": (lambda rng: L.AvgPool2d(3, stride=2, ceil_mode=True), IMAGES),
     "BatchNorm1d": (lambda rng: L.BatchNorm1d(4), (6, 4)),
     "BatchNorm2d": (lambda rng: L.BatchNorm2d(4), IMAGES),
     "Concat": (lambda rng: L.Concat(shortcut=L.Identity(), branch=_conv_bn(4, rng)), IMAGES),
@@ -40,15 +47,20 @@ CASES = {
     "LeakyReLU": (lambda rng: L.LeakyReLU(0.1), (4, 9)),
     "Linear": (lambda rng: L.Linear(5, 3, rng=rng), (4, 5)),
     "MaxPool2d": (lambda rng: L.MaxPool2d(3, stride=2, padding=1), IMAGES),
+    "MaxPool2d beyond": (lambda rng: L.MaxPool2d(3, stride=2, ceil_mode=True), IMAGES),
     "PadChannels": (lambda rng: L.PadChannels(1, 2), IMAGES),
     "ReLU": (lambda rng: L.ReLU(), (4, 9)),
     "ReLU6": (lambda rng: L.ReLU6(), (8, 24)),
+    "Res2": (lambda rng: L.Res2(_conv_bn(1, rng), _conv_bn(1, rng), _conv_bn(1, rng)), IMAGES),
     "Residual": (lambda rng: L.Residual(_conv_bn(4, rng)), IMAGES),
     "Residual projection": (lambda rng: L.Residual(_conv_bn(4, rng), L.Conv2d(4, 4, 1, rng=rng)), IMAGES),
+    "RungeKutta": (lambda rng: L.RungeKutta("rk4", *(_conv_bn(4, rng) for _ in range(4))), IMAGES),
     "Scale": (lambda rng: L.Scale(0.5), (4, 9)),
     "Sequential": (lambda rng: L.Sequential(_conv_bn(4, rng), L.MaxPool2d(2), L.Flatten()), IMAGES),
     "SiLU": (lambda rng: L.SiLU(), (4, 9)),
     "Sigmoid": (lambda rng: L.Sigmoid(), (4, 9)),
+    "SliceChannels": (lambda rng: L.SliceChannels(1, 3), IMAGES),
+    "SqueezeExcite": (lambda rng: L.SqueezeExcite(_squeeze(4, rng)), IMAGES),
     "Subsample": (lambda rng: L.Subsample(2), IMAGES),
     "Tanh": (lambda rng: L.Tanh(), (4, 9)),
     "MeanSquaredError": (lambda rng: Objective(MeanSquaredError(), rng.standard_normal((4, 5))), (4, 5)),

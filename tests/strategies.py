@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from oracles import randomise
 
 from minires import layers as L
+from minires.layers.runge_kutta import METHODS
 from minires.losses import MeanSquaredError, Objective, SoftmaxCrossEntropy
 
 seeds = st.integers(0, 2**32 - 1)
@@ -62,11 +63,18 @@ def _pool(draw, kind, **settings):
 
 
 def max_pool2d():
-    return _pool(L.MaxPool2d)
+    return _pool(L.MaxPool2d, ceil_mode=st.booleans())
 
 
 def avg_pool2d():
-    return _pool(L.AvgPool2d, count_include_pad=st.booleans())
+    return _pool(L.AvgPool2d, ceil_mode=st.booleans(), count_include_pad=st.booleans())
+
+
+@st.composite
+def slice_channels(draw):
+    start, width = draw(st.integers(0, 2)), draw(few)
+    layer = L.SliceChannels(start, start + width)
+    return _finish(draw, layer, (draw(few), layer.stop + draw(st.integers(0, 2)), draw(few), draw(few)))
 
 
 epsilons = st.sampled_from([1e-5, 1e-3, 0.1])
@@ -115,6 +123,16 @@ def containers(draw, kind):
         layer = L.Residual(branch, draw(st.sampled_from([None, L.Scale(0.5), L.Conv2d(c, c, 1, rng=0)])))
     elif kind is L.Concat:
         layer = L.Concat(shortcut=L.Identity(), narrow=L.Conv2d(c, 1, 1, rng=0), branch=branch)
+    elif kind is L.Res2:
+        s = draw(st.integers(2, 4))
+        functions = [_branch(draw, c, draw(st.sampled_from([L.ReLU(), L.Tanh()]))) for _ in range(s - 1)]
+        return _finish(draw, L.Res2(*functions), (2, s * c, draw(st.integers(2, 3)), 2))
+    elif kind is L.RungeKutta:
+        method = draw(st.sampled_from(list(METHODS)))
+        layer = L.RungeKutta(method, *(_branch(draw, c, L.Tanh()) for _ in METHODS[method][1]))
+    elif kind is L.SqueezeExcite:
+        squeeze = L.Sequential(L.GlobalAvgPool2d(), L.Conv2d(c, c, 1, bias=draw(st.booleans()), rng=0), L.Sigmoid())
+        layer = L.SqueezeExcite(squeeze)
     else:
         gate = L.Sequential(L.Conv2d(c, c, 1, bias=True, rng=0), L.Sigmoid())
         layer = L.Gate(branch, gate, exclusive=draw(st.booleans()))
@@ -147,21 +165,24 @@ ENTRYWISE = {
     "Dropout": lambda draw: L.Dropout(draw(st.sampled_from([0.0, 0.2, 0.9])), rng=draw(seeds)),
 }
 IMAGES = {
+    "AdaptiveAvgPool2d": lambda draw: L.AdaptiveAvgPool2d((draw(st.integers(1, 6)), draw(st.integers(1, 6)))),
     "GlobalAvgPool2d": lambda draw: L.GlobalAvgPool2d(),
     "Subsample": lambda draw: L.Subsample(draw(few)),
     "PadChannels": lambda draw: L.PadChannels(draw(st.integers(0, 2)), draw(st.integers(0, 2))),
 }
+CONTAINERS = L.Sequential, L.Residual, L.Concat, L.Gate, L.SqueezeExcite, L.Res2, L.RungeKutta
 LAYERS = {
     "Linear": linear(),
     "Conv2d": conv2d(),
     "Conv2d depthwise": conv2d(depthwise=True),
     "MaxPool2d": max_pool2d(),
     "AvgPool2d": avg_pool2d(),
+    "SliceChannels": slice_channels(),
     "BatchNorm1d": batch_norm(L.BatchNorm1d),
     "BatchNorm2d": batch_norm(L.BatchNorm2d),
     "GroupNorm": group_norm(),
     **{name: entrywise(make) for name, make in ENTRYWISE.items()},
     **{name: images(make) for name, make in IMAGES.items()},
-    **{kind.__name__: containers(kind) for kind in (L.Sequential, L.Residual, L.Concat, L.Gate)},
+    **{kind.__name__: containers(kind) for kind in CONTAINERS},
     **{kind.__name__: objectives(kind) for kind in (MeanSquaredError, SoftmaxCrossEntropy)},
 }

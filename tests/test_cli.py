@@ -166,7 +166,7 @@ USAGE = {
     "train --mdoel resnet20": "Unrecognized options: --mdoel",
     "trian": "trian",
     "": "{train, eval, check, models, data, trace, step}",
-    "train --model resnet19 --run-dir r": "the nearest are resnet20 and resnet14",
+    "train --model resnet19 --run-dir r": "resnet19: the depth is 19, expected 6n + 2",
     "train --model resnet8 --shortcut D --run-dir r": "shortcut is 'D', expected one of A, A-both, B, C",
     "train --model plain8 --shortcut A --run-dir r": "plain8 has no option 'shortcut'",
     "train --data cifar11 --run-dir r": "name is 'cifar11', expected one of cifar10, ",
@@ -179,7 +179,11 @@ USAGE = {
     "eval x --batch-size many": "--batch-size",
     "check --seeds 0": "seeds is 0, expected an integer of at least 1",
     "check --seeds -3": "seeds is -3, expected an integer of at least 1",
-    "models resnet50": "ImageNet",
+    "models preact_resnet50": "no model is called 'preact_resnet50'",
+    "models resnet50 --option stride_on=7x7": "resnet50: stride_on is '7x7', expected one of 1x1, 3x3",
+    "models resnet50 --option stride_on": "option is 'stride_on', expected KEY=VALUE",
+    "models resnet18 --option stride_on=1x1": "basic blocks have no 1x1 convolution",
+    "models wrn_10_1 --option dropout=1": "dropout is 1, expected 0 <= dropout < 1",
     "models resnet20 --image 0": "image is (3, 0, 0), expected (C, H, W), three integers of at least 1",
     "models resnet20 --num-classes 0": "num_classes is 0",
     "models resnet20 --in-channels -1": "in_channels is -1",
@@ -427,9 +431,10 @@ def test_check_fails_where_a_right_layer_is_refused(monkeypatch):
 def test_models():
     code, out, err = call("models")
     assert (code, err) == (0, "")
-    one_line = " ".join(out.split()).replace("- ", "-")  # the list is wrapped, also at hyphens
-    for family, (_, about) in FAMILIES.items():
-        assert f"{family}{{6n+2}} " in out and about in one_line
+    one_line = " ".join(out.split())
+    for family in FAMILIES:
+        assert family.pattern in out.splitlines() and family.about in one_line
+        assert all(example in one_line for example in family.examples)
     assert max(map(len, out.splitlines())) <= 100
     assert_parses(out.splitlines()[-1].removeprefix("for example: "))
     assert call_json("models").keys() == {"families"}
@@ -437,7 +442,11 @@ def test_models():
 
 def test_one_model():
     found = call_json("models", "resnet20")
-    assert found == {"name": "resnet20", "params": 269_722, "macs": 40_551_040, "depth": 20}
+    expected = {"name": "resnet20", "params": 269_722, "macs": 40_551_040, "depth": 20, "image": [3, 32, 32]}
+    assert expected.items() <= found.items()
+    counts = {"shape": [16, 32, 32], "params": 432, "macs": 442_368, "field": [3, 3]}
+    assert found["layers"][0] == {"path": "stem.conv", "kind": "Conv2d 3x3"} | counts
+    assert found["layers"][-1]["field"] == [None, None]
     options = "--image 28 --in-channels 1 --num-classes 100 --shortcut B".split()
     assert call_json("models", "resnet20", *options)["params"] == 272_474 - 2 * 144 + 90 * 65
     code, out, _ = call("models", "resnet20", *options)
@@ -515,7 +524,7 @@ def test_the_module_is_the_command():
 def test_a_wrong_command_in_a_process():
     process = start("models", "resnet19")
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (2, "") and err.startswith("minires: no model is called 'resnet19'")
+    assert (process.returncode, out) == (2, "") and err.startswith("minires: resnet19: the depth is 19")
 
 
 def test_a_reader_that_has_seen_enough():

@@ -1,52 +1,75 @@
 """minires models, minires data."""
 
+import ast
 import textwrap
+from typing import Annotated
+
+import tyro
 
 from .. import data as data_sets
 from .. import models as networks
 from ..data.catalogue import ABOUT, is_there
 from ..errors import RangeError
-from .common import Json, Name, Switch, Text, given_options, print_json
+from .common import Json, Name, Number, Switch, Text, given_options, print_json
+
+INDENT = " " * 4
+Options = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")]
 
 
 def models(
     name: Name = None,
     *,
-    image: int = 32,
+    image: Number = None,
     in_channels: int = 3,
-    num_classes: int = 10,
+    num_classes: Number = None,
     block: Text = None,
     shortcut: Text = None,
+    option: Options = (),
     as_json: Json = False,
 ):
-    """List the families of networks, or count the parameters and multiply-adds of one network.
+    """List the families of networks, or the layers, parameters and multiply-adds of one network.
 
-    For example: minires models resnet56
+    For example: minires models resnet50 --option stride_on=1x1
 
     Args:
         name: Name of a network; all families if not given.
-        image: Rows and columns of its input.
+        image: Rows and columns of its input; by default those of the images that it was made for.
         in_channels: Channels of its input.
-        num_classes: Width of its output.
+        num_classes: Width of its output; by default that of the published networks.
         block: Where the activations stand; the list of families names the kinds.
         shortcut: Kind of shortcut; the list of families names them.
+        option: Any option of the family, such as stride_on=1x1; may be given more than once.
     """
     if name is None:
-        families = {f"{family}{{6n+2}}": about for family, (_, about) in networks.FAMILIES.items()}
-        if as_json:
-            return print_json(families=families)
-        for family, about in families.items():
-            print(textwrap.fill(about, 100, initial_indent=f"{family:<20} ", subsequent_indent=" " * 21))
-        return print("for example: minires models resnet56")
-    options = given_options(block=block, shortcut=shortcut)
-    model = networks.build(name, num_classes=num_classes, in_channels=in_channels, rng=0, **options)
-    summary = networks.summarize(model, (in_channels, image, image))
+        return _list_families(as_json)
+    sizes = given_options(image=image, num_classes=num_classes)
+    options = given_options(block=block, shortcut=shortcut) | dict(map(_key_value, option))
+    certificate = networks.certify(name, in_channels=in_channels, **sizes, **options)
     if as_json:
-        return print_json(summary, "params", "macs", "depth", name=name)
-    print(f"{name} on {in_channels} x {image} x {image} pixels, {num_classes} classes")
-    print(f"parameters     {summary.params:>16,}")
-    print(f"multiply-adds  {summary.macs:>16,}  for one image")
-    print(f"depth          {summary.depth:>16,}  layers with weights, shortcuts not counted")
+        return print_json(**certificate.facts())
+    print(certificate)
+
+
+def _list_families(as_json):
+    families = {family.pattern: family.about for family in networks.FAMILIES}
+    if as_json:
+        return print_json(families=families)
+    for family in networks.FAMILIES:
+        print(family.pattern)
+        for text in (family.about, "such as " + ", ".join(family.examples)):
+            print(textwrap.fill(text, 100, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False))
+    print("for example: minires models resnet56")
+
+
+def _key_value(text):
+    """"dropout=0.3" -> ("dropout", 0.3); what is no number, bool or None stays text."""
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise RangeError(f"option is {text!r}, expected KEY=VALUE: --option stride_on=1x1")
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return key, value
 
 
 def data(name: Name = None, *, data_dir: str = "data", download: Switch = False, as_json: Json = False):

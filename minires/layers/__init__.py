@@ -2,15 +2,18 @@
 
 from .activation import ELU, HardSwish, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
 from .base import Buffer, Fork, Layer, Param
-from .containers import Concat, Gate, Residual, Sequential
+from .containers import Concat, Gate, Residual, Sequential, SqueezeExcite
 from .conv import Conv2d
 from .dropout import Dropout
 from .linear import Linear
 from .norm import BatchNorm1d, BatchNorm2d, GroupNorm
-from .pool import AvgPool2d, GlobalAvgPool2d, MaxPool2d
-from .shape import Flatten, Identity, PadChannels, Scale, Subsample
+from .pool import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from .res2 import Res2
+from .runge_kutta import RungeKutta
+from .shape import Flatten, Identity, PadChannels, Scale, SliceChannels, Subsample
 
 __all__ = [
+    "AdaptiveAvgPool2d",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -34,11 +37,15 @@ __all__ = [
     "Param",
     "ReLU",
     "ReLU6",
+    "Res2",
     "Residual",
+    "RungeKutta",
     "Scale",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SliceChannels",
+    "SqueezeExcite",
     "Subsample",
     "Tanh",
 ]

@@ -183,6 +183,40 @@ class Gate(Fork):
         return (1 - t) * dy
 
 
+class SqueezeExcite(Fork):
+    """Each channel of x is multiplied by a number s = gate(x) that depends on the whole image.
+
+    x, y: (N, C, H, W)   s: (N, C, 1, 1); ``gate`` begins with a global mean and ends in a Sigmoid.
+
+        y = s x         scale term s dy         gate term J_s^T (sum_{h, w} x dy)
+
+    The product rule: x is in y twice, once in s. Hu et al. 2018, "Squeeze-and-Excitation Networks", eq. 2 to 4.
+    """
+
+    def __init__(self, gate):
+        self.gate = gate
+        _require_layer(self, "gate", gate)
+
+    def forward(self, x, train=False):
+        x = as_input(self, x, "NCHW")
+        with inside("gate"):
+            s, gate_cache = self.gate.forward(x, train)
+        if s.shape != (*x.shape[:2], 1, 1):
+            raise ShapeError(
+                f"the gate gives {s.shape}, expected {(*x.shape[:2], 1, 1)}, one number for each channel of the input "
+                f"{x.shape}: let it begin with GlobalAvgPool2d and keep the channels",
+                "SqueezeExcite",
+            )
+        return s * x, (x, s, gate_cache)
+
+    def terms(self, dy, cache):
+        x, s, gate_cache = cache
+        dy = as_gradient(self, dy, x.shape, like=x)
+        with inside("gate"):
+            gate = self.gate.backward((x * dy).sum(axis=(2, 3), keepdims=True), gate_cache)
+        return {"scale": s * dy, "gate": gate}
+
+
 def _require_layer(container, name, layer):
     if not isinstance(layer, Layer):
         raise DTypeError(

@@ -12,12 +12,17 @@ from .checks import as_gradient, as_input, pair
 
 
 class _Pool2d(Layer):
-    """The settings that pooling layers share; ``stride`` defaults to the kernel, as windows side by side."""
+    """The settings that pooling layers share; ``stride`` defaults to the kernel, as windows side by side.
 
-    def __init__(self, kernel, *, stride=None, padding=0):
+    With ``ceil_mode`` OH is rounded up, not down: the last windows may reach beyond the border, but each begins in
+    the image or in the border before it.
+    """
+
+    def __init__(self, kernel, *, stride=None, padding=0, ceil_mode=False):
         self.kernel = pair(self, kernel=kernel)
         self.stride = self.kernel if stride is None else pair(self, stride=stride)
         self.padding = pair(self, least=0, padding=padding)
+        self.ceil_mode = ceil_mode
         if any(2 * p > k for p, k in zip(self.padding, self.kernel)):
             raise RangeError(
                 f"padding is {self.padding}, expected at most half the kernel {self.kernel}: "
@@ -26,7 +31,31 @@ class _Pool2d(Layer):
             )
 
     def _out_sizes(self, size):
+        if self.ceil_mode and min(out := self._ceil_sizes(size)) >= 1:
+            return out
         return out_sizes(size, self.kernel, self.stride, self.padding, layer=type(self).__name__)
+
+    def _ceil_sizes(self, size):
+        """ceil((H + 2 P - K) / S) + 1 along each axis, less the last window if it would begin behind the image."""
+        out = []
+        for n, k, s, p in zip(size, self.kernel, self.stride, self.padding):
+            o = -(-(n + 2 * p - k) // s) + 1
+            out.append(o - (s * (o - 1) >= n + p))
+        return tuple(out)
+
+    def _pad(self, x, out, value=0):
+        """x in its border, and what windows of ``ceil_mode`` reach beyond it."""
+        return self._beyond(pad_images(x, self.padding, value), out, value)
+
+    def _beyond(self, x, out, value=0):
+        """x with the rows and columns behind it that windows of ``ceil_mode`` reach."""
+        n, c, h, w = x.shape
+        reach = [s * (o - 1) + k for s, o, k in zip(self.stride, out, self.kernel)]
+        if reach[0] <= h and reach[1] <= w:
+            return x
+        wider = xp_of(x).full((c, n, max(reach[0], h), max(reach[1], w)), value, dtype=x.dtype).transpose(1, 0, 2, 3)
+        wider[:, :, :h, :w] = x
+        return wider
 
     def _windows(self, x, out):
         """Yield (k, view): the pixel at place k = 0, 1, ... of the window, for all windows of the padded x."""
@@ -49,7 +78,7 @@ class MaxPool2d(_Pool2d):
         size = x.shape[2:]
         out = self._out_sizes(size)
         xp = xp_of(x)
-        x = pad_images(x, self.padding, value=-math.inf)
+        x = self._pad(x, out, -math.inf)
         views = self._windows(x, out)
         _, y = next(views)
         winner = xp.zeros(y.shape, dtype=np.int32)
@@ -77,18 +106,18 @@ class AvgPool2d(_Pool2d):
         dx[every pixel of (r, s)] += dy[n, c, r, s] / count[r, s]
 
     The border counts as zeros. ``count`` is KH KW, or with ``count_include_pad=False`` the number of pixels
-    under the window that are not border.
+    under the window that are not border; what lies beyond the border in ``ceil_mode`` is not counted.
     """
 
-    def __init__(self, kernel, *, stride=None, padding=0, count_include_pad=True):
-        super().__init__(kernel, stride=stride, padding=padding)
+    def __init__(self, kernel, *, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+        super().__init__(kernel, stride=stride, padding=padding, ceil_mode=ceil_mode)
         self.count_include_pad = count_include_pad
 
     def forward(self, x, train=False):
         x = as_input(self, x, "NCHW")
         size = x.shape[2:]
         out = self._out_sizes(size)
-        x = pad_images(x, self.padding)
+        x = self._pad(x, out)
         total = sum(view for _, view in self._windows(x, out))
         count = self._count(x, size, out)
         return total / count, (count, x.shape, size)
@@ -105,10 +134,13 @@ class AvgPool2d(_Pool2d):
     def _count(self, x, size, out):
         """(OH, OW): by how many pixels the sum of each window is divided."""
         xp = xp_of(x)
-        if self.count_include_pad:
+        if self.count_include_pad and not self.ceil_mode:
             return xp.full(out, self.kernel[0] * self.kernel[1], dtype=x.real.dtype)
-        ones = pad_images(xp.ones((1, 1, *size), dtype=x.real.dtype), self.padding)
-        return sum(view for _, view in self._windows(ones, out))[0, 0]
+        if self.count_include_pad:
+            ones = xp.ones((1, 1, *(n + 2 * p for n, p in zip(size, self.padding))), dtype=x.real.dtype)
+        else:
+            ones = pad_images(xp.ones((1, 1, *size), dtype=x.real.dtype), self.padding)
+        return sum(view for _, view in self._windows(self._beyond(ones, out), out))[0, 0]
 
 
 class GlobalAvgPool2d(Layer):
@@ -125,3 +157,35 @@ class GlobalAvgPool2d(Layer):
         n, c, h, w = cache
         dy = as_gradient(self, dy, (n, c, 1, 1))
         return xp_of(dy).broadcast_to(dy / (h * w), cache).copy()  # a view would have pixels that share memory
+
+
+class AdaptiveAvgPool2d(Layer):
+    """As many windows as asked for, whatever the image size: (N, C, H, W) -> (N, C, OH, OW), ``size`` = (OH, OW).
+
+    Window r has the rows floor(r H / OH) to ceil((r + 1) H / OH) - 1, columns likewise; neighbours may overlap, and
+    pixels repeat where OH > H. With R (OH, H) and S (OW, W) that hold 1 / length in each window, for every image:
+
+        y = R x S^T        dx = R^T dy S
+
+    One window is :class:`GlobalAvgPool2d`. He et al. 2014, "Spatial Pyramid Pooling", section 2.3.
+    """
+
+    def __init__(self, size):
+        self.size = pair(self, size=size)
+
+    def forward(self, x, train=False):
+        x = as_input(self, x, "NCHW")
+        rows, columns = (_means(x, n, o) for n, o in zip(x.shape[2:], self.size))
+        return rows @ x @ columns.T, (rows, columns, x.shape)
+
+    def backward(self, dy, cache):
+        rows, columns, (n, c, _, _) = cache
+        return rows.T @ as_gradient(self, dy, (n, c, *self.size), like=rows) @ columns
+
+
+def _means(x, n, windows):
+    """(windows, n): row r holds 1 / length for the pixels of window r, else 0, beside x in type and place."""
+    xp = xp_of(x)
+    r, pixel = xp.arange(windows)[:, None], xp.arange(n)
+    under = (pixel >= r * n // windows) & (pixel < -(-(r + 1) * n // windows))
+    return under.astype(x.real.dtype) / under.sum(axis=1, keepdims=True).astype(x.real.dtype)

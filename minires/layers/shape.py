@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..backend import xp_of
-from ..errors import RangeError
+from ..errors import RangeError, ShapeError
 from .base import Layer
 from .checks import as_gradient, as_input, number, positive
 
@@ -94,3 +94,35 @@ class PadChannels(Layer):
         n, c, h, w = cache
         dy = as_gradient(self, dy, (n, self.before + c + self.after, h, w))
         return dy[:, self.before : self.before + c]
+
+
+class SliceChannels(Layer):
+    """Some of the channels: (N, C, H, W) -> (N, stop - start, H, W), the transpose of :class:`PadChannels`.
+
+        y = x[:, start : stop]        dx[:, start : stop] = dy, 0 elsewhere
+    """
+
+    def __init__(self, start, stop):
+        for name, value in (("start", start), ("stop", stop)):
+            if not isinstance(value, (int, np.integer)) or value < 0:
+                raise RangeError(f"{name} is {value!r}, expected the number of a channel, at least 0", "SliceChannels")
+        if stop <= start:
+            raise RangeError(f"start is {start} and stop is {stop}, expected start < stop", "SliceChannels")
+        self.start, self.stop = start, stop
+
+    def forward(self, x, train=False):
+        x = as_input(self, x, "NCHW")
+        if x.shape[1] < self.stop:
+            raise ShapeError(
+                f"input has {x.shape[1]} channels (axis 1 of {x.shape}), expected at least stop={self.stop}: "
+                "pass an array with more channels or slice fewer",
+                "SliceChannels",
+            )
+        return x[:, self.start : self.stop], x.shape
+
+    def backward(self, dy, cache):
+        n, _, h, w = cache
+        dy = as_gradient(self, dy, (n, self.stop - self.start, h, w))
+        dx = xp_of(dy).zeros(cache, dtype=dy.dtype)
+        dx[:, self.start : self.stop] = dy
+        return dx

@@ -1,7 +1,8 @@
 """Blocks: functions from channels, stride and a generator to a layer. No model contains backward code.
 
 The activations stand where :data:`PLACEMENTS` says (He et al. 2016, "Identity Mappings in Deep Residual Networks",
-figure 4), the shortcuts are those of its table 1 and of He et al. 2015, section 3.3.
+figure 4), the shortcuts are those of its table 1 and of He et al. 2015, section 3.3. A block is a branch F that
+:func:`residual_block` joins with a shortcut; every branch is a row of convolutions that :func:`conv_branch` makes.
 """
 
 import math
@@ -47,12 +48,22 @@ PLACEMENTS = {
 }
 GATES = ("exclusive-gate", "shortcut-gate")
 SHORTCUTS = ("A", "A-both", "B", "C", "scale", "scale-shortcut", *GATES, "conv1x1", "dropout")
+STRIDES = ("1x1", "3x3")
 
 
-def check_options(block, shortcut, gate_bias):
+class Conv(NamedTuple):
+    """One convolution of a branch; its padding keeps the image size at stride 1."""
+
+    channels: int
+    kernel: int
+    stride: int = 1
+    groups: int = 1
+
+
+def check_options(block, shortcut, gate_bias=GATE_BIAS):
     """Raise RangeError, which lists the choices, unless the three options of a residual network make sense."""
-    _require_choice("block", block, PLACEMENTS)
-    _require_choice("shortcut", shortcut, SHORTCUTS)
+    require_choice("block", block, PLACEMENTS)
+    require_choice("shortcut", shortcut, SHORTCUTS)
     if not isinstance(gate_bias, Real) or not math.isfinite(gate_bias):
         raise RangeError(f"gate_bias is {gate_bias!r}, expected a finite number; the paper has 0 to -10")
     if gate_bias != GATE_BIAS and shortcut not in GATES:
@@ -69,14 +80,8 @@ def activations(words, channels):
     return {word: BatchNorm2d(channels) if word == "bn" else ReLU() for word in words.split()}
 
 
-def basic_block(in_channels, out_channels, stride, option="A", *, block="original", gate_bias=GATE_BIAS, rng):
-    """x_{l+1} = f(h(x_l) + F(x_l)) with the shortcut h, F and f as in He et al. 2016, figure 4 (a) to (e)::
-
-        original            F = conv-BN-ReLU-conv-BN         f = ReLU      (He et al. 2015, eq. 1 and 2)
-        bn_after_add        F = conv-BN-ReLU-conv            f = ReLU(BN)
-        relu_before_add     F = conv-BN-ReLU-conv-BN-ReLU    f = identity
-        relu_only_preact    F = ReLU-conv-BN-ReLU-conv-BN    f = identity
-        full_preact         F = BN-ReLU-conv-BN-ReLU-conv    f = identity
+def residual_block(branch, in_channels, out_channels, stride, option, *, block="original", gate_bias=GATE_BIAS, rng):
+    """x_{l+1} = f(h(x_l) + F(x_l)): ``branch``, the F of a block of the kind ``block``, with its shortcut h and its f.
 
     Where f is the identity the block is the fork itself. A ``full_preact`` block with a 1x1 convolution by option B
     or C shares its first BN-ReLU: ``Sequential(bn, relu, add=Residual(rest of F, 1x1 convolution without BN))``.
@@ -87,7 +92,6 @@ def basic_block(in_channels, out_channels, stride, option="A", *, block="origina
     check_options(block, option, gate_bias)
     rng = generator(rng)
     same = _same_shape(in_channels, out_channels, stride)
-    branch = basic_branch(in_channels, out_channels, stride, block=block, rng=rng)
     if block == "full_preact" and (option == "C" or (option == "B" and not same)):
         layers = dict(branch.children())
         bn, relu = layers.pop("bn1"), layers.pop("relu1")
@@ -103,15 +107,68 @@ def basic_block(in_channels, out_channels, stride, option="A", *, block="origina
     return Sequential(add=fork, **after) if after else fork
 
 
-def basic_branch(in_channels, out_channels, stride, *, block="original", rng):
-    """The F(x) of a basic block, conv3x3(S) - BN - ReLU - conv3x3 - BN in the original: conv1, bn1, relu1, ..."""
+def basic_block(in_channels, out_channels, stride, option="A", *, block="original", gate_bias=GATE_BIAS, rng):
+    """Two 3x3 convolutions; the activations stand as in He et al. 2016, figure 4 (a) to (e)::
+
+        original            F = conv-BN-ReLU-conv-BN         f = ReLU      (He et al. 2015, eq. 1 and 2)
+        bn_after_add        F = conv-BN-ReLU-conv            f = ReLU(BN)
+        relu_before_add     F = conv-BN-ReLU-conv-BN-ReLU    f = identity
+        relu_only_preact    F = ReLU-conv-BN-ReLU-conv-BN    f = identity
+        full_preact         F = BN-ReLU-conv-BN-ReLU-conv    f = identity
+
+    ``option`` and ``gate_bias``: see :func:`residual_block`.
+    """
+    check_options(block, option, gate_bias)
     rng = generator(rng)
-    layers, channels, counts = {}, in_channels, {}
-    for word in PLACEMENTS[block].branch.split():
+    branch = conv_branch(in_channels, basic_convs(out_channels, stride), block=block, rng=rng)
+    return residual_block(
+        branch, in_channels, out_channels, stride, option, block=block, gate_bias=gate_bias, rng=rng
+    )
+
+
+def bottleneck_block(
+    in_channels, out_channels, stride, option="B", *, width=None, groups=1, stride_on="3x3", block="original",
+    gate_bias=GATE_BIAS, rng
+):
+    """1x1 to ``width`` channels, 3x3 in ``groups``, 1x1 to ``out_channels``. He et al. 2015, figure 5, right.
+
+    width: a quarter of ``out_channels`` if not given   stride_on: which convolution has the stride, the first "1x1"
+    (the paper) or the "3x3" (most implementations since). The rest is as in :func:`basic_block`.
+    """
+    check_options(block, option, gate_bias)
+    rng = generator(rng)
+    convs = bottleneck_convs(out_channels // 4 if width is None else width, out_channels, stride, stride_on, groups)
+    branch = conv_branch(in_channels, convs, block=block, rng=rng)
+    return residual_block(
+        branch, in_channels, out_channels, stride, option, block=block, gate_bias=gate_bias, rng=rng
+    )
+
+
+def basic_convs(channels, stride):
+    """The convolutions of a basic block, for :func:`conv_branch`."""
+    return Conv(channels, 3, stride), Conv(channels, 3)
+
+
+def bottleneck_convs(width, out_channels, stride, stride_on="3x3", groups=1):
+    """The convolutions of a bottleneck block, for :func:`conv_branch`."""
+    require_choice("stride_on", stride_on, STRIDES)
+    first, second = (stride, 1) if stride_on == "1x1" else (1, stride)
+    return Conv(width, 1, first), Conv(width, 3, second, groups), Conv(out_channels, 1)
+
+
+def conv_branch(in_channels, convs, *, block="original", rng):
+    """The F(x) of a block, for two convolutions conv1 - bn1 - relu1 - conv2 - bn2 in the original.
+
+    ``convs``: two or more :class:`Conv`; a third one repeats the layers around the first.
+    """
+    words = PLACEMENTS[block].branch.split()
+    convs, layers, channels, counts = list(convs), {}, in_channels, {}
+    for word in words[:3] * (len(convs) - 2) + words:
         number = counts[word] = counts.get(word, 0) + 1
         if word == "conv":
-            layer = conv3x3(channels, out_channels, stride if number == 1 else 1, rng=rng)
-            channels = out_channels
+            out, kernel, stride, groups = convs[number - 1]
+            layer = Conv2d(channels, out, kernel, stride=stride, padding=kernel // 2, groups=groups, rng=rng)
+            channels = out
         else:
             layer = activations(word, channels)[word]
         layers[f"{word}{number}"] = layer
@@ -130,7 +187,7 @@ def shortcut(in_channels, out_channels, stride, option, *, rng):
     scale: x / 2, while the block halves its branch too; scale-shortcut: x / 2 alone
     conv1x1: a 1x1 convolution without batch norm; dropout: p = 0.5, with a generator of its own
     """
-    _require_choice("shortcut", option, SHORTCUTS)
+    require_choice("shortcut", option, SHORTCUTS)
     same = _same_shape(in_channels, out_channels, stride)
     if option == "C" or (option == "B" and not same):
         return Sequential(
@@ -151,10 +208,12 @@ def shortcut(in_channels, out_channels, stride, option, *, rng):
 
 def plain_block(in_channels, out_channels, stride, *, rng):
     """y = ReLU(F(x)): the basic block without its shortcut, for comparison. He et al. 2015, section 3.3."""
-    return Sequential(branch=basic_branch(in_channels, out_channels, stride, rng=rng), relu=ReLU())
+    rng = generator(rng)
+    return Sequential(branch=conv_branch(in_channels, basic_convs(out_channels, stride), rng=rng), relu=ReLU())
 
 
-def _require_choice(name, value, choices):
+def require_choice(name, value, choices):
+    """Raise RangeError, which lists the choices, unless ``value`` is one of them."""
     if value not in tuple(choices):
         raise RangeError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
 

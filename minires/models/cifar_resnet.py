@@ -1,4 +1,7 @@
-"""The residual and plain networks for small images of He et al. 2015, section 4.2: depth 6n + 2."""
+"""The residual and plain networks for small images of He et al. 2015, section 4.2: depth 6n + 2.
+
+With bottleneck blocks, depth 9n + 2, they are those of He et al. 2016, "Identity Mappings": ResNet-164 and ResNet-1001.
+"""
 
 from functools import partial
 
@@ -6,18 +9,30 @@ import numpy as np
 
 from ..errors import RangeError
 from ..initializers import generator
-from ..layers import Flatten, GlobalAvgPool2d, Linear, Sequential
-from .blocks import GATE_BIAS, PLACEMENTS, activations, basic_block, check_options, conv3x3, plain_block
+from .blocks import GATE_BIAS, PLACEMENTS, SHORTCUTS, basic_block, bottleneck_block, check_options, plain_block
+from .family import Family
+from .network import assemble, blocks_per_stage, he_by_fan_out, small_stem
 
 WIDTHS = (16, 32, 64)
+IMAGENET_DEPTHS = (18, 34, 50, 101, 152)  # names of other networks: never basic networks for small images
+DEPTHS = (8, 14, 20, 32, 44, 56, 110, 164, 1001, 1202)
 
 
 def cifar_resnet(
-    depth, *, num_classes=10, in_channels=3, shortcut="A", block="original", gate_bias=GATE_BIAS, rng
+    depth,
+    *,
+    num_classes=10,
+    in_channels=3,
+    shortcut="A",
+    block="original",
+    gate_bias=GATE_BIAS,
+    bottleneck=None,
+    stride_on=None,
+    rng,
 ):
-    """conv3x3 - BN - ReLU, three stages of n basic blocks with 16, 32, 64 channels, global mean, linear.
+    """conv3x3 - BN - ReLU, three stages of n blocks with 16, 32, 64 channels, global mean, linear.
 
-    x: (N, in_channels, H, W), any H, W >= 1   y: (N, num_classes)   depth = 6n + 2
+    x: (N, in_channels, H, W), any H, W >= 1   y: (N, num_classes)   depth = 6n + 2, or 9n + 2 with bottlenecks
     The first block of the second and third stage has stride 2. Convolutions start with He's normal weights by fan-in.
 
     ``block``: where the activations stand: "original", "bn_after_add", "relu_before_add", "relu_only_preact",
@@ -25,23 +40,54 @@ def cifar_resnet(
     and its tail ReLU; the stem of "full_preact" is conv3x3 and its tail BN - ReLU.
     ``shortcut``: "A", "A-both", "B", "C", "scale", "scale-shortcut", "exclusive-gate", "shortcut-gate", "conv1x1",
     "dropout" (see :func:`~minires.models.blocks.shortcut`); ``gate_bias``: the first bias of the two gates.
-    Raises RangeError for another depth, shortcut, block or bias.
+
+    ``bottleneck``: None decides by depth as the papers do: see :func:`has_bottlenecks`. Stages then end in 64, 128,
+    256 channels, the stride is on the convolution ``stride_on``, "1x1" or by default "3x3", and weights start by
+    fan-out.
+    Raises RangeError for another depth, shortcut, block, bias or stride_on.
     """
     check_options(block, shortcut, gate_bias)
+    bottleneck = has_bottlenecks(depth) if bottleneck is None else bottleneck
     rng = generator(rng)
-    make = partial(basic_block, option=shortcut, block=block, gate_bias=gate_bias, rng=rng)
-    return _assemble(make, PLACEMENTS[block], depth, num_classes, in_channels, rng)
+    settings = {"option": shortcut, "block": block, "gate_bias": gate_bias, "rng": rng}
+    placement = PLACEMENTS[block]
+    if not bottleneck:
+        if stride_on is not None:
+            raise RangeError(f"stride_on is {stride_on!r}, but basic blocks have no 1x1 convolution: leave it out")
+        block = partial(basic_block, **settings)
+        return _network(block, placement, depth, num_classes, in_channels, rng, hint=" or, for bottlenecks, 9n + 2")
+    block = partial(bottleneck_block, stride_on="3x3" if stride_on is None else stride_on, **settings)
+    return he_by_fan_out(_network(block, placement, depth, num_classes, in_channels, rng, layers=3))
 
 
-def cifar_preact_resnet(depth, *, num_classes=10, in_channels=3, shortcut="A", gate_bias=GATE_BIAS, rng):
-    """:func:`cifar_resnet` with block="full_preact": ResNet v2, He et al. 2016."""
+def cifar_preact_resnet(
+    depth,
+    *,
+    num_classes=10,
+    in_channels=3,
+    shortcut=None,
+    gate_bias=GATE_BIAS,
+    bottleneck=None,
+    stride_on=None,
+    rng,
+):
+    """:func:`cifar_resnet` with block="full_preact": ResNet v2, He et al. 2016.
+
+    ``shortcut``: by default "A" for basic blocks. Bottlenecks follow the authors' resnet-pre-act.lua: by default
+    ``shortcut`` "B" and ``stride_on`` "1x1".
+    """
+    bottleneck = has_bottlenecks(depth) if bottleneck is None else bottleneck
+    if bottleneck and stride_on is None:
+        stride_on = "1x1"
     return cifar_resnet(
         depth,
         num_classes=num_classes,
         in_channels=in_channels,
-        shortcut=shortcut,
+        shortcut=("B" if bottleneck else "A") if shortcut is None else shortcut,
         block="full_preact",
         gate_bias=gate_bias,
+        bottleneck=bottleneck,
+        stride_on=stride_on,
         rng=rng,
     )
 
@@ -49,27 +95,75 @@ def cifar_preact_resnet(depth, *, num_classes=10, in_channels=3, shortcut="A", g
 def cifar_plain(depth, *, num_classes=10, in_channels=3, rng):
     """The plain network of the same shape as :func:`cifar_resnet`: no shortcut, the same parameters."""
     rng = generator(rng)
-    return _assemble(partial(plain_block, rng=rng), PLACEMENTS["original"], depth, num_classes, in_channels, rng)
+    return _network(partial(plain_block, rng=rng), PLACEMENTS["original"], depth, num_classes, in_channels, rng)
 
 
-def _assemble(block, placement, depth, num_classes, in_channels, rng):
-    if not isinstance(depth, (int, np.integer)) or depth < 8 or (depth - 2) % 6:
-        raise RangeError(f"depth is {depth!r}, expected 6n + 2 with an integer n of at least 1: 8, 14, 20, ...")
-    stem = Sequential(
-        conv=conv3x3(in_channels, WIDTHS[0], rng=rng),
-        **activations(placement.stem, WIDTHS[0]),
+def has_bottlenecks(depth):
+    """Whether the network for small images of this depth has bottleneck blocks if it is not told.
+
+    Some depths are both 6n + 2 and 9n + 2. They are basic (20, 56, 110) but for 164, as in the papers; a depth that
+    is 9n + 2 alone, such as 1001, has bottlenecks.
+    """
+    if not isinstance(depth, (int, np.integer)):
+        return False
+    return depth == 164 or (depth > 2 and depth % 9 == 2 and depth % 6 != 2)
+
+
+def _network(block, placement, depth, num_classes, in_channels, rng, layers=2, hint=""):
+    count = blocks_per_stage(depth, layers, hint=hint)
+    return assemble(
+        small_stem(in_channels, WIDTHS[0], placement.stem, rng=rng),
+        block,
+        channels=WIDTHS[0],
+        widths=WIDTHS if layers == 2 else tuple(4 * width for width in WIDTHS),
+        counts=(count,) * 3,
+        tail=placement.tail,
+        num_classes=num_classes,
+        rng=rng,
     )
-    stages, width = {}, WIDTHS[0]
-    for s, out_width in enumerate(WIDTHS, start=1):
-        blocks = []
-        for b in range((depth - 2) // 6):
-            blocks.append(block(width, out_width, stride=2 if s > 1 and b == 0 else 1))
-            width = out_width
-        stages[f"stage{s}"] = Sequential(*blocks)
-    head = Sequential(
-        **activations(placement.tail, width),
-        pool=GlobalAvgPool2d(),
-        flatten=Flatten(),
-        fc=Linear(width, num_classes, rng=rng),
-    )
-    return Sequential(stem=stem, **stages, head=head)
+
+
+_WITH_OPTIONS = f"shortcut={', '.join(SHORTCUTS)}"
+_BOTTLENECKS = "Depths that are 6n + 2 have basic blocks, 164 and those that are only 9n + 2 bottlenecks (bottleneck=)."
+
+FAMILIES = (
+    Family(
+        "resnet{6n+2}, resnet{9n+2}",
+        "resnet([1-9][0-9]*)",
+        cifar_resnet,
+        f"residual network for small images; {_WITH_OPTIONS}; block={', '.join(PLACEMENTS)}",
+        tuple(f"resnet{depth}" for depth in DEPTHS),
+        32,
+        10,
+        (
+            _BOTTLENECKS,
+            "Option A pads the zero channels at the end, as the paper; A-both on both sides, as akamaster's code.",
+            "Stride on the 3x3 of bottlenecks, as fb.resnet.torch; stride_on=1x1 has it on the first 1x1.",
+        ),
+    ),
+    Family(
+        "preact_resnet{6n+2}, preact_resnet{9n+2}",
+        f"preact_resnet(?!(?:{'|'.join(map(str, IMAGENET_DEPTHS))})$)([1-9][0-9]*)",
+        cifar_preact_resnet,
+        "ResNet v2 for small images: the same with block=full_preact, bottlenecks with shortcut=B",
+        tuple(f"preact_resnet{depth}" for depth in DEPTHS),
+        32,
+        10,
+        (
+            _BOTTLENECKS,
+            "Bottlenecks are those of the authors' resnet-pre-act.lua: shortcut B, stride on the first 1x1.",
+            "Where the channels change by a 1x1 convolution, that has no batch norm and shares the first BN-ReLU.",
+            "The networks of depth 18, 34, 50, 101, 152 for ImageNet are called resnetv2_18 to resnetv2_152.",
+        ),
+    ),
+    Family(
+        "plain{6n+2}",
+        "plain([1-9][0-9]*)",
+        cifar_plain,
+        "the plain network of the same shape, without shortcuts",
+        tuple(f"plain{depth}" for depth in DEPTHS if depth % 6 == 2),
+        32,
+        10,
+        ("It has the weights of the residual network with shortcut=A from the same seed.",),
+    ),
+)

@@ -1,6 +1,17 @@
 """Mistakes in containers: the chain rule, and the sum over branches."""
 
-from ..layers import BatchNorm2d, Concat, Conv2d, Gate, Residual, Sequential, Sigmoid, Tanh
+from ..layers import (
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Gate,
+    GlobalAvgPool2d,
+    Residual,
+    Sequential,
+    Sigmoid,
+    SqueezeExcite,
+    Tanh,
+)
 from .base import plant
 
 
@@ -132,6 +143,37 @@ class BranchNotGated(Gate):
         return {"shortcut": (1 - t) * dy, "branch": branch, "gate": self.gate.backward((f - x) * dy, gate_cache)}
 
 
+class ScaleAlone(SqueezeExcite):
+    """The numbers that multiply the channels depend on x too: the gradient through the gate is missing."""
+
+    def terms(self, dy, cache):
+        return {"scale": super().terms(dy, cache)["scale"]}
+
+
+class GateAlone(SqueezeExcite):
+    """By the product rule s x depends on x directly too: the term s dy is missing."""
+
+    def terms(self, dy, cache):
+        return {"gate": super().terms(dy, cache)["gate"]}
+
+
+class MeanOverPixels(SqueezeExcite):
+    """One number multiplies every pixel of a channel: its gradient is the sum over the pixels, not their mean."""
+
+    def terms(self, dy, cache):
+        x, s, gate_cache = cache
+        gate = self.gate.backward((x * dy).mean(axis=(2, 3), keepdims=True), gate_cache)
+        return {"scale": s * dy, "gate": gate}
+
+
+class InputForgotten(SqueezeExcite):
+    """s is multiplied by x, so its gradient is the sum of x dy, not of dy."""
+
+    def terms(self, dy, cache):
+        x, s, gate_cache = cache
+        return {"scale": s * dy, "gate": self.gate.backward(dy.sum(axis=(2, 3), keepdims=True), gate_cache)}
+
+
 def _conv(rng):
     return Conv2d(4, 4, 3, padding=1, rng=rng)
 
@@ -156,6 +198,10 @@ def _gate(cls, rng):
     return cls(_conv(rng), Sequential(Conv2d(4, 4, 1, bias=True, rng=rng), Sigmoid()))
 
 
+def _squeeze(cls, rng):
+    return cls(Sequential(GlobalAvgPool2d(), Conv2d(4, 4, 1, bias=True, rng=rng), Sigmoid()))
+
+
 ROWS = (
     (Sequential, WrongOrder, _sequential),
     (Sequential, LastLayerSkipped, _sequential),
@@ -172,5 +218,9 @@ ROWS = (
     (Gate, GateExchanged, _gate),
     (Gate, GateSign, _gate),
     (Gate, BranchNotGated, _gate),
+    (SqueezeExcite, ScaleAlone, _squeeze),
+    (SqueezeExcite, GateAlone, _squeeze),
+    (SqueezeExcite, MeanOverPixels, _squeeze),
+    (SqueezeExcite, InputForgotten, _squeeze),
 )
 MUTANTS = tuple(plant(right, wrong, build, (3, 4, 5, 6)) for right, wrong, build in ROWS)

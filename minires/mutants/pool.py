@@ -1,7 +1,7 @@
 """Mistakes in pooling."""
 
 from ..backend import xp_of
-from ..layers import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from ..layers import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from ..layers.checks import as_gradient, as_input
 from ..ops import crop, pad_images
 from .base import plant
@@ -118,6 +118,13 @@ class BorderCounted(AvgPoolSteps):
         return dy / (self.kernel[0] * self.kernel[1])
 
 
+class BeyondCounted(AvgPoolSteps):
+    """With ceil_mode the last windows reach beyond the border: divide by what they see, as forward, not by KH KW."""
+
+    def share(self, dy, count):
+        return dy / (self.kernel[0] * self.kernel[1])
+
+
 class AverageOverwritten(AvgPoolSteps):
     """A pixel lies in several windows that overlap: add their gradients, do not overwrite them."""
 
@@ -140,12 +147,37 @@ class GlobalDividedByImages(GlobalAvgPool2d):
         return super().backward(dy, cache) / cache[0]
 
 
+class WindowsAlike(AdaptiveAvgPool2d):
+    """The windows may differ in length: divide by that of each, not by H W / (OH OW), which need not be whole."""
+
+    def backward(self, dy, cache):
+        rows, columns, shape = cache
+        alike = ((means > 0) * dy.dtype.type(means.shape[0] / means.shape[1]) for means in (rows, columns))
+        return super().backward(dy, (*alike, shape))
+
+
+class WeightsForgotten(AdaptiveAvgPool2d):
+    """Each pixel entered the mean of its window with the weight 1 / length: it gets dy times that back, not dy."""
+
+    def backward(self, dy, cache):
+        rows, columns, shape = cache
+        return super().backward(dy, ((rows > 0).astype(dy.dtype), (columns > 0).astype(dy.dtype), shape))
+
+
 def _overlapping(cls, rng):
     return cls(3, stride=2, padding=1)
 
 
 def _without_border(cls, rng):
     return cls(3, stride=2, padding=1, count_include_pad=False)
+
+
+def _beyond(cls, rng):
+    return cls(3, stride=2, ceil_mode=True)
+
+
+def _adaptive(cls, rng):
+    return cls((2, 4))
 
 
 def _settled(cls, rng):
@@ -162,7 +194,10 @@ ROWS = (
     (AvgPool2d, NotDivided, _overlapping),
     (AvgPool2d, DividedByStride, _overlapping),
     (AvgPool2d, BorderCounted, _without_border),
+    (AvgPool2d, BeyondCounted, _beyond),
     (AvgPool2d, AverageOverwritten, _overlapping),
+    (AdaptiveAvgPool2d, WindowsAlike, _adaptive),
+    (AdaptiveAvgPool2d, WeightsForgotten, _adaptive),
     (GlobalAvgPool2d, GlobalNotDivided, _settled),
     (GlobalAvgPool2d, GlobalDividedByImages, _settled),
 )

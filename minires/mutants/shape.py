@@ -1,6 +1,6 @@
 """Mistakes in layers that move values without computing."""
 
-from ..layers import Flatten, PadChannels, Scale, Subsample
+from ..layers import Flatten, PadChannels, Scale, SliceChannels, Subsample
 from ..layers.checks import as_gradient
 from .base import plant
 
@@ -54,6 +54,24 @@ class FrontForgotten(PadChannels):
         return as_gradient(self, dy, (n, self.before + c + self.after, h, w))[:, :c]
 
 
+class SliceAtTheFront(SliceChannels):
+    """The slice began at channel ``start``: its gradient goes back there, not to the first channels."""
+
+    def backward(self, dy, cache):
+        dx = 0 * super().backward(dy, cache)
+        dx[:, : dy.shape[1]] = dy
+        return dx
+
+
+class SliceRepeated(SliceChannels):
+    """Channels outside the slice do not matter to the output: their gradient is zero."""
+
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        dx[:, : self.start] = dy[:, :1]
+        return dx
+
+
 ROWS = (
     (Flatten, ChannelsLast, lambda cls, rng: cls()),
     (Scale, FactorForgotten, lambda cls, rng: cls(0.5)),
@@ -61,5 +79,7 @@ ROWS = (
     (Subsample, GradientInTheCorner, lambda cls, rng: cls(2)),
     (Subsample, GradientRepeated, lambda cls, rng: cls(2)),
     (PadChannels, FrontForgotten, lambda cls, rng: cls(1, 2)),
+    (SliceChannels, SliceAtTheFront, lambda cls, rng: cls(1, 3)),
+    (SliceChannels, SliceRepeated, lambda cls, rng: cls(1, 3)),
 )
 MUTANTS = tuple(plant(right, wrong, build, (3, 4, 5, 6)) for right, wrong, build in ROWS)

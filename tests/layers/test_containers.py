@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from oracles import assert_close, assert_same, jacobian, randomise, run, upstream
 from strategies import LAYERS, containers, seeds
 
+from minires.errors import DTypeError, ShapeError
 from minires.layers import (
     BatchNorm2d,
     Concat,
     Conv2d,
     Gate,
+    GlobalAvgPool2d,
     Identity,
     Layer,
     Linear,
@@ -20,10 +22,11 @@ from minires.layers import (
     Scale,
     Sequential,
     Sigmoid,
+    SqueezeExcite,
     Tanh,
 )
 
-KINDS = {kind.__name__: kind for kind in (Sequential, Residual, Concat, Gate)}
+KINDS = {kind.__name__: kind for kind in (Sequential, Residual, Concat, Gate, SqueezeExcite)}
 
 
 def matrix_of(layer, x, train=False):
@@ -50,7 +53,7 @@ def test_dx_is_the_transposed_jacobian_of_forward(name, data, train, seed):
     assert_close(run(layer, x, dy, train)["dx"], expected)
 
 
-@pytest.mark.parametrize("name", ["Residual", "Concat", "Gate"])
+@pytest.mark.parametrize("name", ["Residual", "Concat", "Gate", "SqueezeExcite"])
 @given(st.data(), seeds)
 @settings(max_examples=20)
 def test_backward_of_a_fork_is_the_sum_of_its_terms(name, data, seed):
@@ -153,6 +156,40 @@ def test_a_residual_block_equals_pytorch(train):
     expected = torch_answers.torch_run(reference, x, dy, **{k: t.data for k, t in block.params()})
     expected |= {k: t.numpy() for k, t in running.items()}
     assert_same(run(block, x, dy, train), expected)
+
+
+def squeeze(channels=4, hidden=2):
+    convs = Conv2d(channels, hidden, 1, bias=True, rng=0), ReLU(), Conv2d(hidden, channels, 1, bias=True, rng=1)
+    return SqueezeExcite(Sequential(GlobalAvgPool2d(), *convs, Sigmoid())).to(dtype=np.float64)
+
+
+def test_the_two_terms_of_squeeze_and_excitation():
+    """With dy = 1 in one entry: s in the scale term there alone, and the gate term at every pixel of the image."""
+    layer, rng = squeeze(), np.random.default_rng(0)
+    x = rng.normal(size=(2, 4, 3, 5))
+    y, cache = layer.forward(x)
+    s = layer.gate(x)
+    np.testing.assert_allclose(y, s * x, rtol=1e-15)
+    dy = np.zeros_like(y)
+    dy[1, 2, 0, 4] = 1
+    terms = layer.terms(dy, cache)
+    assert list(terms) == ["scale", "gate"]
+    assert np.count_nonzero(terms["scale"]) == 1 and terms["scale"][1, 2, 0, 4] == s[1, 2, 0, 0]
+    assert not terms["gate"][0].any()
+    assert np.ptp(terms["gate"][1], axis=(1, 2)).max() == 0  # a global mean treats all pixels alike
+    np.testing.assert_array_equal(layer.backward(dy, cache), terms["scale"] + terms["gate"])
+
+
+def test_a_gate_of_squeeze_and_excitation_gives_one_number_a_channel():
+    x = np.zeros((2, 4, 3, 5))
+    with pytest.raises(ShapeError, match=r"SqueezeExcite: the gate gives \(2, 4, 3, 5\), expected \(2, 4, 1, 1\)"):
+        SqueezeExcite(Sigmoid())(x)
+    with pytest.raises(ShapeError, match="let it begin with GlobalAvgPool2d and keep the channels"):
+        SqueezeExcite(Sequential(GlobalAvgPool2d(), Conv2d(4, 3, 1, rng=0).to(dtype=np.float64)))(x)
+    with pytest.raises(DTypeError, match="gate is .*, expected a Layer"):
+        SqueezeExcite(Sigmoid)
+    with pytest.raises(ShapeError, match="gate.1 .Conv2d.: input has 4 channels"):
+        squeeze(5)(x)
 
 
 def test_inference_holds_no_caches():

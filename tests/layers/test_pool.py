@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from oracles import assert_close, assert_same, run, upstream
 from oracles import window_loops
 from strategies import avg_pool2d, images, max_pool2d, seeds
 
-from minires.layers import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from minires.errors import ShapeError
+from minires.layers import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
 
 @given(max_pool2d(), seeds)
@@ -15,7 +17,7 @@ from minires.layers import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 def test_max_pool_equals_the_naive_loops(case, seed):
     layer, x = case
     dy = upstream(layer, x, np.random.default_rng(seed))
-    expected = window_loops.max_pool(x, dy, layer.kernel, layer.stride, layer.padding)
+    expected = window_loops.max_pool(x, dy, layer.kernel, layer.stride, layer.padding, layer.ceil_mode)
     assert_same(run(layer, x, dy), expected)
 
 
@@ -27,7 +29,9 @@ def test_max_pool_equals_pytorch_also_where_values_tie(case, seed):
     dy = upstream(layer, x, np.random.default_rng(seed))
 
     def reference(x):
-        return torch_answers.torch.nn.functional.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
+        return torch_answers.torch.nn.functional.max_pool2d(
+            x, layer.kernel, layer.stride, layer.padding, ceil_mode=layer.ceil_mode
+        )
 
     assert_same(run(layer, x, dy), torch_answers.torch_run(reference, x, dy))
 
@@ -37,7 +41,8 @@ def test_max_pool_equals_pytorch_also_where_values_tie(case, seed):
 def test_avg_pool_equals_the_naive_loops(case, seed):
     layer, x = case
     dy = upstream(layer, x, np.random.default_rng(seed))
-    expected = window_loops.avg_pool(x, dy, layer.kernel, layer.stride, layer.padding, layer.count_include_pad)
+    settings = layer.kernel, layer.stride, layer.padding, layer.count_include_pad, layer.ceil_mode
+    expected = window_loops.avg_pool(x, dy, *settings)
     assert_same(run(layer, x, dy), expected)
 
 
@@ -50,7 +55,7 @@ def test_avg_pool_equals_pytorch(case, seed):
 
     def reference(x):
         return torch_answers.torch.nn.functional.avg_pool2d(
-            x, layer.kernel, layer.stride, layer.padding, count_include_pad=layer.count_include_pad
+            x, layer.kernel, layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad
         )
 
     assert_same(run(layer, x, dy), torch_answers.torch_run(reference, x, dy))
@@ -76,6 +81,40 @@ def test_global_avg_pool_equals_pytorch(case, seed):
         return torch_answers.torch.nn.functional.adaptive_avg_pool2d(x, 1)
 
     assert_same(run(layer, x, dy), torch_answers.torch_run(reference, x, dy))
+
+
+def adaptive(draw):
+    return AdaptiveAvgPool2d((draw(st.integers(1, 6)), draw(st.integers(1, 6))))
+
+
+@given(images(adaptive), seeds)
+@settings(max_examples=60)
+def test_adaptive_avg_pool_equals_the_naive_loops_and_pytorch(case, seed):
+    torch_answers = pytest.importorskip("oracles.torch_answers")
+    layer, x = case
+    dy = upstream(layer, x, np.random.default_rng(seed))
+    found = run(layer, x, dy)
+    assert_same(found, window_loops.adaptive_avg_pool(x, dy))
+
+    def reference(x):
+        return torch_answers.torch.nn.functional.adaptive_avg_pool2d(x, layer.size)
+
+    assert_same(found, torch_answers.torch_run(reference, x, dy))
+
+
+def test_adaptive_avg_pool_of_its_own_size_is_the_identity():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    assert_close(AdaptiveAvgPool2d((4, 5))(x), x, 0)
+
+
+def test_ceil_mode_sees_the_last_pixels_and_takes_windows_larger_than_the_image():
+    x = np.arange(6.0).reshape(1, 1, 1, 6)
+    assert MaxPool2d((1, 3), stride=2)(x).ravel().tolist() == [2, 4]
+    assert MaxPool2d((1, 3), stride=2, ceil_mode=True)(x).ravel().tolist() == [2, 4, 5]
+    assert AvgPool2d((1, 3), stride=2, ceil_mode=True)(x).ravel().tolist() == [1, 3, 4.5]
+    assert MaxPool2d(3, stride=2, ceil_mode=True)(np.ones((1, 1, 2, 2))).shape == (1, 1, 1, 1)
+    with pytest.raises(ShapeError, match="covers 3 pixels along H, the input has 1"):
+        MaxPool2d(3, stride=2, ceil_mode=True)(np.ones((1, 1, 1, 1)))
 
 
 @pytest.mark.parametrize("make", [lambda: MaxPool2d(3, stride=2, padding=1), lambda: AvgPool2d(3), GlobalAvgPool2d])

@@ -12,7 +12,7 @@ from minires.layers import Flatten, Identity, PadChannels, Scale, Sequential, Su
 any_images = images(lambda draw: Identity()).map(lambda case: case[1])
 
 
-@pytest.mark.parametrize("name", ["Identity", "Flatten", "Scale", "Subsample", "PadChannels"])
+@pytest.mark.parametrize("name", ["Identity", "Flatten", "Scale", "Subsample", "PadChannels", "SliceChannels"])
 @given(st.data(), seeds)
 @settings(max_examples=20)
 def test_backward_is_the_transpose_of_the_matrix_of_forward(name, data, seed):

@@ -19,36 +19,33 @@ def bits(model):
     return {path: tensor.data.tobytes() for path, tensor in model.tensors()}
 
 
-@given(family=st.sampled_from(["resnet", "plain"]), depth=st.integers(0, 40))
-def test_every_depth_6n_plus_2_and_no_other(family, depth):
-    known = depth >= 8 and depth % 6 == 2
+@given(family=st.sampled_from(["resnet", "plain"]), depth=st.integers(0, 49).filter(lambda d: d not in (18, 34)))
+def test_every_depth_6n_plus_2_and_for_bottlenecks_9n_plus_2_and_no_other(family, depth):
+    """18 and 34 are ImageNet's."""
+    known = depth >= 8 and (depth % 6 == 2 or (family == "resnet" and depth % 9 == 2))
     try:
         model = build(f"{family}{depth}", rng=0)
     except RangeError:
         assert not known
     else:
         assert known
-        convolutions = [p for path, p in model.params() if p.data.ndim == 4]
+        convolutions = [p for path, p in model.params() if p.data.ndim == 4 and "shortcut" not in path]
         assert len(convolutions) == depth - 1
 
 
 @pytest.mark.parametrize(("name", "message"), [
-    ("resnet21", "the depth is 21, expected 6n + 2 with n >= 1; the nearest are resnet20 and resnet26"),
-    ("resnet2", "the nearest are resnet8 and resnet14"),
-    ("plain1", "the nearest are plain8 and plain14"),
-    ("resnet18", "that name is ImageNet's network of another shape, expected one for small images; "
-                 "the nearest are resnet20 and resnet14"),
-    ("resnet50", "ImageNet's network of another shape"),
-    ("resnet49", "the nearest are resnet44 and resnet56"),
-    ("plain49", "the nearest are plain50 and plain44"),
-    ("resnet99999999999999999999", "the nearest are resnet99999999999999999998 and resnet100000000000000000004"),
-    ("resnt20", "expected one of resnet{6n+2}, |plain{6n+2}: try resnet20"),
+    ("resnt20", "try resnet20|; minires models lists the families"),
+    ("preact_resnet50", "try preact_resnet"),
+    ("wrn_28", "try wrn_28_10"),
+    ("wrn_28_0", "try wrn_28_10"),
+    ("resnext50_32x04d", "try resnext50_32x4d"),
+    ("wide_resnet152_2", "try wide_resnet"),
     ("ResNet20", "try "),
     ("resnet-20", "try resnet20"),
     ("resnet020", "try resnet20"),
     ("resnet", "try resnet"),
     ("plane56", "try plain56"),
-    ("vgg16", "try resnet20"),
+    ("alexnet", "try "),
     ("", "try resnet20"),
     ("resnet２０", "try resnet"),
     (" resnet20", "try resnet20"),
@@ -57,6 +54,26 @@ def test_unknown_names_suggest_the_nearest(name, message):
     with pytest.raises(RangeError) as error:
         build(name, rng=0)
     assert str(error.value).startswith(f"no model is called {name!r}")
+    assert all(part in str(error.value) for part in message.split("|"))
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("resnet21", "expected 6n + 2 with an integer n of at least 1 or, for bottlenecks, 9n + 2; |nearest are 20 and 26"),
+    ("resnet2", "the nearest are 8 and 14"),
+    ("plain1", "the nearest are 8 and 14"),
+    ("plain29", "expected 6n + 2 with an integer n of at least 1; the nearest are 26 and 32"),
+    ("resnet49", "the nearest are 50 and 44"),
+    ("resnet99999999999999999999", "the nearest are 99999999999999999998 and 100000000000000000004"),
+    ("preact_resnet21", "for bottlenecks, 9n + 2"),
+    ("wrn_29_2", "expected 6n + 4 with an integer n of at least 1; the nearest are 28 and 34"),
+    ("wrn_4_2", "the nearest are 10 and 16"),
+    ("resnext30_2x4d", "expected 9n + 2 with an integer n of at least 1; the nearest are 29 and 38"),
+    ("seresnet21", "expected 6n + 2 with an integer n of at least 1; the nearest are 20 and 26"),
+])
+def test_depths_that_no_member_has(name, message):
+    with pytest.raises(RangeError) as error:
+        build(name, rng=0)
+    assert str(error.value).startswith(f"{name}: the depth is ")
     assert all(part in str(error.value) for part in message.split("|"))
 
 
@@ -91,7 +108,7 @@ def test_a_plain_network_has_no_shortcut():
 @pytest.mark.parametrize("family", [cifar_resnet, cifar_plain])
 @pytest.mark.parametrize("depth", [2, 9, 19, 20.0, "20"])
 def test_constructors_refuse_other_depths(family, depth):
-    with pytest.raises(RangeError, match="depth is .*, expected 6n [+] 2 with an integer n of at least 1"):
+    with pytest.raises(RangeError, match="the depth is .*, expected 6n [+] 2 with an integer n of at least 1"):
         family(depth, rng=0)
 
 
@@ -154,7 +171,11 @@ def test_no_two_layers_start_equal():
 
 
 def test_the_table_of_families():
-    for family, (constructor, about) in models.FAMILIES.items():
-        assert about and constructor(8, rng=0) is not None
-        assert type(build(f"{family}8", rng=0)).__name__ == "Sequential"
-    assert set(models.EXAMPLES) > {"resnet20", "plain20", "resnet1202"}
+    """Every example belongs to the family that lists it; a network that is built has the classes of its family."""
+    for family in models.FAMILIES:
+        assert family.about and family.examples
+        assert all(models.find(example)[0] is family for example in family.examples)
+    assert len({family.pattern for family in models.FAMILIES}) == len(models.FAMILIES)
+    assert set(models.EXAMPLES) > {"resnet20", "plain20", "resnet1202", "resnet50", "wrn_28_10", "preact_resnet1001"}
+    assert build("resnet8", rng=0).at("head.fc").out_features == 10
+    assert build("resnet18", rng=0).at("head.fc").out_features == 1000

@@ -1,5 +1,6 @@
 """Convolution and pooling, one product at a time. Backward scatters each dy over what its output came from."""
 
+import math
 from itertools import product
 
 import numpy as np
@@ -36,9 +37,25 @@ def conv2d(x, dy, weight, bias, stride, padding, dilation, groups):
     return answer
 
 
-def max_pool(x, dy, kernel, stride, padding):
+def _pool_positions(x, kernel, stride, padding, ceil):
+    """:func:`_positions`; with ``ceil`` also those whose window reaches too far, if they begin before the end of x."""
+    if not ceil:
+        yield from _positions(x, kernel, stride, padding)
+        return
+    begins = []
+    for n, k, s, p in zip(x.shape[2:], kernel, stride, padding):
+        begins.append([-p])
+        while begins[-1][-1] + k < n + p and begins[-1][-1] + s < n:
+            begins[-1].append(begins[-1][-1] + s)
+    for (r, top), (s, left) in product(*map(enumerate, begins)):
+        places = product(range(kernel[0]), range(kernel[1]))
+        places = [(i, j, top + i, left + j) for i, j in places]
+        yield r, s, [place for place in places if 0 <= place[2] < x.shape[2] and 0 <= place[3] < x.shape[3]]
+
+
+def max_pool(x, dy, kernel, stride, padding, ceil=False):
     y, dx = np.zeros(dy.shape), np.zeros(x.shape)
-    for r, s, places in _positions(x, kernel, stride, padding):
+    for r, s, places in _pool_positions(x, kernel, stride, padding, ceil):
         for n, c in product(range(x.shape[0]), range(x.shape[1])):
             _, _, h, w = max(places, key=lambda place: x[n, c, place[2], place[3]])  # of equals max takes the first
             y[n, c, r, s] = x[n, c, h, w]
@@ -46,12 +63,28 @@ def max_pool(x, dy, kernel, stride, padding):
     return {"y": y, "dx": dx}
 
 
-def avg_pool(x, dy, kernel, stride, padding, count_include_pad):
+def avg_pool(x, dy, kernel, stride, padding, count_include_pad, ceil=False):
     y, dx = np.zeros(dy.shape), np.zeros(x.shape)
-    for r, s, places in _positions(x, kernel, stride, padding):
-        count = kernel[0] * kernel[1] if count_include_pad else len(places)
+    for r, s, places in _pool_positions(x, kernel, stride, padding, ceil):
+        count = len(places)
+        if count_include_pad:
+            settings = zip((r, s), stride, padding, kernel, x.shape[2:])
+            count = math.prod(min(k, size + 2 * p - step * i) for i, step, p, k, size in settings)
         for n, c in product(range(x.shape[0]), range(x.shape[1])):
             for _, _, h, w in places:
                 y[n, c, r, s] += x[n, c, h, w] / count
                 dx[n, c, h, w] += dy[n, c, r, s] / count
+    return {"y": y, "dx": dx}
+
+
+def adaptive_avg_pool(x, dy):
+    y, dx = np.zeros(dy.shape), np.zeros(x.shape)
+    for n, c, r, s in np.ndindex(dy.shape):
+        rows, columns = (
+            range(math.floor(i * size / out), math.ceil((i + 1) * size / out))
+            for i, size, out in zip((r, s), x.shape[2:], dy.shape[2:])
+        )
+        for h, w in product(rows, columns):
+            y[n, c, r, s] += x[n, c, h, w] / (len(rows) * len(columns))
+            dx[n, c, h, w] += dy[n, c, r, s] / (len(rows) * len(columns))
     return {"y": y, "dx": dx}

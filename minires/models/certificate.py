@@ -1,0 +1,200 @@
+"""A certificate: what a network is, measured on the network itself, and how it differs from others of its name."""
+
+import math
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..layers import BatchNorm2d, Conv2d, Linear
+from .receptive import receptive_fields
+from .register import build, find
+from .summary import depth, multiply_adds, output_shapes
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer: ``shape`` of its output without the batch axis; ``field``: (rows, columns) of the image it sees,
+    inf for all of it."""
+
+    path: str
+    kind: str
+    shape: tuple
+    params: int
+    macs: int
+    field: tuple
+
+    def facts(self):
+        """A dictionary that JSON can hold; None in the field is the whole image."""
+        return vars(self) | {"field": [None if size == math.inf else size for size in self.field]}
+
+    def __str__(self):
+        shape, field = _times(self.shape), _field(self.field)
+        return f"{_cut(self.path, 39):<39} {self.kind:<20} {shape:>16} {self.params:>11,} {field:>9}"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Facts on one network; ``str`` of it is a table of the layers and what was counted, 100 columns wide.
+
+    params, macs: as in :class:`~minires.models.Summary`   depth: too, unless the authors count in another way
+    image: (C, H, W)   stages: {name: shape behind it}
+    strides: layers that make the image smaller   initialisation, batch_norm: sentences, measured on the tensors
+    notes: differences from the paper and from other implementations   layers: tuple of :class:`Row`
+    """
+
+    name: str
+    about: str
+    image: tuple
+    num_classes: int
+    params: int
+    macs: int
+    depth: int
+    stages: dict
+    strides: tuple
+    initialisation: str
+    batch_norm: str
+    notes: tuple
+    layers: tuple
+
+    def facts(self):
+        """A dictionary that JSON can hold."""
+        return vars(self) | {"layers": [row.facts() for row in self.layers]}
+
+    def __str__(self):
+        head = f"{'layer':<39} {'kind':<20} {'output':>16} {'parameters':>11} {'sees':>9}"
+        title = f"{self.name} on {_times(self.image)} pixels, {self.num_classes} classes"
+        facts = {
+            "what": [self.about],
+            "parameters": [f"{self.params:,}"],
+            "multiply-adds": [f"{self.macs:,} for one image"],
+            "depth": [f"{self.depth} layers, as its authors count"],
+            "output of": [f"{name:<10} {_times(shape)}" for name, shape in self.stages.items()],
+            "stride": _shorten(self.strides),
+            "weights": [self.initialisation],
+            "batch norm": [self.batch_norm],
+            "notes": self.notes,
+        }
+        lines = [f"{key if i == 0 else '':<14} {line}" for key, value in facts.items() for i, line in enumerate(value)]
+        return "\n".join([title, "", head, *map(str, self.layers), "", *_wrap(lines)])
+
+
+def certify(name, *, image=None, num_classes=None, in_channels=3, **options):
+    """Build the network called ``name`` and return its :class:`Certificate`.
+
+    ``image``: rows and columns, by default those that the family was made for; the rest as in ``build``.
+    """
+    family, numbers = find(name)
+    model = build(name, num_classes=num_classes, in_channels=in_channels, rng=0, **options)
+    size = (in_channels, *2 * (family.image if image is None else image,))
+    shapes = output_shapes(model, size)
+    rows = tuple(_rows(model, shapes))
+    return Certificate(
+        name=name,
+        about=family.about,
+        image=size,
+        num_classes=family.num_classes if num_classes is None else num_classes,
+        params=sum(p.data.size for _, p in model.params()),
+        macs=sum(row.macs for row in rows),
+        depth=family.depth(*numbers) if family.depth else depth(model),
+        stages=_stages(shapes),
+        strides=tuple(f"{row.kind} at {row.path}" for row in rows if " /" in row.kind),
+        initialisation=_initialisation(model),
+        batch_norm=_batch_norm(model),
+        notes=family.notes,
+        layers=rows,
+    )
+
+
+def _rows(model, shapes):
+    fields = receptive_fields(model)
+    for path, layer in model.walk():
+        if path in shapes and not any(True for _ in layer.children()):
+            params = sum(p.data.size for _, p in layer.params())
+            yield Row(path, _kind(layer), shapes[path], params, multiply_adds(layer, shapes[path]), fields[path])
+
+
+def _stages(shapes):
+    """{child of the model: shape behind it}: of the last entry inside, for ``shapes`` has the order of the run."""
+    return {path.split(".")[0]: shape for path, shape in shapes.items()}
+
+
+def _kind(layer):
+    """"Conv2d 3x3 /2 g32": kernel, stride and groups where they matter."""
+    words = [type(layer).__name__]
+    if hasattr(layer, "kernel"):
+        words.append("x".join(map(str, layer.kernel)))
+    strides = layer.stride if isinstance(getattr(layer, "stride", 1), tuple) else (getattr(layer, "stride", 1),)
+    if max(strides) > 1:
+        words.append("/" + "x".join(map(str, dict.fromkeys(strides))))
+    if getattr(layer, "groups", 1) > 1:
+        words.append(f"g{layer.groups}")
+    return " ".join(words)
+
+
+def _initialisation(model):
+    """How wide the weights are spread: which of He's rules every layer obeys, within six standard errors."""
+    found = []
+    for kind in (Conv2d, Linear):
+        layers = [layer for _, layer in model.walk() if isinstance(layer, kind)]
+        if layers:
+            found.append(f"{kind.__name__}: {_rule(layers)}")
+    biases = [p.data for path, p in model.params() if path.endswith("bias")]
+    zero = all((bias == 0).all() for bias in biases)
+    return "; ".join(found) + ("" if not biases else "; biases 0" if zero else "; biases not all 0")
+
+
+def _rule(layers):
+    for rule, fan in (("fan-in", _fan_in), ("fan-out", _fan_out)):
+        if all(_obeys(layer.weight.data, fan(layer.weight.data)) for layer in layers):
+            return f"mean 0, standard deviation sqrt(2 / {rule}) (He)"
+    spread = [float(layer.weight.data.std()) for layer in layers]
+    return f"standard deviation from {min(spread):.2g} to {max(spread):.2g}"
+
+
+def _fan_in(weight):
+    return weight[0].size
+
+
+def _fan_out(weight):
+    return len(weight) * math.prod(weight.shape[2:])
+
+
+def _obeys(weight, fan):
+    rms = math.sqrt(float(np.mean(weight.astype(np.float64) ** 2)))
+    return abs(rms * math.sqrt(fan / 2) - 1) < 6 / math.sqrt(2 * weight.size)
+
+
+def _batch_norm(model):
+    norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm2d)]
+    if not norms:
+        return "none"
+    settings = sorted({f"eps {norm.eps:g}, momentum {norm.momentum:g}" for norm in norms})
+    starts = all((norm.gamma.data == 1).all() and (norm.beta.data == 0).all() for norm in norms)
+    return (
+        f"{len(norms)} layers, {' or '.join(settings)} (the share of the batch in the running statistics), running "
+        f"variance unbiased, {'gamma 1, beta 0 at the start' if starts else 'gamma and beta not 1 and 0 at the start'}"
+    )
+
+
+def _times(shape):
+    return " x ".join(map(str, shape))
+
+
+def _field(field):
+    rows, columns = ("all" if size == math.inf else str(size) for size in field)
+    return rows if rows == columns else f"{rows} x {columns}"
+
+
+def _cut(text, width):
+    return text if len(text) <= width else "..." + text[3 - width :]
+
+
+def _shorten(lines, most=12):
+    rest = len(lines) - most
+    return lines if rest <= 0 else (*lines[:most], f"and {rest} more")
+
+
+def _wrap(lines, width=100):
+    for line in lines:
+        yield from textwrap.wrap(line, width, subsequent_indent=" " * 15, break_on_hyphens=False)

@@ -1,0 +1,75 @@
+"""A network is a stem, a fold over stages of blocks, and a head."""
+
+import math
+
+import numpy as np
+
+from ..errors import RangeError
+from ..layers import Conv2d, Flatten, GlobalAvgPool2d, Linear, MaxPool2d, Sequential
+from .blocks import activations, conv3x3
+
+
+def assemble(stem, block, *, channels, widths, counts, tail="", num_classes, rng):
+    """``Sequential(stem, stage1, stage2, ..., head)``.
+
+    stem: a layer that gives ``channels`` channels   block(in_channels, out_channels, stride=...): makes a layer
+    widths, counts: output channels and number of blocks of each stage; stages but the first begin with stride 2
+    tail: activations in front of the head, "" or "bn relu"; the head is the global mean and a linear layer
+    """
+    stages, width = {}, channels
+    for s, (out_width, count) in enumerate(zip(widths, counts, strict=True), start=1):
+        blocks = []
+        for b in range(count):
+            blocks.append(block(width, out_width, stride=2 if s > 1 and b == 0 else 1))
+            width = out_width
+        stages[f"stage{s}"] = Sequential(*blocks)
+    head = Sequential(
+        **activations(tail, width),
+        pool=GlobalAvgPool2d(),
+        flatten=Flatten(),
+        fc=Linear(width, num_classes, rng=rng),
+    )
+    return Sequential(stem=stem, **stages, head=head)
+
+
+def small_stem(in_channels, channels, words="bn relu", *, rng):
+    """For images of about 32 x 32: conv3x3, then the activations of ``words``."""
+    return Sequential(conv=conv3x3(in_channels, channels, rng=rng), **activations(words, channels))
+
+
+def imagenet_stem(in_channels, channels=64, words="bn relu", *, rng):
+    """For images of about 224 x 224, a quarter of the size behind it: conv7x7 / 2, activations, max pool 3x3 / 2."""
+    return Sequential(
+        conv=Conv2d(in_channels, channels, 7, stride=2, padding=3, rng=rng),
+        **activations(words, channels),
+        pool=MaxPool2d(3, stride=2, padding=1),
+    )
+
+
+def blocks_per_stage(depth, layers, *, rest=2, stages=3, hint=""):
+    """n of a network of ``depth`` = stages * layers * n + rest layers, ``layers`` to a block; RangeError for others.
+
+    ``hint``: what the message says behind the depths that would do
+    """
+    step = stages * layers
+    if isinstance(depth, (int, np.integer)) and depth >= step + rest and (depth - rest) % step == 0:
+        return int(depth - rest) // step
+    message = f"the depth is {depth!r}, expected {step}n + {rest} with an integer n of at least 1{hint}"
+    if isinstance(depth, (int, np.integer)):
+        below = max(int(depth - rest) // step, 1)
+        nearest = sorted((step * n + rest for n in (below, below + 1)), key=lambda d: abs(d - depth))
+        message += f"; the nearest are {nearest[0]} and {nearest[1]}"
+    raise RangeError(message)
+
+
+def he_by_fan_out(model):
+    """Rescale the convolutions of a fresh ``model`` from He's normal by fan-in to that by fan-out; return the model.
+
+    Fan-out is K^2 times the output channels, with groups too, as in PyTorch and the Lua original of ResNet.
+    """
+    for _, layer in model.walk():
+        if isinstance(layer, Conv2d):
+            weight = layer.weight.data
+            fan_out = layer.out_channels * math.prod(layer.kernel)
+            weight *= math.sqrt(weight[0].size / fan_out)
+    return model

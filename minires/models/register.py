@@ -1,0 +1,92 @@
+"""The register of networks: which names exist, and how the network of a name is built.
+
+The file of a family ends with its ``FAMILIES``; here they are joined.
+"""
+
+import difflib
+import inspect
+import re
+
+import numpy as np
+
+from ..errors import DTypeError, RangeError
+from . import (
+    cifar_resnet,
+    densenet,
+    googlenet,
+    highway,
+    ho_resnet,
+    nin,
+    preact,
+    res2net,
+    resnet,
+    resnext_cifar,
+    rexnet,
+    se,
+    vgg,
+    wrn,
+)
+
+# The first family with a fitting name wins: ImageNet's resnet50 comes before the resnet{6n+2} for small images
+_FILES = (
+    resnet,
+    preact,
+    resnext_cifar,
+    se,
+    wrn,
+    cifar_resnet,
+    res2net,
+    rexnet,
+    densenet,
+    googlenet,
+    vgg,
+    nin,
+    highway,
+    ho_resnet,
+)
+FAMILIES = tuple(family for file in _FILES for family in file.FAMILIES)
+EXAMPLES = tuple(example for family in FAMILIES for example in family.examples)
+
+
+def build(name, *, num_classes=None, in_channels=3, rng, **options):
+    """Build the network called ``name`` with fresh weights.
+
+    x: (N, in_channels, H, W)   y: (N, num_classes), by default as many classes as the published networks have
+    ``rng`` is a ``numpy.random.Generator`` or a seed; ``options`` go to the constructor of the family.
+    Raises RangeError for an unknown name, size or option; that of a name suggests the nearest ones.
+    """
+    family, numbers = find(name)
+    num_classes = family.num_classes if num_classes is None else num_classes
+    for setting, value in (("num_classes", num_classes), ("in_channels", in_channels)):
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            raise RangeError(f"{name}: {setting} is {value!r}, expected an integer of at least 1")
+    known = options_of(family)
+    for option in options:
+        if option not in known:
+            raise RangeError(f"{name} has no option {option!r}, expected {' or '.join(sorted(known)) or 'none'}")
+    try:
+        return family.build(*numbers, num_classes=num_classes, in_channels=in_channels, rng=rng, **options)
+    except RangeError as error:
+        raise RangeError(f"{name}: {error}") from error
+
+
+def find(name):
+    """(family, numbers) of a name: "wrn_28_10" -> (the Family of wide residual networks, (28, 10)).
+
+    Raises RangeError, which suggests the nearest names, where no family has it. Whether a member has these numbers
+    is for the constructor to say.
+    """
+    if not isinstance(name, str):
+        raise DTypeError(f"the name of a model is {name!r} ({type(name).__name__}), expected a string: 'resnet20'")
+    for family in FAMILIES:
+        if match := re.fullmatch(family.regex, name, re.ASCII):
+            return family, tuple(int(group) if group.isdigit() else group for group in match.groups())
+    near = ", ".join(difflib.get_close_matches(name, EXAMPLES, n=3, cutoff=0.5)) or "resnet20"
+    raise RangeError(f"no model is called {name!r}: try {near}; minires models lists the families")
+
+
+def options_of(family):
+    """{name: default} of what ``build`` takes for the networks of a family besides the sizes and the generator."""
+    parameters = inspect.signature(family.build).parameters.values()
+    common = ("num_classes", "in_channels", "rng")
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in common}
