@@ -64,7 +64,7 @@ def test_published_counts(name, params, macs):
 
 
 def test_the_usual_trap_of_running_statistics_that_are_counted_as_parameters():
-    """4.838 M in some tables: 4,796,873 and what PyTorch keeps in batch norms, mean, variance and a count of batches."""
+    """4.838 M in some tables: 4,796,873 and what PyTorch keeps in batch norms: mean, variance, number of batches."""
     model = build("rexnet_100", rng=0)
     statistics = sum(t.data.size for _, t in model.tensors() if not hasattr(t, "grad"))
     assert statistics + sum(isinstance(layer, BatchNorm2d) for _, layer in model.walk()) == 41_440
