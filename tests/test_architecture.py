@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "minires"
 ROWS = [
-    "errors backend",
+    "errors files backend",
     "ops initializers",
     "layers",
     "losses gradcheck contract cases mutants models data trace",

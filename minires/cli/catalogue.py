@@ -1,19 +1,13 @@
 """minires models, minires data."""
 
-import ast
 import textwrap
-from typing import Annotated
-
-import tyro
-
 from .. import data as data_sets
 from .. import models as networks
 from ..data.catalogue import ABOUT, is_there
 from ..errors import RangeError
-from .common import Json, Name, Number, Switch, Text, given_options, print_json
+from .common import Json, Name, Number, Options, Switch, Text, given_options, key_value, print_json
 
 INDENT = " " * 4
-Options = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")]
 
 
 def models(
@@ -43,7 +37,7 @@ def models(
     if name is None:
         return _list_families(as_json)
     sizes = given_options(image=image, num_classes=num_classes)
-    options = given_options(block=block, shortcut=shortcut) | dict(map(_key_value, option))
+    options = given_options(block=block, shortcut=shortcut) | dict(map(key_value, option))
     certificate = networks.certify(name, in_channels=in_channels, **sizes, **options)
     if as_json:
         return print_json(**certificate.facts())
@@ -59,17 +53,6 @@ def _list_families(as_json):
         for text in (family.about, "such as " + ", ".join(family.examples)):
             print(textwrap.fill(text, 100, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False))
     print("for example: minires models resnet56")
-
-
-def _key_value(text):
-    """"dropout=0.3" -> ("dropout", 0.3); what is no number, bool or None stays text."""
-    key, equals, value = text.partition("=")
-    if not (key and equals and value):
-        raise RangeError(f"option is {text!r}, expected KEY=VALUE: --option stride_on=1x1")
-    try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key, value
 
 
 def data(name: Name = None, *, data_dir: str = "data", download: Switch = False, as_json: Json = False):

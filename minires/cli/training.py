@@ -9,10 +9,12 @@ import tyro
 from .. import data as data_sets
 from ..backend import require_device
 from ..errors import RangeError
+from ..models.weights import build_with_weights
 from ..train import TrainConfig, evaluate, fit, load_model, resume
 from ..train.training import limited
-from .common import Device, Hidden, Json, Number, Text, given_options, print_json
+from .common import Device, Hidden, Json, Number, Options, Text, given_options, key_value, print_json
 
+Channels = Annotated[tuple[float, ...] | None, tyro.conf.arg(metavar="R G B")]
 NEXT = """\
               minires train --model plain20 --epochs 3     the same network without shortcuts
               minires train --model resnet56 --epochs 3    a deeper one
@@ -49,8 +51,13 @@ def train(
 
 
 def evaluate_run(
-    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
+    run: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")] = None,
     *,
+    model: Text = None,
+    weights: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
+    option: Options = (),
+    mean: Channels = None,
+    std: Channels = None,
     data: Text = None,
     data_dir: Text = None,
     limit_test: Number = None,
@@ -58,12 +65,18 @@ def evaluate_run(
     device: Device = "cpu",
     as_json: Json = False,
 ):
-    """Classify the test images with a trained network.
+    """Classify the test images with a trained network: that of a run, or a file of weights from elsewhere.
 
     For example: minires eval runs/resnet20-fashion_mnist_12k-seed0
 
     Args:
         run: Folder of a run, or its checkpoint.
+        model: Name of the network that the file of weights is for.
+        weights: File of PyTorch (.pth, .pt, .th) or safetensors; what is in it is never run.
+        option: Any option of the family, such as shortcut=B; may be given more than once.
+        mean: Of each channel in [0, 1], that the weights were trained with; by default as their library has it, or
+            that of the training images.
+        std: Standard deviation of each channel, likewise.
         data: Name of the data set; that of the training if not given.
         data_dir: Folder of its files; that of the training if not given.
         limit_test: Use only that many test images; as many as the training if not given.
@@ -71,12 +84,47 @@ def evaluate_run(
         device: Where to compute.
     """
     require_device(device)
-    model, checkpoint = load_model(run)
-    options = given_options(data=data, data_dir=data_dir, limit_test=limit_test)
-    config = dataclasses.replace(checkpoint.config, **options)
-    images = limited(data_sets.load(config.data, "test", config.data_dir), config.limit_test)
-    loader = data_sets.Loader(images, batch_size, seed=0, shuffle=False, normalize=checkpoint.normalize())
-    result = evaluate(model.to(device=device), loader, device)
+    _check_choice(run, {"model": model, "weights": weights, "option": option, "mean": mean, "std": std}, data)
+    place = given_options(data=data, data_dir=data_dir, limit_test=limit_test)
+    if run is not None:
+        network, checkpoint = load_model(run)
+        config = dataclasses.replace(checkpoint.config, **place)
+        images = limited(data_sets.load(config.data, "test", config.data_dir), config.limit_test)
+        normalize, source = checkpoint.normalize(), "the run"
+    else:
+        config = TrainConfig(model=model, **place)
+        images = limited(data_sets.load(config.data, "test", config.data_dir), config.limit_test)
+        sizes = {"num_classes": len(images.classes), "in_channels": images.images.shape[1]}
+        network, layout = build_with_weights(model, weights, **sizes, **dict(map(key_value, option)))
+        normalize, source = _normalisation(layout, mean, std, config)
+    loader = data_sets.Loader(images, batch_size, seed=0, shuffle=False, normalize=normalize)
+    result = evaluate(network.to(device=device), loader, device)
     if as_json:
         return print_json(result, "accuracy", "correct", "total")
     print(f"accuracy {result.accuracy:.2%}: {result.correct} of {result.total} test images of {images.name} are right")
+    if run is None:
+        print(f"names of {layout.name}; images normalised as {source}")
+
+
+def _check_choice(run, others, data):
+    """A run, or a network with its weights and a data set."""
+    given = [name for name, value in others.items() if value]
+    if run is not None and given:
+        raise RangeError(f"RUN is {run} and --{given[0]} is given too, expected one of them: leave one out")
+    if run is None and not (others["model"] and others["weights"] and data):
+        raise RangeError(
+            "expected RUN, or --model, --weights and --data: "
+            "minires eval --model resnet20 --weights FILE --data cifar10 --data-dir DIR"
+        )
+    if (others["mean"] is None) != (others["std"] is None):
+        raise RangeError("one of --mean and --std is given, expected both or none: --mean 0.5 0.5 0.5 --std 1 1 1")
+
+
+def _normalisation(layout, mean, std, config):
+    """(Normalize, words for where it comes from)."""
+    if mean is not None:
+        return data_sets.Normalize(mean, std), "you say"
+    if layout.mean is not None:
+        return data_sets.Normalize(layout.mean, layout.std), f"{layout.name} does"
+    train = data_sets.load(config.data, "train", config.data_dir)
+    return data_sets.Normalize.of(train), "its training images ask for, as the file does not say"

@@ -15,6 +15,7 @@ from minires.errors import DataFileError
 MAX_OPCODES = 2_000_000  # a batch of CIFAR-100 needs 0.5 million; bounds the memory that small opcodes can ask for
 MAX_PROTOCOL = 5
 MAX_NAMES = 256  # most bytes of module and name
+MAX_KEY = 2**31  # the hashes of larger integers can be made to collide, which makes a dict quadratic
 REMEDY = "the file is damaged, or wants to run code; fetch it again from its official address"
 
 
@@ -27,7 +28,7 @@ class Global:
     function: Callable | None
 
 
-def unpickle(data, allowed, path, persistent_load=None):
+def unpickle(data, allowed, path, persistent_load=None, max_opcodes=None):
     """Return ``(value, length)``: the value of the pickle at the start of ``data`` and its length in bytes.
 
     data: bytes or bytearray. path: the file's name, for error messages. allowed: {(module, name): function}, all that
@@ -35,16 +36,18 @@ def unpickle(data, allowed, path, persistent_load=None):
     ValueError, and is None for a name that may be mentioned but not called. An object that the pickle fills after its
     creation (opcode BUILD) is one that such a function made and that has a method ``setstate(state)``.
     ``persistent_load(id)`` gives the value of a persistent id; without it they are refused.
+    ``max_opcodes``: as many steps as the pickle may take, by default 2 million, some two seconds.
 
     Byte strings of Python 2 come as str decoded from Latin-1. Raises DataFileError.
     """
     machine = _Machine(allowed, persistent_load)
+    max_opcodes = MAX_OPCODES if max_opcodes is None else max_opcodes
     data = bytes(data)
     stream = io.BytesIO(data)
     operations = pickletools.genops(stream)
     position = 0
     try:
-        for _ in range(MAX_OPCODES):
+        for _ in range(max_opcodes):
             position = stream.tell()
             code = data[position : position + 1]
             name = _OPCODES.get(code)
@@ -58,7 +61,7 @@ def unpickle(data, allowed, path, persistent_load=None):
             machine.step(name, argument)
     except (ValueError, TypeError, OverflowError) as error:
         raise DataFileError(f"{path}: pickle, byte {position}: {error}: {REMEDY}") from error
-    raise DataFileError(f"{path}: pickle has more than {MAX_OPCODES} opcodes: {REMEDY}")
+    raise DataFileError(f"{path}: pickle has more than {max_opcodes} opcodes: {REMEDY}")
 
 
 def check_names(data, position):
@@ -172,6 +175,8 @@ class _Machine:
         for key, value in zip(flat[::2], flat[1::2]):
             if not isinstance(key, (str, bytes, int)):  # the hash of deeply nested tuples overflows the C stack
                 raise TypeError(f"a key of a dict is a {type(key).__name__}, expected str, bytes or int")
+            if isinstance(key, int) and not -MAX_KEY <= key < MAX_KEY:
+                raise ValueError("a key of a dict is an integer of more than 32 bits")
             target[key] = value
 
     def tuple_to_mark(self, _):

@@ -1,5 +1,6 @@
 """Densely connected networks: Huang et al. 2017. Every layer sees the outputs of all layers before it in its block."""
 
+from ..errors import RangeError
 from ..initializers import generator
 from ..layers import (
     AvgPool2d,
@@ -31,6 +32,8 @@ def densenet_imagenet(depth, *, num_classes=1000, in_channels=3, dropout=0.0, rn
 
     x: (N, in_channels, H, W), H, W >= 29   y: (N, num_classes)   dropout: see :func:`densenet`
     """
+    if depth not in IMAGENET:
+        raise RangeError(f"depth is {depth!r}, expected one of {', '.join(map(str, IMAGENET))}")
     counts, growth = IMAGENET[depth]
     rng = generator(rng)
     stem = imagenet_stem(in_channels, 2 * growth, rng=rng)

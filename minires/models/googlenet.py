@@ -41,7 +41,10 @@ def googlenet(*, num_classes=1000, in_channels=3, dropout=0.2, rng):
 
 
 def inception_v1(*, num_classes=1000, in_channels=3, dropout=0.4, rng):
-    """GoogLeNet as in the paper: 5x5 convolutions, biases, no batch norm. Otherwise as :func:`googlenet`."""
+    """GoogLeNet as in the paper: 5x5 convolutions, biases, no batch norm, a last pool of 3x3.
+
+    x: (N, in_channels, H, W), H, W >= 31   y: (N, num_classes)   dropout: p before the linear layer
+    """
     rng = generator(rng)
     return _network(partial(_conv_bias, rng=rng), 5, 3, num_classes, in_channels, dropout, rng)
 

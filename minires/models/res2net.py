@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from ..errors import RangeError
 from ..initializers import generator
 from ..layers import AvgPool2d, BatchNorm2d, Concat, Conv2d, ReLU, Res2, Sequential, SliceChannels
 from .blocks import residual_block
@@ -38,8 +37,6 @@ def res2net_block(in_channels, out_channels, stride, *, width, scale, cardinalit
     """
     rng = generator(rng)
     group = out_channels // 4 * width // 64 * cardinality
-    if group < 1:
-        raise RangeError(f"width is {width}: groups of {out_channels // 4} * {width} // 64 = 0 channels, expected more")
     apart = stride != 1 or in_channels != out_channels
     convs = [_conv_bn_relu(group, group, 3, stride, cardinality, rng) for _ in range(max(scale - 1, 1))]
     if scale == 1:

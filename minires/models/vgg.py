@@ -1,5 +1,6 @@
 """VGG: Simonyan and Zisserman 2015. Rows of 3x3 convolutions, and nearly all parameters in three linear layers."""
 
+from ..errors import RangeError
 from ..initializers import generator
 from ..layers import (
     AdaptiveAvgPool2d,
@@ -28,6 +29,8 @@ def vgg(depth, suffix="", *, num_classes=1000, in_channels=3, hidden=4096, dropo
     hidden: width of the first two linear layers   dropout: p behind each of them
     Images of another size than 224 x 224 are brought to 7 x 7 pixels by means, as in torchvision.
     """
+    if depth not in COUNTS:
+        raise RangeError(f"depth is {depth!r}, expected one of {', '.join(map(str, COUNTS))}")
     rng = generator(rng)
     stages, channels = {}, in_channels
     for s, (width, count) in enumerate(zip(WIDTHS, COUNTS[depth]), start=1):

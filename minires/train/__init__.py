@@ -1,6 +1,7 @@
 """Training: optimisers, schedules, the loop, and checkpoints from which it goes on bit for bit."""
 
-from .checkpoint import Checkpoint, Position, load_checkpoint, load_model, load_weights, save_checkpoint, save_weights
+from ..models.weights import load_weights
+from .checkpoint import Checkpoint, Position, load_checkpoint, load_model, save_checkpoint, save_weights
 from .config import TrainConfig, build_model
 from .fit import Result, fit, resume
 from .interrupt import Interrupted

@@ -117,15 +117,6 @@ def save_weights(path, model):
     _write(path, dict(model.tensors()), {"format": WEIGHTS})
 
 
-def load_weights(path, model):
-    """Put the weights of a file of :func:`save_weights`, or of a checkpoint, into ``model``; all or nothing."""
-    tensors, texts = read_tensors(path)
-    if texts.get("format") == CHECKPOINT:
-        tensors = {name.removeprefix(MODEL): a for name, a in tensors.items() if name.startswith(MODEL)}
-    buffers = dict(model.tensors())
-    _put(path, _differences(tensors, buffers), tensors, buffers)
-
-
 def _buffers(model, optimizer=None):
     """``{name in the file: Buffer}``."""
     buffers = {MODEL + path: buffer for path, buffer in model.tensors()}

@@ -19,7 +19,7 @@ SCALARS = (st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=5) | st.lists(inner, max_size=5).map(tuple)
-    | st.dictionaries(st.text() | st.binary() | st.integers(), inner, max_size=5),
+    | st.dictionaries(st.text() | st.binary() | st.integers(-(2**31), 2**31 - 1), inner, max_size=5),
     max_leaves=20,
 )
 
@@ -129,6 +129,7 @@ REFUSED = {
     "odd items": (b"}(K\x01u.", "a key without a value"),
     "key of a tuple": (b"})K\x01s.", "a key of a dict is a tuple"),
     "key of a list": (b"}]K\x01s.", "a key of a dict is a list"),
+    "key of 62 bits": (b"}\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x1fK\x01s.", "an integer of more than 32 bits"),
     "unknown memo": (b"h\x05.", "value 5 is fetched before it is stored"),
     "memo of a mark": (b"(q\x01.", "no value"),
     "tuple of a mark": (b"(\x85.", "no value"),

@@ -1,0 +1,16 @@
+"""Weights from files of PyTorch, safetensors and minires, without PyTorch, and without running what is in them."""
+
+from .files import read_weights
+from .layout import Layout
+from .load import build_with_weights, export_weights, layouts_of, load_weights
+from .names import LAYOUTS
+
+__all__ = [
+    "LAYOUTS",
+    "Layout",
+    "build_with_weights",
+    "export_weights",
+    "layouts_of",
+    "load_weights",
+    "read_weights",
+]

@@ -1,0 +1,115 @@
+"""Files of weights of any kind: what is in them, told by their content and not by their name."""
+
+import mmap
+import os
+import stat
+from dataclasses import dataclass
+
+from ...errors import CheckpointError, DataFileError
+from .safetensors import read_safetensors
+from .torch_file import read_legacy, read_zip
+
+CHECKPOINT = "minires checkpoint 1"
+# What wraps a model puts its name in front of all names: DataParallel, torch.compile, Lightning
+PREFIXES = ("module.", "_orig_mod.", "model.")
+IGNORED = "num_batches_tracked"  # PyTorch counts training batches in each batch norm, for a momentum of None
+MAX_EXPANSION = 8  # how many times the size of its file the arrays may have in memory
+OTHERS = {
+    b"\x89HDF": "an HDF5 file, as Keras writes them",
+    b"\x1f\x8b": "compressed by gzip: unpack it first",
+    b"\x93NUM": "a NumPy array",
+    b"Rar!": "a RAR archive",
+}
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """``tensors``: {name: StoredTensor}, none of them read; ``texts``: the metadata of a safetensors file."""
+
+    path: str
+    size: int
+    tensors: dict
+    texts: dict
+
+
+def open_weights(path):
+    """Return the :class:`WeightFile` of a file of PyTorch (zip or legacy), safetensors or minires.
+
+    Names lose the prefix of a wrapper that all of them have ("module."), counters of batches are left out, and of a
+    checkpoint of minires only the model is taken. Raises :class:`~minires.errors.CheckpointError`.
+    """
+    path = os.fspath(path)
+    data = _map(path)
+    try:
+        if data[:4] == b"PK\3\4":
+            tensors, texts = read_zip(path, data), {}
+        elif data[:1] == b"\x80":
+            tensors, texts = read_legacy(path, data), {}
+        else:
+            tensors, texts = _read_other(path, data)
+    except DataFileError as error:
+        raise CheckpointError(
+            f"{error}; if PyTorch saved a whole model, save the weights alone: torch.save(model.state_dict(), path)"
+        ) from error
+    except (ValueError, TypeError, OverflowError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path}: {error}: if the file is damaged, fetch it again") from error
+    if texts.get("format") == CHECKPOINT:
+        tensors = {name: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+    return WeightFile(path, len(data), _clean(tensors), texts)
+
+
+def read_weights(path):
+    """Return ``{name: NumPy array}`` of any file of weights, with the names of the file (see :func:`open_weights`).
+
+    Types stay as they are, but for bfloat16, which comes as float32. Raises CheckpointError.
+    """
+    file = open_weights(path)
+    size = sum(tensor.nbytes for tensor in file.tensors.values())
+    limit = MAX_EXPANSION * file.size + 2**20
+    if size > limit:
+        raise CheckpointError(
+            f"{path}: its tensors need {size} bytes in memory, expected at most {limit} for a file of {file.size}: "
+            "it names the same numbers again and again; fetch it again from its official address"
+        )
+    return {name: tensor.array(f"{path}: {name}") for name, tensor in file.tensors.items()}
+
+
+def _map(path):
+    """The bytes of a file, read where they are used."""
+    try:
+        with open(path, "rb", opener=_open) as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size < 10:
+                kind = f"a file of {facts.st_size} bytes" if stat.S_ISREG(facts.st_mode) else "no file"
+                raise CheckpointError(f"{path} is {kind}, expected a file of weights: check the path")
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        message = f"{path} cannot be read ({reason}), expected a file of weights: check the path"
+        raise CheckpointError(message) from error
+
+
+def _open(path, flags):
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer would block for ever
+
+
+def _read_other(path, data):
+    for magic, kind in OTHERS.items():
+        if data[: len(magic)] == magic:
+            raise ValueError(f"it is {kind}, expected a file of PyTorch, safetensors or minires")
+    if data[257:262] == b"ustar":
+        raise ValueError("it is a tar archive, as PyTorch 0.1 wrote them: save it again with a later version")
+    return read_safetensors(path, data)
+
+
+def _clean(tensors):
+    while True:
+        prefix = next((p for p in PREFIXES if tensors and all(name.startswith(p) for name in tensors)), None)
+        if prefix is None:
+            break
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] != IGNORED}
