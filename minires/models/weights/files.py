@@ -43,7 +43,7 @@ def open_weights(path):
     try:
         if data[:4] == b"PK\3\4":
             tensors, texts = read_zip(path, data), {}
-        elif data[:1] == b"\x80":
+        elif data[:1] == b"\x80" and data[8:9] != b"{":  # the size of a safetensors header may begin like a pickle
             tensors, texts = read_legacy(path, data), {}
         else:
             tensors, texts = _read_other(path, data)

@@ -1,0 +1,207 @@
+"""Names of other libraries: a network saved by PyTorch computes the same here, and the reverse; mismatches are told."""
+
+import numpy as np
+import pytest
+from models.weights.torch_models import NETWORKS, ResNet, akamaster, moved, torch
+
+from minires.errors import CheckpointError, RangeError
+from minires.layers import Linear, Sequential
+from minires.models import build
+from minires.models.weights import (
+    LAYOUTS,
+    build_with_weights,
+    export_weights,
+    layouts_of,
+    load_weights,
+    read_weights,
+)
+
+
+def logits_of(net, x):
+    with torch.no_grad():
+        return net(torch.from_numpy(x)).numpy()
+
+
+def image(size, seed=0):
+    return np.random.default_rng(seed).normal(size=(2, 3, size, size)).astype(np.float32)
+
+
+def some(*slow):
+    return [pytest.param(name, marks=pytest.mark.slow) if name in slow else name for name in NETWORKS]
+
+
+@pytest.mark.parametrize("name", some("wide_resnet50_2"))
+def test_a_network_of_pytorch_computes_the_same_here(name, tmp_path):
+    layout, make, size = NETWORKS[name]
+    net, x = moved(make()), image(size)
+    torch.save(net.state_dict(), tmp_path / "w.pth")
+    model, found = build_with_weights(name, tmp_path / "w.pth", num_classes=10)
+    assert found.name == layout
+    expected = logits_of(net, x)
+    np.testing.assert_allclose(model(x), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", some("wide_resnet50_2", "resnet50", "resnext50_32x4d"))
+def test_what_minires_exports_pytorch_loads(name, tmp_path):
+    from safetensors.torch import load_file
+
+    layout, make, size = NETWORKS[name]
+    options = next(known.options for known in LAYOUTS if known.name == layout)
+    model, x = build(name, num_classes=10, rng=3, **options), image(size)
+    rng = np.random.default_rng(1)
+    for _, tensor in model.tensors():
+        if tensor.data.ndim == 1:
+            tensor.data[...] = rng.uniform(0.75, 1.25, tensor.data.shape)
+    export_weights(tmp_path / "w.safetensors", model, layout=layout)
+    net = make().eval()
+    net.load_state_dict(load_file(tmp_path / "w.safetensors"))
+    expected = logits_of(net, x)
+    np.testing.assert_allclose(model(x), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    other, found = build_with_weights(name, tmp_path / "w.safetensors", num_classes=10)
+    assert found.name == layout
+    for (path, a), (_, b) in zip(model.tensors(), other.tensors()):
+        assert (a.data == b.data).all(), path
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_no_two_tensors_get_one_name(layout):
+    names = [name for name in (*NETWORKS, "resnet110") if layout in layouts_of(name)]
+    assert names
+    for name in names[:2]:
+        model = build(name, rng=0, **layout.options)
+        paths = [path for path, _ in model.tensors()]
+        assert len({layout.rename(path) for path in paths}) == len(paths)
+
+
+def saved(net, path, **wrap):
+    state = net.state_dict()
+    torch.save({"state_dict": state, **wrap} if wrap else state, path)
+    return path
+
+
+WRAPPED = {
+    "DataParallel": lambda state: {f"module.{name}": t for name, t in state.items()},
+    "torch.compile": lambda state: {f"_orig_mod.{name}": t for name, t in state.items()},
+    "both": lambda state: {f"module._orig_mod.{name}": t for name, t in state.items()},
+    "checkpoint": lambda state: {"epoch": 3, "best": 0.9, "state_dict": state, "args": None},
+    "best as a tensor": lambda state: {"best": torch.ones(()), "model": state, "optimizer": {0: {"step": 1}}},
+    "twice": lambda state: {"model": {"state_dict": state}},
+    "Lightning": lambda state: {"state_dict": {f"model.{name}": t for name, t in state.items()}, "epoch": 1},
+    "a plain dict": dict,
+    "parameters": lambda state: {name: torch.nn.Parameter(t, t.is_floating_point()) for name, t in state.items()},
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_wrappers(kind, zipped, tmp_path):
+    net = moved(akamaster(8))
+    torch.save(WRAPPED[kind](net.state_dict()), tmp_path / "w", _use_new_zipfile_serialization=zipped)
+    model = build("resnet8", shortcut="A-both", rng=0)
+    load_weights(tmp_path / "w", model)
+    x = image(8)
+    np.testing.assert_allclose(model(x), logits_of(net, x), rtol=1e-4, atol=1e-5)
+
+
+def refused(path, model, **options):
+    before = [(name, tensor.data.copy()) for name, tensor in model.tensors()]
+    with pytest.raises(CheckpointError) as error:
+        load_weights(path, model, **options)
+    for (name, values), (_, tensor) in zip(before, model.tensors()):
+        assert (values == tensor.data).all(), f"{name} has changed"
+    return str(error.value)
+
+
+def test_all_differences_at_once(tmp_path):
+    net = akamaster(8)
+    state = net.state_dict()
+    state["extra.weight"] = torch.zeros(2, 3)
+    del state["layer1.0.bn2.running_mean"]
+    state["conv1.weight"] = torch.zeros(16, 1, 3, 3)
+    torch.save(state, tmp_path / "w")
+    text = refused(tmp_path / "w", build("resnet8", rng=0))
+    assert f"{tmp_path}/w does not fit: 3 differences, expected none, by the names of akamaster:" in text
+    assert "\n  missing in the file: layer1.0.bn2.running_mean (16,) float32" in text
+    assert "\n  unknown to the model: extra.weight (2, 3) float32" in text
+    assert "\n  conv1.weight: (16, 1, 3, 3) float32 in the file, (16, 3, 3, 3) float32 in the model" in text
+
+
+HINTS = {
+    "classes": (lambda: akamaster(8, 100), {}, "seems to be for 100 classes"),
+    "no shortcut weights": (lambda: akamaster(8), {"shortcut": "B"}, "build the model with shortcut='A' or 'A-both'"),
+    "shortcut weights": (lambda: ResNet((1, 1, 1), small=True), {}, "build the model with shortcut='B' or 'C'"),
+    "depth": (lambda: akamaster(14), {}, "another depth or another kind of block"),
+}
+
+
+@pytest.mark.parametrize("kind", HINTS)
+def test_hints(kind, tmp_path):
+    make, options, hint = HINTS[kind]
+    text = refused(saved(make(), tmp_path / "w"), build("resnet8", rng=0, **options))
+    assert hint in text.splitlines()[-1]
+
+
+def test_hint_at_a_foreign_prefix(tmp_path):
+    state = {f"backbone.{name}": tensor for name, tensor in akamaster(8).state_dict().items()}
+    torch.save(state, tmp_path / "w")
+    assert "begin with backbone.: save it again" in refused(tmp_path / "w", build("resnet8", rng=0), layout="akamaster")
+
+
+def test_hint_at_another_network(tmp_path):
+    torch.save({"a.b": torch.zeros(3)}, tmp_path / "w")
+    assert "hardly a name fits" in refused(tmp_path / "w", build("resnet8", rng=0))
+
+
+def test_a_layout_can_be_asked_for(tmp_path):
+    saved(akamaster(8), tmp_path / "w")
+    model = build("resnet8", rng=0)
+    load_weights(tmp_path / "w", model, layout="akamaster")
+    refused(tmp_path / "w", model, layout="minires")
+    with pytest.raises(RangeError, match="layout is 'caffe', expected one of minires, torchvision"):
+        load_weights(tmp_path / "w", model, layout="caffe")
+
+
+def test_names_of_the_file_are_printed_safely(tmp_path):
+    torch.save({"\x1b[31m\n": torch.zeros(1), "x" * 10_000: torch.zeros(1)}, tmp_path / "w")
+    text = refused(tmp_path / "w", build("resnet8", rng=0))
+    assert "\x1b" not in text and "x" * 200 not in text
+
+
+def test_long_lists_are_cut(tmp_path):
+    torch.save({f"a{i}": torch.zeros(1) for i in range(1000)}, tmp_path / "w")
+    text = refused(tmp_path / "w", Linear(2, 2, rng=0))
+    assert "1002 differences" in text and "and 602 more" in text
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_numbers_that_are_not_finite(tmp_path, value):
+    weight = torch.zeros(2, 2, dtype=torch.float64)
+    weight[0, 1] = value
+    torch.save({"weight": weight, "bias": torch.zeros(2)}, tmp_path / "w")
+    assert "weight: 1 of 4 values are NaN or infinite as float32" in refused(tmp_path / "w", Linear(2, 2, rng=0))
+
+
+def test_integers_are_no_weights(tmp_path):
+    torch.save({"weight": torch.zeros(2, 2, dtype=torch.int64), "bias": torch.zeros(2)}, tmp_path / "w")
+    assert "weight: (2, 2) int64 in the file, (2, 2) float32 in the model" in refused(
+        tmp_path / "w", Linear(2, 2, rng=0)
+    )
+
+
+def test_weights_go_to_the_device_and_type_of_the_model(tmp_path, xp, device):
+    torch.save({"0.weight": torch.arange(4.0).reshape(2, 2), "0.bias": torch.ones(2)}, tmp_path / "w")
+    model = Sequential(Linear(2, 2, rng=0)).to(device=device, dtype=np.float64)
+    held = model[0].weight.data
+    load_weights(tmp_path / "w", model)
+    assert held is model[0].weight.data and held.dtype == np.float64
+    assert xp.asarray(held).sum() == 6
+    export_weights(tmp_path / "out", model, layout="minires")
+    assert read_weights(tmp_path / "out")["0.weight"].tolist() == [[0, 1], [2, 3]]
+
+
+def test_export_refuses_other_types(tmp_path):
+    model = Linear(2, 2, rng=0)
+    model.bias.data = np.zeros(2, np.complex64)
+    with pytest.raises(CheckpointError, match=r"cannot hold bias \(complex64\)"):
+        export_weights(tmp_path / "w", model, layout="minires")
+    assert not list(tmp_path.iterdir())
