@@ -6,9 +6,26 @@ import zlib
 
 import numpy as np
 from models.weights.writers import (
-    FACTS, HOOKS, MAGIC, ONES, VERSION, archive, call, dictionary, entry, integer, legacy_file, name, pickled,
+    FACTS,
+    HOOKS,
+    MAGIC,
+    ONES,
+    VERSION,
+    archive,
+    call,
+    dictionary,
+    entry,
+    integer,
+    legacy_file,
+    name,
+    pickled,
     safetensors_file,
-    state, storage, tensor, text, tuples, zip_file,
+    state,
+    storage,
+    tensor,
+    text,
+    tuples,
+    zip_file,
 )
 
 COMMAND = "touch CANARY"
@@ -247,9 +264,7 @@ LEGACY = {
     "bytes behind the end": (legacy_file(end=b"\0"), "1 bytes follow"),
     "the magic number alone": (MAGIC, "the data end here"),
     "a storage that is a view": (
-        legacy_file(
-            pickled(tuples(text("storage"), name("torch", "FloatStorage"), text("0"), text(""), b"K\6)") + b"Q")
-        ),
+        legacy_file(pickled(tuples(text("storage"), name("torch", "FloatStorage"), text("0") * 2, b"K\6)") + b"Q")),
         "views of others",
     ),
 }
