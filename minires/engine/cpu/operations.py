@@ -238,7 +238,7 @@ class Entrywise:
         self.keep = plan.mode != "infer"
 
     def keeps(self):
-        return []
+        return [self.x]  # the layer's cache may be a view of it
 
     def forward(self, frame, i, workspace):
         x, y = frame.chunk(self.x, i, workspace), frame.chunk(self.y, i, workspace)
