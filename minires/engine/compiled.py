@@ -9,8 +9,8 @@ import numpy as np
 from ..errors import DTypeError, RangeError
 from ..layers import Layer
 from ..layers.checks import as_gradient
-from .cpu.graph import Unsuited
 from .cpu.plan import Plan
+from .cpu.values import Unsuited
 
 
 def compile(model, *, threads=None, input_gradient=True):

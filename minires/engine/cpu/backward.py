@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from .gradients import Alias, Assembly, Buffer, Pending, Scaled, Strided, spare
+from .gradients import Alias, Assembly, Buffer, Pending, Scaled, Strided, place_of, share_in
 from .operations import Convolution, Join, Load, Store
+from .operations.convolution import ConvolutionGradient
 from .phases import Phase, Whole
 
 
@@ -44,7 +45,7 @@ class BackwardPlanner:
             self._eager(work, operation)
 
     def _step(self, step, waits):
-        convolves = isinstance(step, _ConvolutionStep)  # one in a phase: they share the memory of filters and slots
+        convolves = isinstance(step, ConvolutionGradient)  # one in a phase: they share the memory of filters and slots
         if self.phase is None or self.phase.pending & waits or (convolves and self.phase.convolves):
             self.phase = Phase()
             self.phases.append(self.phase)
@@ -125,7 +126,7 @@ class BackwardPlanner:
 
             phase = self._step(step, waits)
             for affine in summed:
-                phase.finish.append(_finish(affine))
+                phase.finish.append((_finish, affine))
                 phase.pending.add(affine)
         self._read(rest)
         for term in work.terms:
@@ -150,10 +151,10 @@ class BackwardPlanner:
         if len(contributions) == 1 and isinstance(contributions[0], Scaled) and contributions[0].scaled:
             folded, contributions[0].scaled = contributions[0].affine, False
         target = self._target(work.x)
-        step = _ConvolutionStep(work, Assembly(contributions, False, work.y.size), folded, target)
+        step = ConvolutionGradient(work, Assembly(contributions, False, work.y.size), folded, target)
         phase = self._step(step, waits)
-        phase.prepare.append(step.prepare)
-        phase.finish.append(step.finish)
+        phase.prepare += [(step.prepare, part) for part in step.parts]
+        phase.finish += [(step.finish, part) for part in work.parts]
         self._read(contributions)
 
     def _eager(self, work, operation):
@@ -172,7 +173,7 @@ class BackwardPlanner:
         if isinstance(work, Load):
             if operation.inputs[0] in self.wanted:
                 phase = self._step(self._writer(work, [], buffer), set())
-                phase.prepare.append(_allocate(operation.inputs[0]))
+                phase.prepare.append((_allocate, operation.inputs[0]))
         else:
             self._step(self._writer(work, [self._target(x) for x in operation.inputs], buffer), set())
         if used is not None:
@@ -184,57 +185,15 @@ class BackwardPlanner:
         """A step that calls ``work.backward``; where a gradient is there already, the share goes through the work area."""
 
         def step(frame, i, workspace):
-            places = [_place(frame, i, workspace, target, k) for k, target in enumerate(targets)]
+            places = [place_of(frame, i, workspace, target, k) for k, target in enumerate(targets)]
             if source is None:
                 work.backward(frame, i, places, workspace)
             else:
                 work.backward(frame, i, frame.gradient(source, i), places, workspace)
             for target, place in zip(targets, places):
-                _add_share(frame, i, target, place)
+                share_in(frame, i, target, place)
 
         return step
-
-
-class _ConvolutionStep:
-    """Gradients of a convolution: dy is assembled in the work area, inside its border; then dweight and dx."""
-
-    def __init__(self, work, assembly, folded, target):
-        self.work, self.assembly, self.folded, self.target = work, assembly, folded, target
-
-    def prepare(self, frame):
-        work = self.work
-        if self.target is not None:
-            weight = work.layer.weight.data
-            if self.folded is not None:
-                weight = weight * frame.forward.states[self.folded].scale[:, None, None, None]
-            frame.filters[work] = work.any.input_filters(weight, frame.scratch("filters", work.numbers))
-
-    def __call__(self, frame, i, workspace):
-        work, n = self.work, frame.sizes[i]
-        dy = spare(workspace, work.dform, n, work.demands.dy_border, "dy")
-        self.assembly(frame, i, dy, workspace)
-        kernel = work.kernels[n]
-        if not work.layer.weight.frozen:
-            unit = frame.unit[i]
-            x = frame.forward.chunk(work.x, i, workspace)
-            kernel.weight_gradient(x, dy, frame.slots(work.numbers)[unit], frame.opens[i], workspace)
-        if self.target is not None:
-            dx = _place(frame, i, workspace, self.target, 0)
-            kernel.input_gradient(dy, dx, frame.filters[work], workspace)
-            _add_share(frame, i, self.target, dx)
-
-    def finish(self, frame):
-        work = self.work
-        if work.layer.weight.frozen:
-            return
-        total, *others = frame.slots(work.numbers)
-        for other in others:
-            total += other
-        dweight = work.any.to_weight(total)
-        if self.folded is not None:
-            dweight = dweight * frame.forward.states[self.folded].scale[:, None, None, None]
-        with frame.lock:
-            work.layer.weight.grad += dweight
 
 
 class _Mask:
@@ -266,29 +225,10 @@ class _Sums:
             slopes.s2[i] += state.fold(np.add.reduce(product, axis=0), n)
 
 
-def _place(frame, i, workspace, target, k):
-    if target is None:
-        return None
-    buffer, adds = target
-    return spare(workspace, buffer.form, frame.sizes[i], 0, ("share", k)) if adds else frame.gradient(buffer, i)
+def _finish(frame, affine):
+    with frame.lock:
+        frame.slopes[affine].finish()
 
 
-def _add_share(frame, i, target, share):
-    if target is not None and target[1]:
-        total = frame.gradient(target[0], i).rows
-        total += share.rows
-
-
-def _finish(affine):
-    def finish(frame):
-        with frame.lock:
-            frame.slopes[affine].finish()
-
-    return finish
-
-
-def _allocate(array):
-    def allocate(frame):
-        frame.arrays[array] = np.empty((frame.total, *array.shape), frame.dtype)
-
-    return allocate
+def _allocate(frame, array):
+    frame.arrays[array] = np.empty((frame.total, *array.shape), frame.dtype)

@@ -1,5 +1,7 @@
 """The memory of one run of a plan: a frame for the forward, which the cache owns, and one for the backward."""
 
+import threading
+
 import numpy as np
 
 from .affine import Slopes
@@ -13,6 +15,7 @@ class Frame:
     def __init__(self, plan):
         self.dtype, self.sizes, self.total = plan.dtype, plan.sizes, plan.images
         self.starts = [sum(plan.sizes[:i]) for i in range(len(plan.sizes))]
+        self._guard = threading.Lock()
         self.arrays, self.filters, self._scratch, self._blocks = {}, {}, {}, {}
 
     def images(self, i):
@@ -28,9 +31,10 @@ class Frame:
 
     def scratch(self, key, numbers):
         """Memory of this frame, the same for the same key; it grows to the largest request."""
-        if key not in self._scratch or self._scratch[key].size < numbers:
-            self._scratch[key] = np.empty(numbers, self.dtype)
-        return self._scratch[key][:numbers]
+        with self._guard:
+            if key not in self._scratch or self._scratch[key].size < numbers:
+                self._scratch[key] = np.empty(numbers, self.dtype)
+            return self._scratch[key][:numbers]
 
     def _chunks(self, channels, size, extent, border):
         made = []

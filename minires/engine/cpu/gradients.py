@@ -135,3 +135,18 @@ def spare(workspace, form, n, border=0, name="spare"):
         return Chunk(flat, n, channels, size, extent, border)
 
     return workspace.views(("chunk", *key), make)
+
+
+def place_of(frame, i, workspace, target, k=0):
+    """Where the k-th share of a gradient is written: its buffer, or the work area if the buffer holds others already."""
+    if target is None:
+        return None
+    buffer, adds = target
+    return spare(workspace, buffer.form, frame.sizes[i], 0, ("share", k)) if adds else frame.gradient(buffer, i)
+
+
+def share_in(frame, i, target, share):
+    """Add a share that was written to the work area."""
+    if target is not None and target[1]:
+        total = frame.gradient(target[0], i).rows
+        np.add(total, share.rows, out=total)

@@ -2,9 +2,10 @@
 
 
 class Phase:
-    """Steps that each chunk goes through alone, what must be ready before, and what is done with all chunks after.
+    """Steps that each chunk goes through alone, with what must be ready before and what is done with all chunks after.
 
-    ``pending``: the affine maps whose sums are complete only behind this phase
+    steps: functions of (frame, i, workspace)   prepare, finish: (function, argument) for function(frame, argument),
+    in any order   pending: the affine maps whose sums are complete only behind this phase
     """
 
     def __init__(self):

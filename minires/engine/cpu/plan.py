@@ -17,12 +17,13 @@ import numpy as np
 from . import blas, team
 from .backward import BackwardPlanner
 from .frame import BackwardFrame, ForwardFrame
-from .graph import Reader
+from .reader import Reader
 from .memory import Workspace
 from .operations import OPERATIONS, Convolution, Join, Store
 from .phases import Phase, Whole
 
 CHUNK = 32  # images of a chunk, at most
+FEW = 3  # tasks that one thread does sooner than several agree
 UNITS = 8  # units of work of a phase, at most: the sums of each unit are added in the order of the units
 
 
@@ -61,16 +62,18 @@ class Plan:
             if phase is None or phase.pending & waits:
                 phase = Phase()
                 self.phases.append(phase)
-            if isinstance(work, (Convolution, Store)):
-                phase.prepare.append(work.prepare)
-                work.place = len(phase.prepare)
+            if isinstance(work, Convolution):
+                phase.prepare += [(work.prepare, part) for part in work.parts]
+                work.number = len(phase.prepare)
+            elif isinstance(work, Store):
+                phase.prepare.append((Store.prepare, work))
             phase.steps.append(work.forward)
             for value in operation.inputs:
                 died[value] = len(self.phases)
             born[operation.output] = len(self.phases)
             for affine in measured.get(operation.output, ()):
                 phase.steps.append(_measure(affine, operation.output))
-                phase.finish.append(_fix(affine))
+                phase.finish.append((_fix, affine))
                 phase.pending.add(affine)
         kept = {v for w in self.work.values() for v in w.keeps()} if self.mode != "infer" else set()
         values = [o.output for o in self.operations if o in self.work and not isinstance(self.work[o], Store)]
@@ -129,13 +132,20 @@ class Plan:
                     whole(phase.operation, frame)
                     continue
                 with blas.one_thread():
-                    for prepare in phase.prepare:
-                        prepare(frame)
+                    self._share(phase.prepare, frame, seats)
                     team.run(lambda unit, seat, steps=phase.steps: _pass(unit, seat, steps, frame), self.units, seats)
-                    for finish in phase.finish:
-                        finish(frame)
+                    self._share(phase.finish, frame, seats)
         finally:
             self.free["seats"].extend(seats)
+
+    @staticmethod
+    def _share(tasks, frame, seats):
+        """Do what belongs to all chunks: by several threads where large filters were cut into parts."""
+        if len(tasks) > FEW:
+            team.run(lambda task, seat: task[0](frame, task[1]), tasks, seats)
+        else:
+            for task, argument in tasks:
+                task(frame, argument)
 
     def _whole_forward(self, operation, frame):
         (x,), y = operation.inputs, operation.output
@@ -171,8 +181,8 @@ def _measure(affine, value):
     return measure
 
 
-def _fix(affine):
-    return lambda frame: frame.states[affine].fix()
+def _fix(frame, affine):
+    frame.states[affine].fix()
 
 
 def _take(free, make):

@@ -3,12 +3,10 @@
     v1 block:  t = conv1(x)    u = relu(bn1(t))    t = conv2(u)    y = relu(bn2(t) + x)
     v2 block:  u = relu(bn1(x))    t = conv1(u)    u = relu(bn2(t))    t = conv2(u)    y = t + x
 
-Everything between two convolutions is one :class:`Join`: a sum of terms, each a value with an affine map (batch norm),
-and perhaps a ReLU. While the tree is read, such a sum is kept open (:class:`Sum`), so that what follows can join it.
-A layer that no rule fits stays what it is: a :class:`Foreign` operation on whole arrays.
+Everything between two convolutions is one "join": a sum of terms, each a value with an affine map (batch norm), and
+perhaps a ReLU. While the tree is read, such a sum is kept open (:class:`Sum`), so that what follows can join it. A layer
+that no rule fits stays what it is, "foreign": it works on whole arrays by its own forward and backward.
 """
-
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,90 +36,7 @@ from ...layers import (
     Tanh,
 )
 from .affine import BatchNorm, Bias, FoldedNorm, RunningNorm
-
-
-class Value:
-    """Images in chunks. ``size``: (H, W)   ``extent`` >= size: what tiles reach   ``border``: zeros around."""
-
-    def __init__(self, channels, size):
-        self.channels, self.size = channels, tuple(size)
-        self.extent, self.border = self.size, 0
-        self.producer = None
-        self.consumers = 0
-        self.shared = False  # whether a fork reads it
-
-    def demand(self, border, extent):
-        """Room for one more reader or writer."""
-        self.border = max(self.border, border)
-        self.extent = tuple(map(max, self.extent, extent))
-
-
-class Array:
-    """An array as the layers know it: (N, *shape)."""
-
-    def __init__(self, shape):
-        self.shape = tuple(shape)
-        self.producer = None
-        self.consumers = 0
-
-
-@dataclass(frozen=True)
-class Term:
-    """A value as it stands in a sum: behind an affine map, or every ``step``-th pixel with zero channels around."""
-
-    value: Value
-    affine: object = None
-    step: int = 1
-    before: int = 0
-    after: int = 0
-
-    @property
-    def channels(self):
-        return self.before + self.value.channels + self.after
-
-    @property
-    def size(self):
-        return tuple(-(-s // self.step) for s in self.value.size)
-
-    @property
-    def strided(self):
-        return self.step > 1 or self.before or self.after
-
-    @property
-    def plain(self):
-        return self.affine is None and not self.strided
-
-
-@dataclass
-class Sum:
-    """An open sum of terms of equal shape; with ``relu`` it is closed for further terms."""
-
-    terms: list
-    relu: bool = False
-
-    @property
-    def channels(self):
-        return self.terms[0].channels
-
-    @property
-    def size(self):
-        return self.terms[0].size
-
-
-@dataclass(eq=False)
-class Operation:
-    """``output`` = f(``inputs``); ``path`` names the layer it comes from."""
-
-    kind: str
-    inputs: list
-    output: object
-    path: str
-    layer: object = None
-    details: dict = field(default_factory=dict)
-
-
-class Unsuited(Exception):
-    """The input does not fit the layers: the definition will say so, with the right names."""
+from .values import Array, Operation, Sum, Term, Unsuited, Value
 
 
 class Reader:

@@ -1,0 +1,18 @@
+"""Convolution of one chunk, by several algorithms with one interface, see :class:`~.base.Kernel`."""
+
+from .base import Geometry
+from .depthwise import Depthwise
+from .im2col import Im2col
+from .planar import Planar
+from .pointwise import Pointwise
+from .winograd import Winograd
+
+KERNELS = (Pointwise, Depthwise, Winograd, Planar, Im2col)
+
+
+def choose(geometry, images):
+    """The kernel that fits with the least estimated time; each kernel's ``cost`` says what the estimate counts."""
+    return min((k for k in KERNELS if k.fits(geometry)), key=lambda k: k.cost(geometry, images))
+
+
+__all__ = ["KERNELS", "Depthwise", "Geometry", "Im2col", "Planar", "Pointwise", "Winograd", "choose"]

@@ -1,0 +1,95 @@
+"""What the algorithms for convolution share."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+WORK = 300_000  # numbers of a work area: with its products it should stay in the second-level cache
+
+# nanoseconds on one core, measured; only their ratios matter, and only where two algorithms are close
+PER_FLOP = 1 / 95  # of a large matrix product
+PER_COPY = 0.35  # a number copied in runs of some length
+PER_TRANSFORM = 0.4  # a number of a Winograd transform, of V or of M
+PER_FILTER = 2.5  # a number of a filter that is made anew in each step
+
+
+class Geometry(NamedTuple):
+    """A convolution without its values."""
+
+    channels: int
+    out_channels: int
+    kernel: tuple
+    stride: tuple
+    padding: tuple
+    dilation: tuple
+    groups: int
+    size: tuple
+    out: tuple
+
+    @property
+    def flops(self):
+        """Multiplications and additions of the definition, for one image."""
+        return 2 * math.prod(self.out) * self.out_channels * self.depth
+
+    @property
+    def depth(self):
+        """Terms of the sum behind one output: C/G KH KW."""
+        return self.channels // self.groups * math.prod(self.kernel)
+
+
+class Demands(NamedTuple):
+    """What a kernel asks of its chunks: borders of zeros for x and dy, and extents; those of dx and y are as x and dy."""
+
+    x_border: int
+    x_extent: tuple
+    dy_border: int
+    y_extent: tuple
+
+
+class Kernel:
+    """A convolution of chunks of n images by one algorithm.
+
+    x: (H, W, n, C)   weight: (M, C/G, KH, KW)   y, dy: (OH, OW, n, M)
+
+        forward(x, y, filters)                y = x * w
+        input_gradient(dy, dx, filters)       dx: the adjoint of forward in x; with ``adds`` it is added to what is there
+        weight_gradient(x, dy, slot, first)   slot: the adjoint in w, in the algorithm's own form; added unless first
+
+    ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts: slices of the
+    input channels of a group for ``forward_filters`` and ``to_weight``, of the output channels for ``input_filters``.
+    """
+
+    adds = False  # whether input_gradient can add
+
+    def __init__(self, g, n, dtype):
+        self.g, self.n = g, n
+
+    @staticmethod
+    def fits(g):
+        """Whether the algorithm computes this convolution."""
+        raise NotImplementedError
+
+    @staticmethod
+    def cost(g, images):
+        """Estimated nanoseconds of one pass."""
+        raise NotImplementedError
+
+    @staticmethod
+    def demands(g):
+        raise NotImplementedError
+
+    @staticmethod
+    def numbers(g):
+        """Numbers of the filters, and of a slot."""
+        return g.out_channels * g.depth
+
+
+def add_product(a, b, out, first, workspace):
+    """out = a b if first, else out += a b."""
+    if first:
+        np.matmul(a, b, out=out)
+    else:
+        part = workspace.array("part", out.shape)
+        np.matmul(a, b, out=part)
+        out += part

@@ -1,0 +1,88 @@
+"""Depthwise convolution: one filter for each channel, without any sum over channels."""
+
+import math
+
+import numpy as np
+
+from .base import PER_COPY, Kernel
+from .im2col import Im2col
+
+
+class Depthwise(Kernel):
+    """Tap by tap, y += w[tap] x[shifted]: with one channel to a group there is no matrix product to gain from.
+
+    Filters and slot: (KH KW, C); a row of pixels is n C numbers long, the filter is repeated along it.
+    """
+
+    name = "depthwise"
+
+    @staticmethod
+    def fits(g):
+        return g.groups == g.channels == g.out_channels > 1
+
+    @staticmethod
+    def cost(g, images):
+        return images * math.prod(g.out) * g.channels * math.prod(g.kernel) * 2 * PER_COPY
+
+    demands = staticmethod(Im2col.demands)
+
+    def __init__(self, g, n, dtype):
+        super().__init__(g, n, dtype)
+        self.taps = [(i, j) for i in range(g.kernel[0]) for j in range(g.kernel[1])]
+        self.im2col = Im2col(g, n, dtype)
+        run = g.out[1] * n * g.channels
+        rows = max(1, min(g.out[0], 65_536 // run))
+        self.im2col.blocks = self.blocks = [range(r, min(r + rows, g.out[0])) for r in range(0, g.out[0], rows)]
+
+    def forward_filters(self, weight, out, part):
+        out = out.reshape(len(self.taps), self.g.channels)
+        out[...] = weight.reshape(self.g.channels, -1).T
+        return out
+
+    input_filters = forward_filters
+
+    def to_weight(self, slot, part):
+        return slot.reshape(len(self.taps), self.g.channels).T.reshape(self.g.channels, 1, *self.g.kernel)
+
+    def forward(self, x, y, filters, workspace):
+        repeated = self._repeated(filters, workspace)
+        for rows in self.blocks:
+            out = y.image[rows.start : rows.stop]
+            part = workspace.array("part", out.shape)
+            for k in range(len(self.taps)):
+                np.multiply(self._tap(x, rows, k), repeated[k], out=part if k else out)
+                if k:
+                    out += part
+
+    def input_gradient(self, dy, dx, filters, workspace, adds=False):
+        padded = workspace.views((self, "padded"), lambda: self.im2col._padded(workspace))
+        padded.flat[...] = 0
+        repeated = self._repeated(filters, workspace)
+        for rows in self.blocks:
+            upstream = dy.image[rows.start : rows.stop]
+            part = workspace.array("part", upstream.shape)
+            for k in range(len(self.taps)):
+                np.multiply(upstream, repeated[k], out=part)
+                target = self._tap(padded, rows, k)
+                target += part
+        dx.image[...] = padded.image
+
+    def weight_gradient(self, x, dy, slot, first, workspace):
+        slot = slot.reshape(len(self.taps), self.g.channels)
+        if first:
+            slot[...] = 0
+        for rows in self.blocks:
+            upstream = dy.image[rows.start : rows.stop]
+            part = workspace.array("part", upstream.shape)
+            for k in range(len(self.taps)):
+                np.multiply(upstream, self._tap(x, rows, k), out=part)
+                slot[k] += np.add.reduce(part, axis=0).reshape(-1, self.g.channels).sum(axis=0)
+
+    def _tap(self, x, rows, k):
+        return self.im2col._tap(x, rows, k)[..., 0]
+
+    def _repeated(self, filters, workspace):
+        """The filters beside each image of the chunk: (KH KW, n, C)."""
+        repeated = workspace.array("repeated", (len(self.taps), self.n, self.g.channels))
+        repeated[...] = filters[:, None]
+        return repeated

@@ -1,0 +1,131 @@
+"""Any convolution, as a matrix product of columns."""
+
+import math
+
+import numpy as np
+
+from ..memory import Chunk
+from .base import PER_COPY, PER_FLOP, WORK, Demands, Kernel, add_product
+
+
+class Im2col(Kernel):
+    """Blocks of rows of y as one product (pixels, KH KW C/G) (KH KW C/G, M/G) for each group.
+
+    Filters: (G, KH KW C/G, M/G) and (G, M/G, KH KW C/G), slot: as the first
+    """
+
+    name = "im2col"
+    adds = True
+
+    @staticmethod
+    def fits(g):
+        return True
+
+    @staticmethod
+    def cost(g, images):
+        columns = images * math.prod(g.out) * g.depth * g.groups
+        return g.flops * images * PER_FLOP + columns * PER_COPY + Im2col.numbers(g) * 2
+
+    @staticmethod
+    def demands(g):
+        reach = [(o - 1) * s + d * (k - 1) + 1 - p for o, s, d, k, p in
+                 zip(g.out, g.stride, g.dilation, g.kernel, g.padding)]
+        border = max(*g.padding, *(r - s for r, s in zip(reach, g.size)), 0)
+        return Demands(border, g.size, 0, g.out)
+
+    def __init__(self, g, n, dtype):
+        super().__init__(g, n, dtype)
+        self.taps = [(i, j) for i in range(g.kernel[0]) for j in range(g.kernel[1])]
+        rows = max(1, min(g.out[0], WORK // (g.out[1] * n * g.depth * g.groups)))
+        self.blocks = [range(r, min(r + rows, g.out[0])) for r in range(0, g.out[0], rows)]
+
+    def forward_filters(self, weight, out, part):
+        self._by_tap(out)[:, :, part] = self._by_group(weight)[:, :, part].transpose(0, 3, 2, 1)
+        return out.reshape(self.g.groups, self.g.depth, -1)
+
+    def input_filters(self, weight, out, part):
+        g = self.g
+        taps = out.reshape(g.groups, -1, len(self.taps), g.channels // g.groups)
+        taps[:, part] = self._by_group(weight)[:, part].transpose(0, 1, 3, 2)
+        return out.reshape(g.groups, -1, g.depth)
+
+    def to_weight(self, slot, part):
+        taps = self._by_tap(slot)[:, :, part].transpose(0, 3, 2, 1)
+        return taps.reshape(self.g.out_channels, -1, *self.g.kernel)
+
+    def _by_tap(self, flat):
+        """(G, KH KW, C/G, M/G)."""
+        return flat.reshape(self.g.groups, len(self.taps), self.g.channels // self.g.groups, -1)
+
+    def _by_group(self, weight):
+        """(G, M/G, C/G, KH KW)."""
+        return weight.reshape(self.g.groups, -1, self.g.channels // self.g.groups, len(self.taps))
+
+    def forward(self, x, y, filters, workspace):
+        for rows in self.blocks:
+            columns = self._columns(x, rows, workspace)
+            for r, pixels in self._lines(y, rows):
+                np.matmul(columns[:, r], filters, out=pixels)
+
+    def input_gradient(self, dy, dx, filters, workspace, adds=False):
+        padded = workspace.views((self, "padded"), lambda: self._padded(workspace))
+        padded.flat[...] = 0
+        for rows in self.blocks:
+            dcolumns = self._room(rows, workspace)
+            for r, pixels in self._lines(dy, rows):
+                np.matmul(pixels, filters, out=dcolumns[:, r])
+            for k in range(len(self.taps)):
+                target = self._tap(padded, rows, k)
+                target += self._tap_of(dcolumns, rows, k)
+        if adds:
+            dx.image[...] += padded.image
+        else:
+            dx.image[...] = padded.image
+
+    def weight_gradient(self, x, dy, slot, first, workspace):
+        slot = slot.reshape(self.g.groups, self.g.depth, -1)
+        for rows in self.blocks:
+            columns = self._columns(x, rows, workspace)
+            for r, pixels in self._lines(dy, rows):
+                add_product(columns[:, r].swapaxes(1, 2), pixels, slot, first, workspace)
+                first = False
+
+    def _lines(self, y, rows):
+        """Yield (pixels of the block, those pixels of y as (G, pixels, M/G)): all at once where no border is between."""
+        g, width = self.g, self.g.out[1] * self.n
+        many = len(rows) if y.line == g.out[1] * y.run else 1
+        for row in range(rows.start, rows.stop, many):
+            start = (row - rows.start) * width
+            shape, strides = (g.groups, many * width, g.out_channels // g.groups), (y.channels // g.groups, y.channels, 1)
+            yield slice(start, start + many * width), y.views((self, row), lambda c: c.window(row, 0, shape, strides))
+
+    def _columns(self, x, rows, workspace):
+        """im2col of the given rows of y: (G, pixels, KH KW C/G)."""
+        columns = self._room(rows, workspace)
+        for k in range(len(self.taps)):
+            np.copyto(self._tap_of(columns, rows, k), self._tap(x, rows, k))
+        return columns
+
+    def _room(self, rows, workspace):
+        return workspace.array("columns", (self.g.groups, len(rows) * self.g.out[1] * self.n, self.g.depth))
+
+    def _tap(self, x, rows, k):
+        """Pixel k of each window, as (rows, OW, n, G, C/G)."""
+        return x.views((self, rows.start, k), lambda c: self._tap_view(c, rows, k))
+
+    def _tap_view(self, x, rows, k):
+        g, (i, j) = self.g, self.taps[k]
+        top = rows.start * g.stride[0] + i * g.dilation[0] - g.padding[0]
+        shape = (len(rows), g.out[1], self.n, g.groups, g.channels // g.groups)
+        strides = (g.stride[0] * x.line, g.stride[1] * x.run, g.channels, g.channels // g.groups, 1)
+        return x.window(top, j * g.dilation[1] - g.padding[1], shape, strides)
+
+    def _tap_of(self, columns, rows, k):
+        g = self.g
+        parts = columns.reshape(g.groups, len(rows), g.out[1], self.n, len(self.taps), -1)
+        return parts[:, :, :, :, k].transpose(1, 2, 3, 0, 4)
+
+    def _padded(self, workspace):
+        g, border = self.g, self.demands(self.g).x_border
+        flat = workspace.flat("padded", Chunk.numbers(self.n, g.channels, g.size, border))
+        return Chunk(flat, self.n, g.channels, g.size, g.size, border)

@@ -1,0 +1,100 @@
+"""3x3 convolution by Winograd's F(4x4, 3x3); the mathematics is in :mod:`minires.engine.cpu.winograd`."""
+
+import math
+
+import numpy as np
+
+from ..winograd import AT, BT, FILTER, FLIPPED, PLACES, TILE, FromTiles, ToTiles, filter_gradient, filters
+from .base import PER_FILTER, PER_FLOP, PER_TRANSFORM, WORK, Demands, Kernel, add_product
+
+
+class Winograd(Kernel):
+    """Stride 1 or 2, padding 1. Filters: (36, C, M) and (36, M, C), slot: (36, C, M)."""
+
+    name = "winograd"
+
+    @staticmethod
+    def fits(g):
+        plain = g.kernel == (3, 3) and g.padding == (1, 1) and g.dilation == (1, 1) and g.groups == 1
+        return plain and g.stride in ((1, 1), (2, 2))
+
+    @staticmethod
+    def cost(g, images):
+        tiles = images * math.prod(-(-s // TILE) for s in g.size)
+        product = 2 * PLACES * tiles * g.channels * g.out_channels * PER_FLOP * 1.2
+        transforms = PLACES * tiles * (g.channels + g.out_channels) * PER_TRANSFORM
+        return product + transforms + Winograd.numbers(g) * PER_FILTER
+
+    @staticmethod
+    def demands(g):
+        extent = tuple(-(-s // TILE) * TILE for s in g.size)
+        return Demands(1, extent, 1, tuple(e // g.stride[0] for e in extent))
+
+    @staticmethod
+    def numbers(g):
+        return PLACES * g.channels * g.out_channels
+
+    def __init__(self, g, n, dtype):
+        super().__init__(g, n, dtype)
+        stride, tiles = g.stride[0], [-(-s // TILE) for s in g.size]
+        area = PLACES * tiles[1] * n * max(g.channels, g.out_channels)
+        self.height = max(d for d in range(1, tiles[0] + 1) if tiles[0] % d == 0 and (d == 1 or d * area <= WORK))
+        self.blocks = range(0, tiles[0], self.height)
+        block, self.kept = (self.height, tiles[1]), TILE // stride
+        at, bt = AT[::stride].astype(dtype), BT.astype(dtype)
+        self.x_tiles = ToTiles(bt, block, TILE, n, g.channels)
+        self.y_tiles = FromTiles(at, block, n, g.out_channels)
+        self.dy_products = ToTiles(np.ascontiguousarray(at.T), block, self.kept, n, g.out_channels)
+        # with stride 2 every other row and column of the spread dy is zero: the columns of B^T there are left out
+        spread = bt if stride == 1 else np.ascontiguousarray(bt[:, 1::2])
+        self.dy_tiles = ToTiles(spread, block, self.kept, n, g.out_channels)
+        self.dx_tiles = FromTiles(AT.astype(dtype), block, n, g.channels)
+        self.corner = -1 if stride == 1 else 0  # where the first tile of dy begins
+
+    def forward_filters(self, weight, out, part):
+        filters(weight[:, part].transpose(1, 0, 2, 3), FILTER, self._forward(out)[:, part])
+        return self._forward(out)
+
+    def input_filters(self, weight, out, part):
+        out = out.reshape(PLACES, self.g.out_channels, self.g.channels)
+        filters(weight[part], FLIPPED, out[:, part])
+        return out
+
+    def to_weight(self, slot, part):
+        return filter_gradient(self._forward(slot)[:, part]).transpose(1, 0, 2, 3)
+
+    def forward(self, x, y, filters, workspace):
+        for source, target in zip(x.views(self.x_tiles, self._x_views), y.views(self.y_tiles, self._y_views)):
+            np.matmul(self.x_tiles(source, workspace, "tiles"), filters, out=self.y_tiles.products(workspace))
+            self.y_tiles(target, workspace)
+
+    def input_gradient(self, dy, dx, filters, workspace, adds=False):
+        for source, target in zip(dy.views(self.dy_tiles, self._dy_views), dx.views(self.dx_tiles, self._dx_views)):
+            np.matmul(self.dy_tiles(source, workspace, "tiles"), filters, out=self.dx_tiles.products(workspace))
+            self.dx_tiles(target, workspace)
+
+    def weight_gradient(self, x, dy, slot, first, workspace):
+        upstream = dy.views(self.dy_products, self._dy_product_views)
+        for source, dsource in zip(x.views(self.x_tiles, self._x_views), upstream):
+            products = self.dy_products(dsource, workspace, "products")
+            tiles = self.x_tiles(source, workspace, "tiles")
+            add_product(tiles.swapaxes(1, 2), products, self._forward(slot), first, workspace)
+            first = False
+
+    def _forward(self, flat):
+        return flat.reshape(PLACES, self.g.channels, self.g.out_channels)
+
+    def _x_views(self, chunk):
+        return [self.x_tiles.source(chunk, TILE * b - 1, -1) for b in self.blocks]
+
+    def _y_views(self, chunk):
+        return [self.y_tiles.target(chunk, self.kept * b) for b in self.blocks]
+
+    def _dy_views(self, chunk):
+        return [self.dy_tiles.source(chunk, self.kept * b + self.corner, self.corner) for b in self.blocks]
+
+    def _dy_product_views(self, chunk):
+        return [self.dy_products.source(chunk, self.kept * b, 0) for b in self.blocks]
+
+    def _dx_views(self, chunk):
+        return [self.dx_tiles.target(chunk, TILE * b) for b in self.blocks]

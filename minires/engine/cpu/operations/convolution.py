@@ -1,0 +1,98 @@
+"""A convolution of the batch: its kernels, one for each size of chunk, its filters, and its gradients."""
+
+import numpy as np
+
+from ..gradients import place_of, share_in, spare
+from ..kernels import Geometry, choose
+
+PART = 300_000  # numbers of the filters that one thread makes at a time
+
+
+class Convolution:
+    """``fold``: a batch norm whose scale goes into the filters, in inference; ``number``: which one of its phase."""
+
+    number = 0
+
+    def __init__(self, operation, plan):
+        layer, (x,), y = operation.layer, operation.inputs, operation.output
+        self.layer, self.x, self.y, self.fold = layer, x, y, operation.details.get("fold")
+        settings = layer.kernel, layer.stride, layer.padding, layer.dilation, layer.groups
+        self.geometry = Geometry(x.channels, y.channels, *settings, x.size, y.size)
+        self.kernel_type = choose(self.geometry, plan.images)
+        self.kernels = {n: self.kernel_type(self.geometry, n, plan.dtype) for n in set(plan.sizes)}
+        self.kernel = self.kernels[plan.sizes[0]]  # for what does not depend on n
+        self.demands, self.numbers = self.kernel.demands(self.geometry), self.kernel.numbers(self.geometry)
+        x.demand(self.demands.x_border, self.demands.x_extent)
+        y.demand(0, self.demands.y_extent)
+        self.parts = self._slices(x.channels // layer.groups)
+
+    def _slices(self, channels):
+        count = max(1, min(channels, self.numbers // PART))
+        return [slice(int(part[0]), int(part[-1]) + 1) for part in np.array_split(range(channels), count)]
+
+    def keeps(self):
+        return [self.x]
+
+    def prepare(self, frame, part):
+        """Make a part of the filters."""
+        weight = self.layer.weight.data
+        if self.fold is not None:
+            bn = self.fold
+            weight = weight * (bn.gamma.data / np.sqrt(bn.running_var.data + bn.eps))[:, None, None, None]
+        room = frame.scratch(("filters", self.number), self.numbers)
+        frame.filters[self] = self.kernel.forward_filters(weight, room, part)
+
+    def forward(self, frame, i, workspace):
+        x, y = frame.chunk(self.x, i, workspace), frame.chunk(self.y, i, workspace)
+        self.kernels[frame.sizes[i]].forward(x, y, frame.filters[self], workspace)
+
+
+class ConvolutionGradient:
+    """dy is assembled in the work area, inside its border; from it the slot of the weights, and dx.
+
+    folded: the batch norm behind the convolution whose scale is taken here, once for each output channel, in place of
+    once for each pixel   target: (buffer, whether to add), or None where dx is of no use
+    """
+
+    def __init__(self, work, assembly, folded, target):
+        self.work, self.assembly, self.folded, self.target = work, assembly, folded, target
+        self.form = work.y.channels, work.y.size, work.demands.y_extent
+        self.parts = work._slices(work.y.channels // work.layer.groups) if target is not None else []
+
+    def prepare(self, frame, part):
+        """Make a part of the filters for dx."""
+        weight = self._scaled(self.work.layer.weight.data, frame)
+        room = frame.scratch("filters", self.work.numbers)
+        frame.filters[self.work] = self.work.kernel.input_filters(weight, room, part)
+
+    def __call__(self, frame, i, workspace):
+        work, n = self.work, frame.sizes[i]
+        kernel = work.kernels[n]
+        dy = spare(workspace, self.form, n, work.demands.dy_border, "dy")
+        self.assembly(frame, i, dy, workspace)
+        if not work.layer.weight.frozen:
+            x, slot = frame.forward.chunk(work.x, i, workspace), frame.slots(work.numbers)[frame.unit[i]]
+            kernel.weight_gradient(x, dy, slot, frame.opens[i], workspace)
+        if self.target is None:
+            return
+        if self.target[1] and kernel.adds:
+            kernel.input_gradient(dy, frame.gradient(self.target[0], i), frame.filters[work], workspace, adds=True)
+            return
+        dx = place_of(frame, i, workspace, self.target)
+        kernel.input_gradient(dy, dx, frame.filters[work], workspace)
+        share_in(frame, i, self.target, dx)
+
+    def finish(self, frame, part):
+        """Add the slots, and a part of dweight to the gradient: the input channels ``part`` of each group."""
+        work = self.work
+        weight = work.layer.weight
+        if weight.frozen:
+            return
+        dweight = sum(work.kernel.to_weight(slot, part) for slot in frame.slots(work.numbers))
+        with frame.lock:
+            weight.grad[:, part] += self._scaled(dweight, frame)
+
+    def _scaled(self, weight, frame):
+        if self.folded is None:
+            return weight
+        return weight * frame.forward.states[self.folded].scale[:, None, None, None]

@@ -1,0 +1,87 @@
+"""The joins of branches other than a sum, and activations other than ReLU."""
+
+import numpy as np
+
+
+class Entrywise:
+    """An activation: the layer itself, chunk by chunk."""
+
+    def __init__(self, operation, plan):
+        self.layer, (self.x,), self.y = operation.layer, operation.inputs, operation.output
+        self.keep = plan.mode != "infer"
+
+    def keeps(self):
+        return [self.x]  # the layer's cache may be a view of it
+
+    def forward(self, frame, i, workspace):
+        x, y = frame.chunk(self.x, i, workspace), frame.chunk(self.y, i, workspace)
+        y.image[...], cache = self.layer.forward(x.image)
+        if self.keep:
+            frame.caches[self, i] = cache
+
+    def backward(self, frame, i, dy, dxs, workspace):
+        dxs[0].image[...] = self.layer.backward(np.ascontiguousarray(dy.image), frame.forward.caches[self, i])
+
+
+class Concat:
+    """Channels side by side."""
+
+    def __init__(self, operation, plan):
+        self.parts, self.y = operation.inputs, operation.output
+        ends = np.cumsum([part.channels for part in self.parts])
+        self.slices = [slice(int(e) - p.channels, int(e)) for e, p in zip(ends, self.parts)]
+
+    def keeps(self):
+        return []
+
+    def forward(self, frame, i, workspace):
+        y = frame.chunk(self.y, i, workspace).image
+        for part, channels in zip(self.parts, self.slices):
+            y[..., channels] = frame.chunk(part, i, workspace).image
+
+    def backward(self, frame, i, dy, dxs, workspace):
+        for dx, channels in zip(dxs, self.slices):
+            dx.image[...] = dy.image[..., channels]
+
+
+class Excite:
+    """y = s x, one s for each channel of each image. Terms: s dy, and sum x dy."""
+
+    def __init__(self, operation, plan):
+        (self.x, self.s), self.y = operation.inputs, operation.output
+
+    def keeps(self):
+        return [self.x, self.s]
+
+    def forward(self, frame, i, workspace):
+        x, s, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.s, self.y))
+        np.multiply(x, s, out=y)
+
+    def backward(self, frame, i, dy, dxs, workspace):
+        x, s = (frame.forward.chunk(v, i, workspace).image for v in (self.x, self.s))
+        np.multiply(s, dy.image, out=dxs[0].image)
+        product = workspace.array("addend", x.shape)
+        np.multiply(x, dy.image, out=product)
+        np.add.reduce(product, axis=(0, 1), out=dxs[1].image[0, 0])
+
+
+class Gate:
+    """y = t F + (1 - t) x, or F + (1 - t) x; see :class:`minires.layers.Gate` for its three terms."""
+
+    def __init__(self, operation, plan):
+        (self.x, self.f, self.t), self.y = operation.inputs, operation.output
+        self.exclusive = operation.layer.exclusive
+
+    def keeps(self):
+        return [self.x, self.f, self.t]
+
+    def forward(self, frame, i, workspace):
+        x, f, t, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.f, self.t, self.y))
+        y[...] = (t * f if self.exclusive else f) + (1 - t) * x
+
+    def backward(self, frame, i, dy, dxs, workspace):
+        x, f, t = (frame.forward.chunk(v, i, workspace).image for v in (self.x, self.f, self.t))
+        dy = dy.image
+        dxs[0].image[...] = (1 - t) * dy
+        dxs[1].image[...] = t * dy if self.exclusive else dy
+        dxs[2].image[...] = (f - x if self.exclusive else -x) * dy

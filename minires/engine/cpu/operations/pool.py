@@ -1,0 +1,109 @@
+"""Pooling, place by place of the window, for blocks of rows that stay in the cache."""
+
+import numpy as np
+
+from ..gradients import BLOCK
+
+
+class _Pool:
+    """``blocks``: for each block of rows of y the places of the window, as (region of y, region of x)."""
+
+    def __init__(self, operation, plan):
+        self.layer, (self.x,), self.y = operation.layer, operation.inputs, operation.output
+        run = self.x.size[1] * max(plan.sizes) * self.x.channels * self.layer.stride[0]
+        rows = max(1, BLOCK // run)
+        height = self.y.size[0]
+        self.blocks = [self._places(r, min(r + rows, height)) for r in range(0, height, rows)]
+
+    def _places(self, first, last):
+        layer = self.layer
+        places = []
+        for i in range(layer.kernel[0]):
+            down = _seen(i - layer.padding[0], layer.stride[0], self.x.size[0], first, last)
+            for j in range(layer.kernel[1]):
+                right = _seen(j - layer.padding[1], layer.stride[1], self.x.size[1], 0, self.y.size[1])
+                if down and right:
+                    places.append(((down[0], right[0]), (down[1], right[1])))
+        return slice(first, last), places
+
+
+class MaxPool(_Pool):
+    """The largest value of each window. dy goes to the first place of the window that holds it."""
+
+    def keeps(self):
+        return [self.x, self.y]
+
+    def forward(self, frame, i, workspace):
+        x, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.y))
+        for rows, places in self.blocks:
+            y[rows] = -np.inf
+            for seen, source in places:
+                np.maximum(y[seen], x[source], out=y[seen])
+
+    def backward(self, frame, i, dy, dxs, workspace):
+        x, y = (frame.forward.chunk(v, i, workspace).image for v in (self.x, self.y))
+        dx = dxs[0].image
+        dx[...] = 0
+        for rows, places in self.blocks:
+            left = workspace.array("left", y[rows].shape)  # what has not gone to an earlier place
+            won = workspace.array("won", y[rows].shape)
+            np.copyto(left, dy.image[rows])
+            for (seen, columns), target in places:
+                here = slice(seen.start - rows.start, seen.stop - rows.start), columns
+                np.equal(x[target], y[seen, columns], out=won[here], casting="unsafe")
+                np.multiply(won[here], left[here], out=won[here])
+                np.add(dx[target], won[here], out=dx[target])
+                np.subtract(left[here], won[here], out=left[here])
+
+
+class AvgPool(_Pool):
+    """The mean of each window."""
+
+    def keeps(self):
+        return []
+
+    def forward(self, frame, i, workspace):
+        x, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.y))
+        y[...] = 0
+        for _, places in self.blocks:
+            for seen, source in places:
+                np.add(y[seen], x[source], out=y[seen])
+        np.divide(y, self._count(frame.dtype), out=y)
+
+    def backward(self, frame, i, dy, dxs, workspace):
+        share, dx = dy.image / self._count(frame.dtype), dxs[0].image
+        dx[...] = 0
+        for _, places in self.blocks:
+            for seen, target in places:
+                np.add(dx[target], share[seen], out=dx[target])
+
+    def _count(self, dtype):
+        x = np.empty((1, 1, *(s + 2 * p for s, p in zip(self.x.size, self.layer.padding))), dtype)
+        return self.layer._count(x, self.x.size, self.y.size)[:, :, None, None]
+
+
+class Mean:
+    """The mean of each channel of each image."""
+
+    def __init__(self, operation, plan):
+        (self.x,), self.y = operation.inputs, operation.output
+
+    def keeps(self):
+        return []
+
+    def forward(self, frame, i, workspace):
+        x, y = frame.chunk(self.x, i, workspace), frame.chunk(self.y, i, workspace)
+        np.mean(x.image, axis=(0, 1), out=y.image[0, 0])
+
+    def backward(self, frame, i, dy, dxs, workspace):
+        height, width = self.x.size
+        dxs[0].image[...] = dy.image / (height * width)
+
+
+def _seen(offset, stride, size, first, last):
+    """(outputs, pixels): the outputs o of first .. last - 1 whose pixel o stride + offset exists, and those pixels."""
+    start = max(first, -(offset // stride))
+    stop = min(last, (size - 1 - offset) // stride + 1)
+    if stop <= start:
+        return None
+    return slice(start, stop), slice(start * stride + offset, (stop - 1) * stride + offset + 1, stride)

@@ -1,0 +1,40 @@
+"""Between arrays of the layers, (N, C, H, W), and chunks."""
+
+import numpy as np
+
+
+class Load:
+    """An array (N, C, H, W) into chunks."""
+
+    def __init__(self, operation, plan):
+        (self.x,), self.y = operation.inputs, operation.output
+
+    def keeps(self):
+        return []
+
+    def forward(self, frame, i, workspace):
+        x = frame.arrays[self.x][frame.images(i)]
+        frame.chunk(self.y, i, workspace).image[...] = x.transpose(2, 3, 0, 1)
+
+    def backward(self, frame, i, dy, dxs, workspace):
+        frame.arrays[self.x][frame.forward.images(i)] = dy.image.transpose(2, 3, 0, 1)
+
+
+class Store:
+    """Chunks into an array (N, C, H, W)."""
+
+    def __init__(self, operation, plan):
+        (self.x,), self.y = operation.inputs, operation.output
+
+    def keeps(self):
+        return []
+
+    @staticmethod
+    def prepare(frame, store):
+        frame.arrays[store.y] = np.empty((frame.total, *store.y.shape), frame.dtype)
+
+    def forward(self, frame, i, workspace):
+        frame.arrays[self.y][frame.images(i)] = frame.chunk(self.x, i, workspace).image.transpose(2, 3, 0, 1)
+
+    def backward(self, frame, i, dxs, workspace):
+        dxs[0].image[...] = frame.arrays[self.y][frame.forward.images(i)].transpose(2, 3, 0, 1)
