@@ -56,11 +56,13 @@ class Kernel:
         input_gradient(dy, dx, filters)       dx: the adjoint of forward in x; with ``adds`` it is added to what is there
         weight_gradient(x, dy, slot, first)   slot: the adjoint in w, in the algorithm's own form; added unless first
 
-    ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts: slices of the
-    input channels of a group for ``forward_filters`` and ``to_weight``, of the output channels for ``input_filters``.
+    ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts: slices along
+    ``axis`` of the weight for ``forward_filters`` and ``to_weight`` (which sums the slots of all units), along the
+    output channels for ``input_filters``. With groups the one part is the whole.
     """
 
     adds = False  # whether input_gradient can add
+    axis = 1
 
     def __init__(self, g, n, dtype):
         self.g, self.n = g, n

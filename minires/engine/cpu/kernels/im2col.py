@@ -11,11 +11,12 @@ from .base import PER_COPY, PER_FLOP, WORK, Demands, Kernel, add_product
 class Im2col(Kernel):
     """Blocks of rows of y as one product (pixels, KH KW C/G) (KH KW C/G, M/G) for each group.
 
-    Filters: (G, KH KW C/G, M/G) and (G, M/G, KH KW C/G), slot: as the first
+    Filters and slot: (G, M/G, KH KW C/G), the weights with the channels innermost.
     """
 
     name = "im2col"
     adds = True
+    axis = 0
 
     @staticmethod
     def fits(g):
@@ -24,7 +25,8 @@ class Im2col(Kernel):
     @staticmethod
     def cost(g, images):
         columns = images * math.prod(g.out) * g.depth * g.groups
-        return g.flops * images * PER_FLOP + columns * PER_COPY + Im2col.numbers(g) * 2
+        per_copy = PER_COPY + 4 / (g.channels // g.groups)  # the channels of one tap are what is copied in one run
+        return g.flops * images * PER_FLOP + columns * per_copy + Im2col.numbers(g) * 2
 
     @staticmethod
     def demands(g):
@@ -36,36 +38,28 @@ class Im2col(Kernel):
     def __init__(self, g, n, dtype):
         super().__init__(g, n, dtype)
         self.taps = [(i, j) for i in range(g.kernel[0]) for j in range(g.kernel[1])]
-        rows = max(1, min(g.out[0], WORK // (g.out[1] * n * g.depth * g.groups)))
+        work = max(WORK, 2 * self.numbers(g))  # few rows for many filters would read the filters again and again
+        rows = max(1, min(g.out[0], work // (g.out[1] * n * g.depth * g.groups)))
         self.blocks = [range(r, min(r + rows, g.out[0])) for r in range(0, g.out[0], rows)]
 
     def forward_filters(self, weight, out, part):
-        self._by_tap(out)[:, :, part] = self._by_group(weight)[:, :, part].transpose(0, 3, 2, 1)
-        return out.reshape(self.g.groups, self.g.depth, -1)
-
-    def input_filters(self, weight, out, part):
         g = self.g
-        taps = out.reshape(g.groups, -1, len(self.taps), g.channels // g.groups)
-        taps[:, part] = self._by_group(weight)[:, part].transpose(0, 1, 3, 2)
+        taps = out.reshape(g.out_channels, len(self.taps), -1)
+        taps[part] = weight[part].reshape(-1, g.channels // g.groups, len(self.taps)).transpose(0, 2, 1)
         return out.reshape(g.groups, -1, g.depth)
 
-    def to_weight(self, slot, part):
-        taps = self._by_tap(slot)[:, :, part].transpose(0, 3, 2, 1)
-        return taps.reshape(self.g.out_channels, -1, *self.g.kernel)
+    input_filters = forward_filters
 
-    def _by_tap(self, flat):
-        """(G, KH KW, C/G, M/G)."""
-        return flat.reshape(self.g.groups, len(self.taps), self.g.channels // self.g.groups, -1)
-
-    def _by_group(self, weight):
-        """(G, M/G, C/G, KH KW)."""
-        return weight.reshape(self.g.groups, -1, self.g.channels // self.g.groups, len(self.taps))
+    def to_weight(self, slots, part):
+        g = self.g
+        total = slots.reshape(-1, g.out_channels, len(self.taps), g.channels // g.groups)[:, part].sum(axis=0)
+        return total.transpose(0, 2, 1).reshape(-1, g.channels // g.groups, *g.kernel)
 
     def forward(self, x, y, filters, workspace):
         for rows in self.blocks:
             columns = self._columns(x, rows, workspace)
             for r, pixels in self._lines(y, rows):
-                np.matmul(columns[:, r], filters, out=pixels)
+                np.matmul(columns[:, r], filters.swapaxes(1, 2), out=pixels)
 
     def input_gradient(self, dy, dx, filters, workspace, adds=False):
         padded = workspace.views((self, "padded"), lambda: self._padded(workspace))
@@ -83,11 +77,11 @@ class Im2col(Kernel):
             dx.image[...] = padded.image
 
     def weight_gradient(self, x, dy, slot, first, workspace):
-        slot = slot.reshape(self.g.groups, self.g.depth, -1)
+        slot = slot.reshape(self.g.groups, -1, self.g.depth)
         for rows in self.blocks:
             columns = self._columns(x, rows, workspace)
             for r, pixels in self._lines(dy, rows):
-                add_product(columns[:, r].swapaxes(1, 2), pixels, slot, first, workspace)
+                add_product(pixels.swapaxes(1, 2), columns[:, r], slot, first, workspace)
                 first = False
 
     def _lines(self, y, rows):

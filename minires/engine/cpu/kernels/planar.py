@@ -41,12 +41,21 @@ class Planar(Im2col):
         # whole planes are read: their last row or column may be one of zeros that no tap meets
         return demands._replace(x_border=demands.x_border + max(g.stride) - 1)
 
+    def forward_filters(self, weight, out, part):
+        out = out.reshape(len(self.taps), self.g.channels, self.g.out_channels)
+        out[...] = weight.reshape(self.g.out_channels, self.g.channels, -1).transpose(2, 1, 0)
+        return out.reshape(self.g.depth, -1)
+
+    def to_weight(self, slots, part):
+        total = slots.reshape(-1, len(self.taps), self.g.channels, self.g.out_channels).sum(axis=0)
+        return total.transpose(2, 1, 0).reshape(self.g.out_channels, self.g.channels, *self.g.kernel)[part]
+
     def forward(self, x, y, filters, workspace):
         planes = self._planes(x, workspace)
         for rows in self.blocks:
             columns = self._sorted(planes, rows, workspace)
             for r, pixels in self._lines(y, rows):
-                np.matmul(columns[:, r].T, filters[0], out=pixels[0])
+                np.matmul(columns[:, r].T, filters, out=pixels[0])
 
     def weight_gradient(self, x, dy, slot, first, workspace):
         planes, slot = self._planes(x, workspace), slot.reshape(self.g.depth, -1)

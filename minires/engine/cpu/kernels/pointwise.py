@@ -38,8 +38,8 @@ class Pointwise(Kernel):
         out[part] = weight[part, :, 0, 0]
         return out
 
-    def to_weight(self, slot, part):
-        return slot.reshape(self.g.channels, self.g.out_channels)[part].T[:, :, None, None]
+    def to_weight(self, slots, part):
+        return slots.reshape(-1, self.g.channels, self.g.out_channels)[:, part].sum(axis=0).T[:, :, None, None]
 
     def forward(self, x, y, filters, workspace):
         for rows in self.blocks:

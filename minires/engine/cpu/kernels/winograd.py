@@ -60,8 +60,9 @@ class Winograd(Kernel):
         filters(weight[part], FLIPPED, out[:, part])
         return out
 
-    def to_weight(self, slot, part):
-        return filter_gradient(self._forward(slot)[:, part]).transpose(1, 0, 2, 3)
+    def to_weight(self, slots, part):
+        total = slots.reshape(-1, PLACES, self.g.channels, self.g.out_channels)[:, :, part].sum(axis=0)
+        return filter_gradient(total).transpose(1, 0, 2, 3)
 
     def forward(self, x, y, filters, workspace):
         for source, target in zip(x.views(self.x_tiles, self._x_views), y.views(self.y_tiles, self._y_views)):

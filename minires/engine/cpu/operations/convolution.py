@@ -24,10 +24,12 @@ class Convolution:
         self.demands, self.numbers = self.kernel.demands(self.geometry), self.kernel.numbers(self.geometry)
         x.demand(self.demands.x_border, self.demands.x_extent)
         y.demand(0, self.demands.y_extent)
-        self.parts = self._slices(x.channels // layer.groups)
+        self.parts = self.slices(self.kernel.axis)
 
-    def _slices(self, channels):
-        count = max(1, min(channels, self.numbers // PART))
+    def slices(self, axis):
+        """Parts of the weight along an axis, of about equal size."""
+        channels = self.layer.weight.data.shape[axis]
+        count = max(1, min(channels, self.numbers // PART)) if self.layer.groups == 1 else 1
         return [slice(int(part[0]), int(part[-1]) + 1) for part in np.array_split(range(channels), count)]
 
     def keeps(self):
@@ -57,11 +59,13 @@ class ConvolutionGradient:
     def __init__(self, work, assembly, folded, target):
         self.work, self.assembly, self.folded, self.target = work, assembly, folded, target
         self.form = work.y.channels, work.y.size, work.demands.y_extent
-        self.parts = work._slices(work.y.channels // work.layer.groups) if target is not None else []
+        self.parts = work.slices(0) if target is not None else []
 
     def prepare(self, frame, part):
         """Make a part of the filters for dx."""
-        weight = self._scaled(self.work.layer.weight.data, frame)
+        weight = self.work.layer.weight.data
+        if self.folded is not None:
+            weight = weight * frame.forward.states[self.folded].scale[:, None, None, None]
         room = frame.scratch("filters", self.work.numbers)
         frame.filters[self.work] = self.work.kernel.input_filters(weight, room, part)
 
@@ -83,16 +87,14 @@ class ConvolutionGradient:
         share_in(frame, i, self.target, dx)
 
     def finish(self, frame, part):
-        """Add the slots, and a part of dweight to the gradient: the input channels ``part`` of each group."""
+        """Add the slots of all units, and a part of dweight to the gradient."""
         work = self.work
-        weight = work.layer.weight
+        weight, index = work.layer.weight, (part,) if work.kernel.axis == 0 else (slice(None), part)
         if weight.frozen:
             return
-        dweight = sum(work.kernel.to_weight(slot, part) for slot in frame.slots(work.numbers))
+        dweight = work.kernel.to_weight(frame.slots(work.numbers), part)
+        if self.folded is not None:
+            rows = part if work.kernel.axis == 0 else slice(None)
+            dweight = dweight * frame.forward.states[self.folded].scale[rows, None, None, None]
         with frame.lock:
-            weight.grad[:, part] += self._scaled(dweight, frame)
-
-    def _scaled(self, weight, frame):
-        if self.folded is None:
-            return weight
-        return weight * frame.forward.states[self.folded].scale[:, None, None, None]
+            weight.grad[index] += dweight
