@@ -8,5 +8,5 @@ machine down for a while slows all of them down.
 
 from .cases import Case, Conv, select
 from .measure import Options, run_benchmark
+from .report import draw, table
 from .subject import write_subject
-

@@ -1,6 +1,6 @@
 """A case as files that need no minires: ``case.json`` and ``arrays.npz``.
 
-    case.json    task, subject, batch, and for a network its ``nodes`` and the settings of ``sgd``, for a convolution its kernel, stride, padding
+    case.json    task, subject, batch; for a network ``nodes`` and ``sgd``, for a convolution kernel, stride, padding
     arrays.npz   x, labels and every tensor of the network by its path; for a convolution x, weight and dy
 
 A network is a list of nodes, each a list [kind, settings]; a node "residual" holds two lists, shortcut and branch.
@@ -30,7 +30,7 @@ from ..layers import (
 from ..layers.base import Buffer
 
 SEED = 0
-SGD = {"lr": 0.05, "momentum": 0.9, "weight_decay": 1e-4}
+SGD = {"lr": 0.01, "momentum": 0.9, "weight_decay": 1e-4}
 
 
 def write_subject(case, folder):

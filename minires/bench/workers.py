@@ -23,8 +23,10 @@ SYSTEMS = (
 OWN = ("reference", "engine", "engine frozen")
 FOLDER = Path(__file__).with_name("worker")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-# Threads that wait for work must not take a core from the system whose turn is next: they sleep soon after a step.
-IDLE = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "0", "OPENBLAS_THREAD_TIMEOUT": "22"}
+# Threads that wait for work must not take a core from the system whose turn is next. OpenBLAS lets them wait 100 ms by
+# default; 2^22 cycles are 2 ms, at no cost to the reference layers. OpenMP's stop within the pause between turns: with
+# OMP_WAIT_POLICY=passive they would stop at once, but PyTorch's training steps took a quarter longer.
+IDLE = {"OPENBLAS_THREAD_TIMEOUT": "22"}
 
 
 class Worker:
@@ -83,5 +85,6 @@ class Worker:
     def _answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise StateError(f"{self.system}: its process ended with code {self.process.wait()}: is there enough memory?")
+            code = self.process.wait()
+            raise StateError(f"{self.system}: its process ended with code {code}: is there enough memory?")
         return json.loads(line)

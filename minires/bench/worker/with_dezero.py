@@ -115,14 +115,17 @@ def run(nodes, tensors, x):
         names = (gamma, beta, running_mean, running_var)
         return F.batch_nrom(x, *(tensors[path] for path in names), 1 - momentum, eps)
 
+    def max_pool(x, kernel, stride, padding, ceil_mode):
+        if ceil_mode:
+            raise NotImplementedError("DeZero has no ceil_mode")
+        return F.pooling(x, *map(tuple, (kernel, stride, padding)))
+
     functions = {
         "conv": conv,
         "bn": norm,
         "relu": F.relu,
         "residual": lambda x, shortcut, branch: run(branch, tensors, x) + run(shortcut, tensors, x),
-        "max_pool": lambda x, kernel, stride, padding, ceil_mode: F.pooling(
-            x, *map(tuple, (kernel, stride, padding))
-        ),
+        "max_pool": max_pool,
         "global_pool": lambda x: F.average_pooling(x, x.shape[2:]),
         "flatten": lambda x: F.reshape(x, (len(x), -1)),
         "linear": lambda x, weight, bias: F.linear(x, tensors[weight], tensors[bias]),
