@@ -97,6 +97,7 @@ def draw(result, path):
     """Draw the ratios to the engine (to the first system, where there is none) into the picture at ``path``."""
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
     except ImportError:
         print(f"{path} is not drawn, matplotlib is missing: pip install matplotlib", file=sys.stderr)
         return
@@ -117,10 +118,15 @@ def draw(result, path):
             ]
             _points(panel, system, points)
         panel.set_xscale("log")
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        panel.xaxis.set_minor_formatter(NullFormatter())
+        panel.axvline(1, color="black", linewidth=0.8)
         panel.set_title(_threads(number))
         panel.set_xlabel(f"time / time of {base}")
         panel.grid(axis="x", which="both", alpha=0.25)
         panel.grid(axis="y", alpha=0.15)
+    panels[0].set_ylim(-len(cases) + 0.2, 0.8)
     panels[0].set_yticks([-place for place in range(len(cases))], cases, fontsize=8)
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=4, frameon=False)
