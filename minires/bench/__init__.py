@@ -10,3 +10,5 @@ from .cases import Case, Conv, select
 from .measure import Options, run_benchmark
 from .report import draw, table
 from .subject import write_subject
+
+__all__ = ["Case", "Conv", "Options", "draw", "run_benchmark", "select", "table", "write_subject"]

@@ -12,7 +12,7 @@ import tyro
 
 from ..errors import DTypeError, MiniresError, RangeError
 from ..train import Interrupted
-from .bench import bench
+from .benchmarks import bench
 from .catalogue import data, models
 from .checks import check
 from .common import FAILED, STOPPED, USAGE

@@ -79,7 +79,7 @@ def test_pytorch_makes_the_same_network(name, options, train):
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(1)
     model = models.build(name, rng=rng, **options).to(dtype="float64")
-    x = rng.standard_normal((2, 3, 17, 17))
+    x = rng.standard_normal((2, 3, 33, 33))
     arrays = {path: tensor.data.copy() for path, tensor in model.tensors()}
     nodes = json.loads(json.dumps(nodes_of(model)))
     twin = with_torch.network(nodes, arrays).double().train(train)

@@ -84,27 +84,7 @@ def _convolution(facts, arrays):
 
 def run(nodes, tensors, x):
     """y of the nodes of :mod:`minires.bench.subject`."""
-    import dezero
     import dezero.functions as F
-
-    class Change(dezero.Function):
-        """Every stride-th pixel, and zero channels around: F.get_item would add in its backward, element by element."""
-
-        def __init__(self, stride=1, before=0, after=0):
-            self.stride, self.before, self.after = stride, before, after
-
-        def forward(self, x):
-            import numpy as np
-
-            pad = ((0, 0), (self.before, self.after), (0, 0), (0, 0))
-            return np.pad(x[:, :, :: self.stride, :: self.stride], pad)
-
-        def backward(self, gy):
-            import numpy as np
-
-            gx = np.zeros_like(self.inputs[0].data)
-            gx[:, :, :: self.stride, :: self.stride] = gy.data[:, self.before : gy.shape[1] - self.after]
-            return dezero.Variable(gx)
 
     def conv(x, weight, stride, padding, dilation, groups, bias=None):
         if groups != 1 or tuple(dilation) != (1, 1):
@@ -129,9 +109,26 @@ def run(nodes, tensors, x):
         "global_pool": lambda x: F.average_pooling(x, x.shape[2:]),
         "flatten": lambda x: F.reshape(x, (len(x), -1)),
         "linear": lambda x, weight, bias: F.linear(x, tensors[weight], tensors[bias]),
-        "subsample": lambda x, stride: Change(stride=stride)(x),
-        "pad_channels": lambda x, before, after: Change(before=before, after=after)(x),
+        "subsample": lambda x, stride: _change(x, stride=stride),
+        "pad_channels": lambda x, before, after: _change(x, before=before, after=after),
     }
     for kind, settings in nodes:
         x = functions[kind](x, **settings)
     return x
+
+
+def _change(x, stride=1, before=0, after=0):
+    """Every stride-th pixel, and zero channels around: F.get_item would add in its backward, element by element."""
+    import dezero
+    import numpy as np
+
+    class Change(dezero.Function):
+        def forward(self, x):
+            return np.pad(x[:, :, ::stride, ::stride], ((0, 0), (before, after), (0, 0), (0, 0)))
+
+        def backward(self, gy):
+            gx = np.zeros_like(self.inputs[0].data)
+            gx[:, :, ::stride, ::stride] = gy.data[:, before : gy.shape[1] - after]
+            return dezero.Variable(gx)
+
+    return Change()(x)

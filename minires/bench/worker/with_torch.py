@@ -74,33 +74,14 @@ def _convolution(x, weight, dy, facts):
 
 def network(nodes, arrays):
     """The nodes of :mod:`minires.bench.subject` as ``torch.nn`` modules."""
-    import torch
     from torch import nn
 
-    class Residual(nn.Module):
-        def __init__(self, shortcut, branch):
-            super().__init__()
-            self.shortcut, self.branch = shortcut, branch
-
-        def forward(self, x):
-            return self.branch(x) + self.shortcut(x)
-
-    class Subsample(nn.Module):
-        def __init__(self, stride):
-            super().__init__()
-            self.stride = stride
-
-        def forward(self, x):
-            return x[:, :, :: self.stride, :: self.stride]
-
     def load(module, **names):
+        import torch
+
         for name, path in names.items():
             getattr(module, name).data.copy_(torch.from_numpy(arrays[path]))
         return module
-
-    def sequence(nodes):
-        # a ReLU may work in place unless its input is also that of a shortcut
-        return nn.Sequential(*(module(kind, inplace=i > 0, **settings) for i, (kind, settings) in enumerate(nodes)))
 
     def conv(weight, bias=None, **settings):
         (out, inner, *kernel), groups = arrays[weight].shape, settings["groups"]
@@ -114,19 +95,44 @@ def network(nodes, arrays):
     def linear(weight, bias):
         return load(nn.Linear(*arrays[weight].shape[::-1]), weight=weight, bias=bias)
 
-    def module(kind, inplace, **settings):
+    def module(kind, settings, first):
         make = {
             "conv": conv,
             "bn": norm,
-            "relu": lambda: nn.ReLU(inplace=inplace),
-            "residual": lambda shortcut, branch: Residual(sequence(shortcut), sequence(branch)),
+            # a ReLU may work in place unless its input is also that of a shortcut
+            "relu": lambda: nn.ReLU(inplace=not first),
+            "residual": lambda shortcut, branch: _residual(network(shortcut, arrays), network(branch, arrays)),
             "max_pool": lambda kernel, **settings: nn.MaxPool2d(kernel, **settings),
             "global_pool": lambda: nn.AdaptiveAvgPool2d(1),
             "flatten": nn.Flatten,
             "linear": linear,
-            "subsample": Subsample,
+            "subsample": _subsample,
             "pad_channels": lambda before, after: nn.ConstantPad3d((0, 0, 0, 0, before, after), 0.0),
         }[kind]
         return make(**settings)
 
-    return sequence(nodes)
+    return nn.Sequential(*(module(kind, settings, i == 0) for i, (kind, settings) in enumerate(nodes)))
+
+
+def _residual(shortcut, branch):
+    from torch import nn
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.shortcut, self.branch = shortcut, branch
+
+        def forward(self, x):
+            return self.branch(x) + self.shortcut(x)
+
+    return Residual()
+
+
+def _subsample(stride):
+    from torch import nn
+
+    class Subsample(nn.Module):
+        def forward(self, x):
+            return x[:, :, ::stride, ::stride]
+
+    return Subsample()
