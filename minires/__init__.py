@@ -8,6 +8,7 @@ Layers are hand-written pairs of ``forward`` and ``backward`` (:mod:`minires.lay
 from . import layers, losses, models
 from .backend import device_of, to_device, to_numpy, xp_of
 from .contract import check_layer
+from .engine import compile
 from .errors import (
     CheckpointError,
     ContractError,
@@ -38,6 +39,7 @@ __all__ = [
     "ShapeError",
     "StateError",
     "check_layer",
+    "compile",
     "device_of",
     "gradcheck",
     "layers",

@@ -12,7 +12,7 @@ ROWS = [
     "errors files backend",
     "ops initializers",
     "layers",
-    "losses gradcheck contract cases mutants models data trace",
+    "losses gradcheck contract cases mutants models data trace engine",
     "train",
     "bench",
     "cli",

@@ -2,12 +2,13 @@
 
 import dataclasses
 import shlex
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from .. import data as data_sets
 from ..backend import require_device
+from ..engine import compile
 from ..errors import RangeError
 from ..models.weights import build_with_weights
 from ..train import TrainConfig, evaluate, fit, load_model, resume
@@ -63,6 +64,7 @@ def evaluate_run(
     limit_test: Number = None,
     batch_size: int = 200,
     device: Device = "cpu",
+    engine: Literal["compiled", "reference"] = "compiled",
     as_json: Json = False,
 ):
     """Classify the test images with a trained network: that of a run, or a file of weights from elsewhere.
@@ -82,6 +84,7 @@ def evaluate_run(
         limit_test: Use only that many test images; as many as the training if not given.
         batch_size: Images at a time; it changes no result.
         device: Where to compute.
+        engine: How to compute on the CPU: compiled (fast) or reference (the layers as they are written).
     """
     require_device(device)
     _check_choice(run, {"model": model, "weights": weights, "option": option, "mean": mean, "std": std}, data)
@@ -98,7 +101,8 @@ def evaluate_run(
         network, layout = build_with_weights(model, weights, **sizes, **dict(map(key_value, option)))
         normalize, source = _normalisation(layout, mean, std, config)
     loader = data_sets.Loader(images, batch_size, seed=0, shuffle=False, normalize=normalize)
-    result = evaluate(network.to(device=device), loader, device)
+    network.to(device=device)
+    result = evaluate(compile(network) if engine == "compiled" else network, loader, device)
     if as_json:
         return print_json(result, "accuracy", "correct", "total")
     print(f"accuracy {result.accuracy:.2%}: {result.correct} of {result.total} test images of {images.name} are right")

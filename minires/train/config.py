@@ -79,6 +79,10 @@ class TrainConfig:
     device: Literal["cpu", "cuda"] = "cpu"
     """Where to compute: cpu (NumPy) or cuda (CuPy)."""
 
+    engine: Literal["compiled", "reference"] = "compiled"
+    """How to compute on the CPU: compiled (minires.compile, fast) or reference (the layers as they are written). They
+    differ by rounding."""
+
     run_dir: str | None = None
     """Folder for the results. None makes a new one below runs/, named after the model, the data and the seed."""
 
@@ -165,7 +169,7 @@ def _at_least(least, *names):
 
 CHECKS = (  # field, type, the values that make sense in words, and as a test that NaN fails
     *map(_text, ("model", "block", "shortcut", "data", "data_dir", "run_dir")),
-    *map(_choice, ("optimizer", "schedule", "augment", "device")),
+    *map(_choice, ("optimizer", "schedule", "augment", "device", "engine")),
     *_at_least(1, "epochs", "batch_size", "log_every", "checkpoint_every", "limit_train", "limit_test"),
     *_at_least(0, "warmup", "seed", "prefetch"),
     *((name, bool, "True or False", lambda v: True) for name in ("nesterov", "decay_all")),

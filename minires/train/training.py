@@ -10,6 +10,7 @@ import numpy as np
 
 from ..backend import require_device, to_device
 from ..data import CropFlip, Loader, Normalize, load
+from ..engine import compile
 from ..errors import CheckpointError, NumericError
 from ..losses import SoftmaxCrossEntropy
 from .checkpoint import FILE, Position, save_checkpoint
@@ -55,6 +56,7 @@ class Training:
         if model is None:
             model = build_model(config, num_classes=len(train.classes), in_channels=train.images.shape[1])
         self.model = model.to(device=config.device)
+        self.network = compile(model, input_gradient=False) if config.engine == "compiled" else model
         self.loss = SoftmaxCrossEntropy(config.label_smoothing)
         self.optimizer = build_optimizer(config, self.model.params())
         self.position = Position()
@@ -111,7 +113,7 @@ class Training:
         for x, labels in self.stop.watch(self.train_loader.epoch(at.epoch, start=at.batch)):
             x, labels = to_device(x, device), to_device(labels, device)
             lr = learning_rate(self.config, at.step, steps)
-            loss, correct = train_step(self.model, self.loss, self.optimizer, x, labels, lr)
+            loss, correct = train_step(self.network, self.loss, self.optimizer, x, labels, lr)
             at.loss_sum = at.loss_sum + loss.astype("float64") * len(labels)  # on the device: read only when needed
             at.correct = at.correct + correct
             at.images += len(labels)
@@ -132,7 +134,7 @@ class Training:
     def _finish_epoch(self):
         at, config = self.position, self.config
         self._require_finite("mean loss of the epoch", at.loss_sum)
-        test = evaluate_batches(self.model, self.stop.watch(self.test_loader.epoch(0)), config.device)
+        test = evaluate_batches(self.network, self.stop.watch(self.test_loader.epoch(0)), config.device)
         self._require_finite("test loss", test.loss)
         at.epoch += 1
         self.summary = self.log.write(

@@ -1,0 +1,129 @@
+"""``minires.compile``: a layer that computes what another layer defines."""
+
+import copy
+import os
+import threading
+
+import numpy as np
+
+from ..errors import DTypeError, RangeError
+from ..layers import Layer
+from ..layers.checks import as_gradient
+from .cpu.graph import Unsuited
+from .cpu.plan import Plan
+
+
+def compile(model, *, threads=None, input_gradient=True):
+    """Return a :class:`Compiled`: a layer with the parameters of ``model`` that computes the same, faster.
+
+    threads: how many threads compute, by default one for each core that this process may use; the results are the same
+    for any number, bit by bit   input_gradient: with False ``backward`` returns None for dx, and spares itself the
+    gradient of the first layer
+
+    >>> import numpy as np
+    >>> import minires
+    >>> model = minires.models.build("resnet20", rng=0)
+    >>> fast = minires.compile(model)
+    >>> x = np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype(np.float32)
+    >>> bool(abs(fast(x) - model(x)).max() < 1e-4)
+    True
+    """
+    if not isinstance(model, Layer):
+        raise DTypeError(f"model is {model!r}, expected a Layer: build one with minires.models.build", "compile")
+    if threads is None:
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not isinstance(threads, (int, np.integer)) or threads < 1:
+        raise RangeError(f"threads is {threads!r}, expected an integer of at least 1", "compile")
+    if isinstance(model, Compiled):
+        model = model.definition
+    return Compiled(model, int(threads), bool(input_gradient))
+
+
+class Compiled(Layer):
+    """The layer ``definition``, computed by a plan for each shape of input; made by :func:`compile`.
+
+    It has the same parameters, buffers and paths, so optimisers, checkpoints and weight files do not see a difference,
+    and many threads may use it at once. What the plans do not cover (complex numbers, arrays on a GPU, wrong input)
+    runs through the definition. Change the tree of layers by :meth:`set_child`, or compile again.
+    """
+
+    def __init__(self, definition, threads, input_gradient):
+        self.definition, self.threads, self.input_gradient = definition, threads, input_gradient
+        self._plans, self._lock = {}, threading.Lock()
+
+    def forward(self, x, train=False):
+        plan = self._plan(x, "train" if train else "eval")
+        if plan is None:
+            y, cache = self.definition.forward(x, train)
+            return y, _Cache(None, cache, y.shape)
+        y, frame = plan.forward(_native(x), self.threads)
+        if train:
+            plan.track(frame, self._lock)
+        return y, _Cache(plan, frame, y.shape)
+
+    def backward(self, dy, cache):
+        if cache.plan is None:
+            dx = self.definition.backward(dy, cache.content)
+            return dx if self.input_gradient else None
+        dy = as_gradient(self.definition, dy, cache.shape)
+        if dy.dtype != cache.plan.dtype:
+            raise DTypeError(
+                f"dy is {dy.dtype}, the output of forward was {cache.plan.dtype}: dy.astype(np.{cache.plan.dtype})",
+                type(self.definition).__name__,
+            )
+        return cache.plan.backward(dy, cache.content, self.threads, self._lock)
+
+    def __call__(self, x):
+        plan = self._plan(x, "infer")
+        if plan is None:
+            return self.definition(x)
+        y, frame = plan.forward(_native(x), self.threads)
+        plan.release(frame)
+        return y
+
+    def children(self):
+        return self.definition.children()
+
+    def set_child(self, name, layer):
+        self.definition.set_child(name, layer)
+        self._plans.clear()
+
+    def walk(self, path=""):
+        return self.definition.walk(path)
+
+    def describe(self):
+        return f"threads={self.threads}"
+
+    def __deepcopy__(self, memo):
+        return Compiled(copy.deepcopy(self.definition, memo), self.threads, self.input_gradient)
+
+    def _plan(self, x, mode):
+        """The plan for x; None where the definition must do it."""
+        if not isinstance(x, np.ndarray) or x.dtype.newbyteorder("=") not in (np.float32, np.float64) or not x.size:
+            return None
+        dtype = x.dtype.newbyteorder("=")
+        if any(t.data.dtype != dtype for _, t in self.definition.tensors() if t.data.dtype.kind in "fc"):
+            return None
+        key = x.shape, dtype, mode
+        if key not in self._plans:
+            try:
+                plan = Plan(self.definition, x.shape, dtype, mode, self.input_gradient)
+            except Unsuited:
+                plan = None
+            self._plans.setdefault(key, plan)
+        return self._plans[key]
+
+
+class _Cache:
+    """What one forward leaves for backward; its memory goes back to the plan when nobody holds it any more."""
+
+    def __init__(self, plan, content, shape):
+        self.plan, self.content, self.shape = plan, content, shape
+
+    def __del__(self):
+        if self.plan is not None:
+            self.plan.release(self.content)
+
+
+def _native(x):
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))

@@ -1,0 +1,294 @@
+"""The phases of the backward: the operations in reverse, with the gradients where they are cheapest."""
+
+import numpy as np
+
+from .gradients import Alias, Assembly, Buffer, Pending, Scaled, Strided, spare
+from .operations import Convolution, Join, Load, Store
+from .phases import Phase, Whole
+
+
+class BackwardPlanner:
+    """Plans buffers and phases of the backward. ``forms``: the (form, place) of every array that is needed."""
+
+    def __init__(self, plan, input_gradient):
+        self.plan, self.phases, self.phase = plan, [], None
+        self.pending, self.forms, self.free = {}, [], {}
+        self.wanted = self._wanted(input_gradient)
+        for operation in reversed(plan.operations):
+            if operation.kind == "foreign":
+                self.phase = None
+                self.phases.append(Whole(operation))
+            else:
+                self._plan(plan.work[operation], operation)
+
+    def _wanted(self, input_gradient):
+        """The values whose gradient is of use: they lie behind a parameter, or the caller wants that of the input."""
+        wanted = {self.plan.input} if input_gradient else set()
+        for o in self.plan.operations:
+            has_params = o.layer is not None and any(True for _ in o.layer.params()) and o.kind in ("conv", "foreign")
+            affine = o.kind == "join" and any(t.affine is not None for t in o.details["terms"])
+            if has_params or affine or any(v in wanted for v in o.inputs):
+                wanted.add(o.output)
+        return wanted
+
+    def _plan(self, work, operation):
+        if isinstance(work, Store):
+            (x,) = operation.inputs
+            targets = [self._target(x)]
+            self._step(self._writer(work, targets, None), set())
+        elif isinstance(work, Join):
+            self._join(work)
+        elif isinstance(work, Convolution):
+            self._convolution(work)
+        elif operation.output in self.wanted:
+            self._eager(work, operation)
+
+    def _step(self, step, waits):
+        convolves = isinstance(step, _ConvolutionStep)  # one in a phase: they share the memory of filters and slots
+        if self.phase is None or self.phase.pending & waits or (convolves and self.phase.convolves):
+            self.phase = Phase()
+            self.phases.append(self.phase)
+        self.phase.steps.append(step)
+        self.phase.convolves |= convolves
+        return self.phase
+
+    # -- buffers
+
+    def _buffer(self, value):
+        """A new buffer for a gradient of the form of ``value``."""
+        buffer = Buffer(value.channels, value.size, value.extent)
+        places = self.free.setdefault(buffer.form, [])
+        if places:
+            buffer.place = places.pop()
+        else:
+            buffer.place = len(self.forms)
+            self.forms.append((buffer.form, buffer.place))
+        return buffer
+
+    def _give_back(self, buffer):
+        self.free[buffer.form].append(buffer.place)
+
+    def _read(self, contributions):
+        """The contributions have been read: buffers without further readers are free again."""
+        for c in contributions:
+            c.buffer.readers -= 1
+            if not c.buffer.readers:
+                self._give_back(c.buffer)
+
+    def _describe(self, value, contribution):
+        if value in self.wanted:
+            contribution.buffer.readers += 1
+            self.pending.setdefault(value, Pending()).described.append(contribution)
+
+    def _target(self, value):
+        """(buffer, whether to add): where an operation writes its share of the gradient of ``value``, or None."""
+        if value not in self.wanted:
+            return None
+        pending = self.pending.setdefault(value, Pending())
+        if pending.written is None:
+            pending.written = self._buffer(value)
+            return pending.written, False
+        return pending.written, True
+
+    def _own(self, pending, value):
+        """(buffer, based, contributions): a buffer that may be changed, with what is still to be added to it."""
+        if pending.written is not None:
+            return pending.written, True, pending.described
+        for c in pending.described:
+            if isinstance(c, Alias) and c.buffer.readers == 1 and c.buffer.form == self._form(value):
+                rest = [d for d in pending.described if d is not c]
+                c.buffer.readers = 0
+                return c.buffer, True, rest
+        return self._buffer(value), False, pending.described
+
+    @staticmethod
+    def _form(value):
+        return value.channels, value.size, value.extent
+
+    # -- operations
+
+    def _join(self, work):
+        y = work.y
+        pending = self.pending.pop(y, None)
+        if pending is None:
+            return
+        waits = pending.waits()
+        buffer, based, rest = self._own(pending, y)
+        summed = [t.affine for t in work.affine]
+        then = ([_Mask(y)] if work.relu else []) + [_Sums(t.affine, t.value) for t in work.affine]
+        assembly = Assembly(rest, based, y.size, then)
+        if rest or then or not based:
+            def step(frame, i, workspace):
+                for affine in summed:
+                    frame.slopes[affine].s1[i] = frame.slopes[affine].s2[i] = 0
+                assembly(frame, i, frame.gradient(buffer, i), workspace)
+
+            phase = self._step(step, waits)
+            for affine in summed:
+                phase.finish.append(_finish(affine))
+                phase.pending.add(affine)
+        self._read(rest)
+        for term in work.terms:
+            if term.affine is not None:
+                self._describe(term.value, Scaled(buffer, term.affine, term.value))
+            elif term.strided:
+                self._describe(term.value, Strided(buffer, term))
+            else:
+                self._describe(term.value, Alias(buffer))
+        if not buffer.readers:
+            self._give_back(buffer)
+
+    def _convolution(self, work):
+        pending = self.pending.pop(work.y, None)
+        if pending is None:
+            return
+        waits, contributions = pending.waits(), list(pending.described)
+        if pending.written is not None:
+            pending.written.readers += 1
+            contributions.append(Alias(pending.written))
+        folded = None
+        if len(contributions) == 1 and isinstance(contributions[0], Scaled) and contributions[0].scaled:
+            folded, contributions[0].scaled = contributions[0].affine, False
+        target = self._target(work.x)
+        step = _ConvolutionStep(work, Assembly(contributions, False, work.y.size), folded, target)
+        phase = self._step(step, waits)
+        phase.prepare.append(step.prepare)
+        phase.finish.append(step.finish)
+        self._read(contributions)
+
+    def _eager(self, work, operation):
+        pending = self.pending.pop(operation.output, None)
+        if pending is None:
+            return
+        if pending.written is None and len(pending.described) == 1 and isinstance(pending.described[0], Alias):
+            buffer, used = pending.described[0].buffer, pending.described
+        else:
+            buffer, based, rest = self._own(pending, operation.output)
+            assembly = Assembly(rest, based, operation.output.size)
+            if rest or not based:
+                self._step(lambda frame, i, ws: assembly(frame, i, frame.gradient(buffer, i), ws), pending.waits())
+            self._read(rest)
+            used = None
+        if isinstance(work, Load):
+            if operation.inputs[0] in self.wanted:
+                phase = self._step(self._writer(work, [], buffer), set())
+                phase.prepare.append(_allocate(operation.inputs[0]))
+        else:
+            self._step(self._writer(work, [self._target(x) for x in operation.inputs], buffer), set())
+        if used is not None:
+            self._read(used)
+        else:
+            self._give_back(buffer)
+
+    def _writer(self, work, targets, source):
+        """A step that calls ``work.backward``; where a gradient is there already, the share goes through the work area."""
+
+        def step(frame, i, workspace):
+            places = [_place(frame, i, workspace, target, k) for k, target in enumerate(targets)]
+            if source is None:
+                work.backward(frame, i, places, workspace)
+            else:
+                work.backward(frame, i, frame.gradient(source, i), places, workspace)
+            for target, place in zip(targets, places):
+                _add_share(frame, i, target, place)
+
+        return step
+
+
+class _ConvolutionStep:
+    """Gradients of a convolution: dy is assembled in the work area, inside its border; then dweight and dx."""
+
+    def __init__(self, work, assembly, folded, target):
+        self.work, self.assembly, self.folded, self.target = work, assembly, folded, target
+
+    def prepare(self, frame):
+        work = self.work
+        if self.target is not None:
+            weight = work.layer.weight.data
+            if self.folded is not None:
+                weight = weight * frame.forward.states[self.folded].scale[:, None, None, None]
+            frame.filters[work] = work.any.input_filters(weight, frame.scratch("filters", work.numbers))
+
+    def __call__(self, frame, i, workspace):
+        work, n = self.work, frame.sizes[i]
+        dy = spare(workspace, work.dform, n, work.demands.dy_border, "dy")
+        self.assembly(frame, i, dy, workspace)
+        kernel = work.kernels[n]
+        if not work.layer.weight.frozen:
+            unit = frame.unit[i]
+            x = frame.forward.chunk(work.x, i, workspace)
+            kernel.weight_gradient(x, dy, frame.slots(work.numbers)[unit], frame.opens[i], workspace)
+        if self.target is not None:
+            dx = _place(frame, i, workspace, self.target, 0)
+            kernel.input_gradient(dy, dx, frame.filters[work], workspace)
+            _add_share(frame, i, self.target, dx)
+
+    def finish(self, frame):
+        work = self.work
+        if work.layer.weight.frozen:
+            return
+        total, *others = frame.slots(work.numbers)
+        for other in others:
+            total += other
+        dweight = work.any.to_weight(total)
+        if self.folded is not None:
+            dweight = dweight * frame.forward.states[self.folded].scale[:, None, None, None]
+        with frame.lock:
+            work.layer.weight.grad += dweight
+
+
+class _Mask:
+    """Z = 0 where the ReLU was closed."""
+
+    def __init__(self, y):
+        self.y = y
+
+    def __call__(self, frame, i, block, z, workspace):
+        y = frame.forward.chunk(self.y, i, workspace).rows[block]
+        open_ = workspace.mask(z.shape)
+        np.greater(y, 0, out=open_)
+        np.multiply(z, open_, out=z)
+
+
+class _Sums:
+    """S1 = sum Z and, where there is a scale, sum Z y of one block."""
+
+    def __init__(self, affine, value):
+        self.affine, self.value = affine, value
+
+    def __call__(self, frame, i, block, z, workspace):
+        state, slopes, n = frame.forward.states[self.affine], frame.slopes[self.affine], frame.sizes[i]
+        slopes.s1[i] += state.fold(np.add.reduce(z, axis=0), n)
+        if self.affine.scales:
+            y = frame.forward.chunk(self.value, i, workspace).rows[block]
+            product = workspace.array("addend", z.shape)
+            np.multiply(z, y, out=product)
+            slopes.s2[i] += state.fold(np.add.reduce(product, axis=0), n)
+
+
+def _place(frame, i, workspace, target, k):
+    if target is None:
+        return None
+    buffer, adds = target
+    return spare(workspace, buffer.form, frame.sizes[i], 0, ("share", k)) if adds else frame.gradient(buffer, i)
+
+
+def _add_share(frame, i, target, share):
+    if target is not None and target[1]:
+        total = frame.gradient(target[0], i).rows
+        total += share.rows
+
+
+def _finish(affine):
+    def finish(frame):
+        with frame.lock:
+            frame.slopes[affine].finish()
+
+    return finish
+
+
+def _allocate(array):
+    def allocate(frame):
+        frame.arrays[array] = np.empty((frame.total, *array.shape), frame.dtype)
+
+    return allocate

@@ -1,0 +1,347 @@
+"""A tree of layers as a list of operations on values: what the layers say, without their memory layout.
+
+    v1 block:  t = conv1(x)    u = relu(bn1(t))    t = conv2(u)    y = relu(bn2(t) + x)
+    v2 block:  u = relu(bn1(x))    t = conv1(u)    u = relu(bn2(t))    t = conv2(u)    y = t + x
+
+Everything between two convolutions is one :class:`Join`: a sum of terms, each a value with an affine map (batch norm),
+and perhaps a ReLU. While the tree is read, such a sum is kept open (:class:`Sum`), so that what follows can join it.
+A layer that no rule fits stays what it is: a :class:`Foreign` operation on whole arrays.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...errors import MiniresError
+from ...layers import (
+    AvgPool2d,
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    ELU,
+    Gate,
+    GlobalAvgPool2d,
+    HardSwish,
+    Identity,
+    LeakyReLU,
+    MaxPool2d,
+    PadChannels,
+    ReLU,
+    ReLU6,
+    Residual,
+    Scale,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    SqueezeExcite,
+    Subsample,
+    Tanh,
+)
+from .affine import BatchNorm, Bias, FoldedNorm, RunningNorm
+
+
+class Value:
+    """Images in chunks. ``size``: (H, W)   ``extent`` >= size: what tiles reach   ``border``: zeros around."""
+
+    def __init__(self, channels, size):
+        self.channels, self.size = channels, tuple(size)
+        self.extent, self.border = self.size, 0
+        self.producer = None
+        self.consumers = 0
+        self.shared = False  # whether a fork reads it
+
+    def demand(self, border, extent):
+        """Room for one more reader or writer."""
+        self.border = max(self.border, border)
+        self.extent = tuple(map(max, self.extent, extent))
+
+
+class Array:
+    """An array as the layers know it: (N, *shape)."""
+
+    def __init__(self, shape):
+        self.shape = tuple(shape)
+        self.producer = None
+        self.consumers = 0
+
+
+@dataclass(frozen=True)
+class Term:
+    """A value as it stands in a sum: behind an affine map, or every ``step``-th pixel with zero channels around."""
+
+    value: Value
+    affine: object = None
+    step: int = 1
+    before: int = 0
+    after: int = 0
+
+    @property
+    def channels(self):
+        return self.before + self.value.channels + self.after
+
+    @property
+    def size(self):
+        return tuple(-(-s // self.step) for s in self.value.size)
+
+    @property
+    def strided(self):
+        return self.step > 1 or self.before or self.after
+
+    @property
+    def plain(self):
+        return self.affine is None and not self.strided
+
+
+@dataclass
+class Sum:
+    """An open sum of terms of equal shape; with ``relu`` it is closed for further terms."""
+
+    terms: list
+    relu: bool = False
+
+    @property
+    def channels(self):
+        return self.terms[0].channels
+
+    @property
+    def size(self):
+        return self.terms[0].size
+
+
+@dataclass(eq=False)
+class Operation:
+    """``output`` = f(``inputs``); ``path`` names the layer it comes from."""
+
+    kind: str
+    inputs: list
+    output: object
+    path: str
+    layer: object = None
+    details: dict = field(default_factory=dict)
+
+
+class Unsuited(Exception):
+    """The input does not fit the layers: the definition will say so, with the right names."""
+
+
+class Reader:
+    """Reads a tree of layers into ``operations``.
+
+    mode: "train" (statistics of the batch), "eval" (running ones, with a backward) or "infer" (no backward: batch norm
+    behind a convolution goes into its filters)
+    """
+
+    def __init__(self, shape, mode):
+        self.mode, self.operations, self.images = mode, [], shape[0]
+        self.input = Array(shape[1:])
+
+    def read(self, model):
+        self.output = self._array(self._layer(model, self.input, ""), "")
+        return self
+
+    def _layer(self, layer, x, path):
+        """The value, array or open sum that ``layer`` makes of x."""
+        rule = RULES.get(type(layer))
+        own = "forward" in vars(layer) or "backward" in vars(layer)  # somebody watches this very layer
+        if rule is None or own:
+            return self._foreign(layer, x, path)
+        return rule(self, layer, x, path)
+
+    def _add(self, kind, inputs, output, path, layer=None, **details):
+        operation = Operation(kind, list(inputs), output, path, layer, details)
+        for value in inputs:
+            value.consumers += 1
+        output.producer = operation
+        self.operations.append(operation)
+        return output
+
+    def _value(self, x, path):
+        """x as a value: an array is put into chunks, an open sum is computed."""
+        if isinstance(x, Value):
+            return x
+        if isinstance(x, Array):
+            if len(x.shape) != 3:
+                raise Unsuited
+            return self._add("load", [x], Value(x.shape[0], x.shape[1:]), path)
+        if len(x.terms) == 1 and x.terms[0].plain and not x.relu:
+            return x.terms[0].value
+        output = Value(x.channels, x.size)
+        return self._add("join", [t.value for t in x.terms], output, path, terms=x.terms, relu=x.relu)
+
+    def _fork(self, x, path):
+        """x as a value that several ways read."""
+        x = self._value(x, path)
+        x.shared = True
+        return x
+
+    def _sum(self, x, path):
+        """x as an open sum that takes further terms."""
+        if isinstance(x, Sum) and not x.relu:
+            return x
+        return Sum([Term(self._value(x, path))])
+
+    def _array(self, x, path):
+        """x as an array."""
+        if isinstance(x, Array):
+            return x
+        x = self._value(x, path)
+        return self._add("store", [x], Array((x.channels, *x.size)), path)
+
+    def _foreign(self, layer, x, path):
+        x = self._array(x, path)
+        return self._add("foreign", [x], Array(_shape_behind(layer, x.shape)), path, layer)
+
+    def _sequential(self, layer, x, path):
+        for name, child in layer.children():
+            x = self._layer(child, x, _join(path, name))
+        return x
+
+    def _convolution(self, layer, x, path):
+        x = self._value(x, path)
+        out = [(s + 2 * p - d * (k - 1) - 1) // t + 1 for s, p, d, k, t in
+               zip(x.size, layer.padding, layer.dilation, layer.kernel, layer.stride)]
+        if x.channels != layer.in_channels or min(out) < 1:
+            raise Unsuited
+        y = self._add("conv", [x], Value(layer.out_channels, out), path, layer)
+        return y if layer.bias is None else Sum([Term(y, Bias(layer))])
+
+    def _batch_norm(self, layer, x, path):
+        if isinstance(x, Array):
+            return self._foreign(layer, x, path)
+        if self.mode == "infer" and (conv := _foldable(x)) is not None:
+            conv.details["fold"] = layer
+            self._require_channels(layer, conv.output)
+            return Sum([Term(conv.output, FoldedNorm(layer, conv.layer))])
+        x = self._value(x, path)
+        self._require_channels(layer, x)
+        return Sum([Term(x, BatchNorm(layer) if self.mode == "train" else RunningNorm(layer))])
+
+    def _relu(self, layer, x, path):
+        if isinstance(x, Array):
+            return self._foreign(layer, x, path)
+        return Sum(self._sum(x, path).terms, relu=True)
+
+    def _residual(self, layer, x, path):
+        if isinstance(x, Array) and len(x.shape) != 3:
+            return self._foreign(layer, x, path)
+        x = self._fork(x, path)
+        branch = self._sum(self._layer(layer.branch, x, _join(path, "branch")), path)
+        shortcut = self._sum(self._layer(layer.shortcut, x, _join(path, "shortcut")), path)
+        if (branch.channels, branch.size) != (shortcut.channels, shortcut.size):
+            raise Unsuited
+        return Sum(branch.terms + shortcut.terms)
+
+    def _subsample(self, layer, x, path):
+        if isinstance(x, Array):
+            return self._foreign(layer, x, path)
+        value = self._value(x, path)
+        return Sum([Term(value, step=layer.stride)])
+
+    def _pad_channels(self, layer, x, path):
+        if isinstance(x, Array):
+            return self._foreign(layer, x, path)
+        term = x.terms[0] if isinstance(x, Sum) and not x.relu and len(x.terms) == 1 else None
+        if term is None or term.affine is not None or term.before or term.after:
+            term = Term(self._value(x, path))
+        return Sum([Term(term.value, step=term.step, before=layer.before, after=layer.after)])
+
+    def _identity(self, layer, x, path):
+        return x
+
+    def _pool(self, layer, x, path):
+        if isinstance(x, Array):
+            return self._foreign(layer, x, path)
+        x = self._value(x, path)
+        try:
+            out = layer._out_sizes(x.size)
+        except MiniresError:
+            raise Unsuited from None
+        kind = "maxpool" if isinstance(layer, MaxPool2d) else "avgpool"
+        return self._add(kind, [x], Value(x.channels, out), path, layer)
+
+    def _global_mean(self, layer, x, path):
+        if isinstance(x, Array):
+            return self._foreign(layer, x, path)
+        x = self._value(x, path)
+        return self._add("mean", [x], Value(x.channels, (1, 1)), path, layer)
+
+    def _entrywise(self, layer, x, path):
+        if isinstance(x, Array):
+            return self._foreign(layer, x, path)
+        x = self._value(x, path)
+        return self._add("entrywise", [x], Value(x.channels, x.size), path, layer)
+
+    def _concat(self, layer, x, path):
+        if isinstance(x, Array) and len(x.shape) != 3:
+            return self._foreign(layer, x, path)
+        x = self._fork(x, path)
+        parts = [self._value(self._layer(child, x, _join(path, name)), path) for name, child in layer.children()]
+        if len({part.size for part in parts}) > 1:
+            raise Unsuited
+        output = Value(sum(part.channels for part in parts), parts[0].size)
+        return self._add("concat", parts, output, path, layer)
+
+    def _squeeze_excite(self, layer, x, path):
+        if isinstance(x, Array) and len(x.shape) != 3:
+            return self._foreign(layer, x, path)
+        x = self._fork(x, path)
+        s = self._value(self._layer(layer.gate, x, _join(path, "gate")), path)
+        if (s.channels, s.size) != (x.channels, (1, 1)):
+            raise Unsuited
+        return self._add("excite", [x, s], Value(x.channels, x.size), path, layer)
+
+    def _gate(self, layer, x, path):
+        if isinstance(x, Array) and len(x.shape) != 3:
+            return self._foreign(layer, x, path)
+        x = self._fork(x, path)
+        f = self._value(self._layer(layer.branch, x, _join(path, "branch")), path)
+        t = self._value(self._layer(layer.gate, x, _join(path, "gate")), path)
+        if not (f.channels, f.size) == (t.channels, t.size) == (x.channels, x.size):
+            raise Unsuited
+        return self._add("gate", [x, f, t], Value(x.channels, x.size), path, layer)
+
+    def _require_channels(self, layer, x):
+        values = self.images * x.size[0] * x.size[1]
+        if layer.channels != x.channels or (self.mode == "train" and values < 2):
+            raise Unsuited
+
+
+RULES = {
+    Sequential: Reader._sequential,
+    Residual: Reader._residual,
+    Conv2d: Reader._convolution,
+    BatchNorm2d: Reader._batch_norm,
+    ReLU: Reader._relu,
+    Identity: Reader._identity,
+    Subsample: Reader._subsample,
+    PadChannels: Reader._pad_channels,
+    MaxPool2d: Reader._pool,
+    AvgPool2d: Reader._pool,
+    GlobalAvgPool2d: Reader._global_mean,
+    Concat: Reader._concat,
+    SqueezeExcite: Reader._squeeze_excite,
+    Gate: Reader._gate,
+    **dict.fromkeys((ReLU6, LeakyReLU, ELU, Sigmoid, Tanh, SiLU, HardSwish, Scale), Reader._entrywise),
+}
+
+
+def _foldable(x):
+    """The convolution whose output alone x is, if nobody else reads it; a bias that it has is no hindrance."""
+    if isinstance(x, Sum) and len(x.terms) == 1 and not x.relu and isinstance(x.terms[0].affine, Bias):
+        x = x.terms[0].value
+    if isinstance(x, Value) and x.producer.kind == "conv" and not x.shared and "fold" not in x.producer.details:
+        return x.producer
+    return None
+
+
+def _shape_behind(layer, shape):
+    """What ``layer`` makes of one image of this shape, by one inference on zeros."""
+    dtype = next((p.data.dtype for _, p in layer.params()), np.dtype(np.float32))
+    try:
+        return layer(np.zeros((1, *shape), dtype)).shape[1:]
+    except MiniresError:
+        raise Unsuited from None
+
+
+def _join(path, name):
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,92 @@
+"""Memory of the engine: chunks of images, work areas, and views whose bounds are checked.
+
+A chunk holds n images as (H, W, n, C), inside a border of zeros. Any shift of the image is then a step along the
+outer axes, while the inner run of n C numbers stays contiguous: tiles and windows are views, nothing is gathered.
+"""
+
+import math
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+SLACK = 80  # numbers between slabs: sizes that are powers of two would fall on the same lines of the cache
+
+
+def view(flat, offset, shape, strides):
+    """``flat`` (1-D) as an array of this shape; offset and strides count numbers. Raises where it leaves ``flat``."""
+    last = offset + sum((n - 1) * s for n, s in zip(shape, strides))
+    if offset < 0 or last >= flat.size:
+        raise IndexError(f"a view of shape {shape} reaches {offset} to {last}, the memory ends at {flat.size - 1}")
+    return as_strided(flat[offset:], shape, [s * flat.itemsize for s in strides])
+
+
+class Chunk:
+    """n images as (H, W, n, C) at the place (border, border) of a zeroed (H' + 2 border, W' + 2 border, n, C).
+
+    H' >= H and W' >= W are the extent: what tiles reach. ``image``: (H, W, n, C)   ``rows``: the same as (H, W n C)
+    """
+
+    def __init__(self, flat, n, channels, size, extent, border):
+        self.flat, self.n, self.channels, self.border = flat, n, channels, border
+        self.run = n * channels
+        self.line = (extent[1] + 2 * border) * self.run
+        self.start = border * (self.line + self.run)
+        height, width = size
+        self.rows = view(flat, self.start, (height, width * self.run), (self.line, 1))
+        self.image = view(flat, self.start, (height, width, n, channels), (self.line, self.run, channels, 1))
+        self._views = {}
+
+    def window(self, row, column, shape, strides):
+        """A view from the pixel (row, column) of the image, negative in the border; strides are in numbers."""
+        return view(self.flat, self.start + row * self.line + column * self.run, shape, strides)
+
+    def views(self, key, make):
+        """``make(self)``, made once for each key: a view costs more than the operation that uses it."""
+        if key not in self._views:
+            self._views[key] = make(self)
+        return self._views[key]
+
+    @staticmethod
+    def numbers(n, channels, extent, border):
+        return (extent[0] + 2 * border) * (extent[1] + 2 * border) * n * channels
+
+
+class Workspace:
+    """The work area of one thread: arrays by name, as large as the largest that was asked for."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        self._roots, self._views = {}, {}
+
+    def flat(self, name, size):
+        """The first ``size`` numbers of the array ``name``; zeros when new."""
+        root = self._roots.get(name)
+        if root is None or root.size < size:
+            root = self._roots[name] = np.zeros(size, self.dtype)
+            self._views.clear()
+        return root[:size]
+
+    def array(self, name, shape):
+        """The array ``name`` as ``shape``, with whatever stands in it."""
+        return self.views((name, shape), lambda: self.flat(name, math.prod(shape)).reshape(shape))
+
+    def mask(self, shape):
+        """An array of truth values."""
+        numbers = math.prod(shape)
+        return self.views(("mask", shape), lambda: np.zeros(numbers, bool).reshape(shape))
+
+    def views(self, key, make):
+        """``make()``, made once for each key, and again when an array had to grow."""
+        if key not in self._views:
+            found = make()
+            self._views[key] = found
+        return self._views[key]
+
+    def slabs(self, name, rows, columns, length):
+        """(flat, row stride, column stride) of ``rows`` x ``columns`` slabs of ``length`` numbers."""
+        pitch = length + SLACK
+        return self.flat(name, rows * columns * pitch), columns * pitch, pitch
+
+    @property
+    def nbytes(self):
+        return sum(root.nbytes for root in self._roots.values())

@@ -1,0 +1,182 @@
+"""A plan: what is computed in which order for one input shape, made once and run many times.
+
+The operations of one direction are cut into phases. Within a phase each chunk goes through all of its steps alone, on
+whatever thread takes it; between phases every thread waits. A new phase begins only where a step needs something of
+every chunk: the statistics of a batch norm, or a layer that works on whole arrays. One pass over a basic block is
+
+    [normalise, ReLU, convolve, measure]  |  [normalise, ReLU, convolve, measure]  |  [normalise, add, ReLU, ...
+
+so what a step leaves in the cache of its core the next one finds there. In inference there are no statistics, and
+the whole network is one phase.
+"""
+
+import math
+
+import numpy as np
+
+from . import blas, team
+from .backward import BackwardPlanner
+from .frame import BackwardFrame, ForwardFrame
+from .graph import Reader
+from .memory import Workspace
+from .operations import OPERATIONS, Convolution, Join, Store
+from .phases import Phase, Whole
+
+CHUNK = 32  # images of a chunk, at most
+UNITS = 8  # units of work of a phase, at most: the sums of each unit are added in the order of the units
+
+
+class Plan:
+    """model on inputs of one shape, dtype and mode; see :class:`~minires.engine.cpu.graph.Reader` for the modes."""
+
+    def __init__(self, model, shape, dtype, mode, input_gradient=True):
+        self.images, self.dtype, self.mode = shape[0], np.dtype(dtype), mode
+        self.sizes = chunk_sizes(self.images)
+        self.units = np.array_split(range(len(self.sizes)), min(len(self.sizes), UNITS))
+        graph = Reader(shape, mode).read(model)
+        self.input, self.output = graph.input, graph.output
+        self.work = {o: OPERATIONS[o.kind](o, self) for o in graph.operations if o.kind != "foreign"}
+        self.affine = {t.affine: t.value for w in self.work.values() if isinstance(w, Join) for t in w.affine}
+        self.operations = graph.operations
+        self._plan_forward()
+        if mode != "infer":
+            backward = BackwardPlanner(self, input_gradient)
+            self.backward_phases, self.gradients = backward.phases, backward.forms
+        self.free = {"forward": [], "backward": [], "seats": []}
+
+    def _plan_forward(self):
+        self.phases, born, died = [], {}, {}
+        measured = {}
+        for affine, value in self.affine.items():
+            if affine.over_batch:
+                measured.setdefault(value, []).append(affine)
+        phase = None
+        for operation in self.operations:
+            if operation.kind == "foreign":
+                phase = None
+                self.phases.append(Whole(operation))
+                continue
+            work = self.work[operation]
+            waits = {t.affine for t in work.affine} if isinstance(work, Join) else set()
+            if phase is None or phase.pending & waits:
+                phase = Phase()
+                self.phases.append(phase)
+            if isinstance(work, (Convolution, Store)):
+                phase.prepare.append(work.prepare)
+                work.place = len(phase.prepare)
+            phase.steps.append(work.forward)
+            for value in operation.inputs:
+                died[value] = len(self.phases)
+            born[operation.output] = len(self.phases)
+            for affine in measured.get(operation.output, ()):
+                phase.steps.append(_measure(affine, operation.output))
+                phase.finish.append(_fix(affine))
+                phase.pending.add(affine)
+        kept = {v for w in self.work.values() for v in w.keeps()} if self.mode != "infer" else set()
+        values = [o.output for o in self.operations if o in self.work and not isinstance(self.work[o], Store)]
+        self.kept = [v for v in values if v in kept or died.get(v, -1) != born[v]]
+        self._place([v for v in values if v not in set(self.kept)])
+
+    def _place(self, values):
+        """Numbers for the places of the work area: values of one form that do not live at once share one."""
+        self.places, order = {}, {o: k for k, o in enumerate(self.operations)}
+        last = {v: max(order[o] for o in self.operations if v in o.inputs) for v in values}
+        taken = {}
+        for value in values:
+            form, begin = (value.channels, value.size, value.extent, value.border), order[value.producer]
+            ends = taken.setdefault(form, [])
+            place = next((k for k, end in enumerate(ends) if end < begin), len(ends))
+            ends[place:place + 1] = [last[value]]
+            self.places[value] = place
+
+    def forward(self, x, threads):
+        """(y, frame): the frame holds all that backward needs."""
+        frame = _take(self.free["forward"], lambda: ForwardFrame(self))
+        frame.arrays[self.input] = x
+        for affine, state in frame.states.items():
+            if not affine.over_batch:
+                state.fix()
+        self._run(self.phases, frame, threads, self._whole_forward)
+        return frame.arrays[self.output], frame
+
+    def track(self, frame, lock):
+        """Move the running statistics."""
+        with lock:
+            for affine, state in frame.states.items():
+                if affine.over_batch:
+                    affine.track(state)
+
+    def release(self, frame):
+        frame.clear()
+        self.free["forward"].append(frame)
+
+    def backward(self, dy, forward, threads, lock):
+        frame = _take(self.free["backward"], lambda: BackwardFrame(self))
+        try:
+            frame.begin(forward, lock)
+            frame.arrays[self.output] = dy
+            self._run(self.backward_phases, frame, threads, self._whole_backward)
+            return frame.arrays.get(self.input)
+        finally:
+            frame.clear()
+            self.free["backward"].append(frame)
+
+    def _run(self, phases, frame, threads, whole):
+        seats = [_take(self.free["seats"], lambda: Workspace(self.dtype)) for _ in range(threads)]
+        try:
+            for phase in phases:
+                if isinstance(phase, Whole):
+                    whole(phase.operation, frame)
+                    continue
+                with blas.one_thread():
+                    for prepare in phase.prepare:
+                        prepare(frame)
+                    team.run(lambda unit, seat, steps=phase.steps: _pass(unit, seat, steps, frame), self.units, seats)
+                    for finish in phase.finish:
+                        finish(frame)
+        finally:
+            self.free["seats"].extend(seats)
+
+    def _whole_forward(self, operation, frame):
+        (x,), y = operation.inputs, operation.output
+        if self.mode == "infer":
+            frame.arrays[y] = operation.layer(frame.arrays[x])
+        else:
+            frame.arrays[y], frame.caches[operation] = operation.layer.forward(frame.arrays[x], self.mode == "train")
+
+    def _whole_backward(self, operation, frame):
+        (x,), y = operation.inputs, operation.output
+        with frame.lock:
+            dx = operation.layer.backward(frame.arrays.pop(y), frame.forward.caches[operation])
+        frame.arrays[x] = frame.arrays[x] + dx if x in frame.arrays else dx
+
+
+def chunk_sizes(images):
+    """Images of each chunk: about equal, at least two chunks, and the same for any number of threads."""
+    chunks = max(min(2, images), math.ceil(images / CHUNK))
+    return [len(part) for part in np.array_split(range(images), chunks)]
+
+
+def _pass(unit, seat, steps, frame):
+    for i in unit:
+        for step in steps:
+            step(frame, i, seat)
+
+
+def _measure(affine, value):
+    def measure(frame, i, workspace):
+        chunk = frame.chunk(value, i, workspace)
+        frame.states[affine].measure(i, chunk, frame.blocks(value.size, chunk), workspace)
+
+    return measure
+
+
+def _fix(affine):
+    return lambda frame: frame.states[affine].fix()
+
+
+def _take(free, make):
+    try:
+        return free.pop()
+    except IndexError:
+        return make()
