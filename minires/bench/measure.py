@@ -39,7 +39,7 @@ class Options:
     threads: tuple = (1, 2)
     systems: tuple = ()
     rounds: int = 9
-    seconds: float = 6.0
+    seconds: float = 5.0
     memory: bool = True
     python: dict = field(default_factory=dict)
 
@@ -120,8 +120,7 @@ class Crew:
     def _peak(self, system, threads, folder):
         with self._start(system, threads) as worker:
             try:
-                worker.ask("load", folder=str(folder))
-                worker.ask("time", least=0)
+                worker.ask("load", folder=str(folder))  # two training steps, or one inference
                 return round(worker.ask("memory")["mb"], 1)
             except StateError:  # it will fail again, and be listed, when it is timed
                 return None
@@ -189,8 +188,8 @@ def with_ratios(rows):
 
 
 def machine(options):
-    """What is measured on, and its limits with one thread and with the most asked for."""
-    limits = {}
+    """What is measured on, its load average of a minute before, its limits with one thread and with the most."""
+    load, limits = os.getloadavg()[0] if hasattr(os, "getloadavg") else None, {}
     for threads in sorted({1, max(options.threads)}):
         with Worker("reference", threads) as worker:
             limits[threads] = worker.ask("limits")
@@ -199,6 +198,7 @@ def machine(options):
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "load": load,
         "date": datetime.date.today().isoformat(),
         "blas": limits[1]["blas"],
         "gemm_gflop_s": {threads: found["gemm_gflop_s"] for threads, found in limits.items()},

@@ -49,8 +49,9 @@ def _machine(machine):
         for package, version in found.items():
             versions.setdefault(package, set()).add(version)
     names = [f"{package} {' and '.join(sorted(found))}" for package, found in versions.items()]
+    load = "" if machine["load"] is None else f", load average {machine['load']:.1f} before the run"
     facts = [
-        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}",
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}{load}",
         *limits,
         machine["blas"],
         ", ".join([f"Python {machine['python']}", *names]),

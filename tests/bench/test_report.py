@@ -11,6 +11,7 @@ RESULT = {
         "processor": "A processor",
         "cores": 2,
         "system": "Linux 6",
+        "load": 0.25,
         "python": "3.11.7",
         "date": "2026-01-02",
         "blas": "OpenBLAS 0.3",
@@ -47,7 +48,7 @@ for case, threads, system, median, spread, ratio, peak in (
 TABLE = """\
 # CPU benchmark, 2026-01-02
 
-* A processor, 2 cores, Linux 6
+* A processor, 2 cores, Linux 6, load average 0.2 before the run
 * 1 thread: matrix product 101 GFLOP/s, copy 26 GB/s
 * 2 threads: matrix product 191 GFLOP/s, copy 28 GB/s
 * OpenBLAS 0.3

@@ -1,5 +1,7 @@
 """minires: the reference layers and the engine."""
 
+import inspect
+
 import numpy as np
 
 import minires
@@ -10,8 +12,8 @@ from minires.train.step import train_step
 
 
 def load(system):
-    if system != "reference" and not hasattr(minires, "compile"):
-        raise ImportError("minires has no compile()")
+    if system == "engine frozen" and "frozen" not in inspect.signature(minires.compile).parameters:
+        raise ImportError("minires.compile has no argument frozen")
     return {"minires": minires.__version__}
 
 
@@ -25,11 +27,11 @@ def prepare(system, facts, arrays, threads):
         sizes = {"stride": facts["stride"], "padding": facts["padding"]}
         model = Conv2d(in_channels, out_channels, kernel, rng=0, **sizes)
         model.weight.data[...] = arrays["weight"]
-    if system != "reference":
-        frozen = {"frozen": True} if system == "engine frozen" else {}
-        fast = minires.compile(model, threads=threads, **frozen)
-    else:
-        fast = model
+    fast = model
+    if system == "engine":  # nobody computes the gradient of the images
+        fast = minires.compile(model, threads=threads, input_gradient=facts["task"] != "train")
+    elif system == "engine frozen":
+        fast = minires.compile(model, threads=threads, frozen=True)
     if facts["task"] == "train":
         return _training(model, fast, facts, arrays)
     if facts["task"] == "infer":
