@@ -84,7 +84,7 @@ def test_wrong_options(wrong):
 
 
 def test_a_run():
-    systems = ["reference", "engine"] + ["torch"] * (importlib.util.find_spec("torch") is not None)
+    systems = ["reference", "engine"]
     names = ["train resnet8 b2", "dw conv3x3_4-8@9_s2 b2"]
     code, result, progress = bench("--cases", *names, "--threads", "1", "--rounds", "1", "--systems", *systems)
     assert code == 0 and result["refused"] == [] and result["absent"] == {}
@@ -106,7 +106,9 @@ def test_a_run():
 @pytest.fixture
 def small(monkeypatch):
     """The limits of the machine are not measured again."""
-    monkeypatch.setattr("minires.bench.measure.machine", lambda options: {"versions": {}})
+    machine = dict.fromkeys(("processor", "cores", "system", "load", "python", "date", "blas"))
+    machine |= {"versions": {}, "gemm_gflop_s": {}, "copy_gb_s": {}}
+    monkeypatch.setattr("minires.bench.measure.machine", lambda options: machine)
     return "--cases", "forward conv3x3_2@4 b1", "--threads", "1", "--rounds", "1", "--systems"
 
 
@@ -153,15 +155,25 @@ def test_who_dies_is_reported_and_the_others_go_on(small, tmp_path):
 
 def test_results_are_written(small, tmp_path):
     pytest.importorskip("matplotlib")
-    (tmp_path / "out").mkdir()
-    machine = {"versions": {}, "processor": "p", "cores": 2, "system": "s", "python": "3", "date": "d", "blas": "b", "load": None}
-    limits = {"gemm_gflop_s": {}, "copy_gb_s": {}}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("minires.bench.measure.machine", lambda options: machine | limits)
-        _, result, _ = bench(*small, "reference", "--out", str(tmp_path / "out"))
+    _, result, _ = bench(*small, "reference", "--out", str(tmp_path / "out"))
     assert json.loads((tmp_path / "out/cpu.json").read_text()) == result
     assert small[1] in (tmp_path / "out/cpu.md").read_text()
     assert (tmp_path / "out/cpu.png").read_bytes().startswith(b"\x89PNG")
+
+
+TASKS = ("train resnet8", "infer resnet8", *(f"{task} conv3x3_3-5@7_s2" for task in ("forward", "dx", "dw")))
+
+
+@pytest.mark.parametrize("system", ["engine", "engine frozen", "torch channels_last", "torch frozen"])
+def test_every_system_computes_what_the_layers_do(system, tmp_path):
+    with Worker("reference", 1) as reference, Worker(system, 1) as worker:
+        if worker.absent:
+            pytest.skip(worker.absent)
+        for task in TASKS:
+            minires.bench.write_subject(Case.parse(f"{task} b2"), tmp_path)
+            expected, found = (one.ask("load", folder=str(tmp_path))["values"] for one in (reference, worker))
+            assert found == pytest.approx(expected, rel=2e-4, abs=2e-4), task
+            assert worker.ask("time", least=0)["ms"] > 0 or "dw" in task
 
 
 @pytest.mark.parametrize("task", ["forward", "dx", "dw"])
