@@ -11,9 +11,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import models
 from ..errors import RangeError, StateError
 from .cases import select
-from .subject import write_subject
+from .subject import nodes_of, write_subject
 from .workers import SYSTEMS, Worker
 
 PAUSE = 0.025  # seconds between turns: idle threads of the last system fall asleep
@@ -68,7 +69,10 @@ def run_benchmark(options, progress=lambda line: None):
     ``ratio_to_engine`` (its median over that of the engine, None without one), ``peak_mb`` (above what the imports
     took, with the most threads asked for; None if not measured)
     refused: the same first three keys, and ``reason``: who failed or computed something else, and was not timed
+    Raises RangeError for a network with layers that the others lack.
     """
+    for name in {case.subject for case in options.cases if case.conv is None}:
+        nodes_of(models.build(name, rng=0))  # a network that others cannot run is refused before anything is timed
     result = {"machine": machine(options), "absent": {}, "rows": [], "refused": []}
     count = len(options.cases)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

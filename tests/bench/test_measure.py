@@ -13,7 +13,7 @@ import pytest
 
 import minires
 from minires import cli
-from minires.bench import Case, Options
+from minires.bench import Case, Options, run_benchmark
 from minires.bench.measure import agree, row, with_ratios
 from minires.bench.report import COLOURS
 from minires.bench.worker.__main__ import MODULES, values
@@ -126,6 +126,12 @@ def stand_in(folder, line):
     path.write_text(textwrap.dedent(text))
     path.chmod(0o755)
     return path
+
+
+def test_a_network_that_others_lack_is_refused_first(monkeypatch):
+    monkeypatch.setattr("minires.bench.measure.machine", lambda options: pytest.fail("something is measured"))
+    with pytest.raises(RangeError, match="cannot be given to other systems"):
+        run_benchmark(Options(cases=(CASE, Case("train", "densenet_40_12", 1))))
 
 
 def test_missing_systems_say_why(small, tmp_path):
