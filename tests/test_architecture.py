@@ -14,6 +14,7 @@ ROWS = [
     "layers",
     "losses gradcheck contract cases mutants models data trace engine",
     "train",
+    "bench",
     "cli",
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row.split()}

@@ -94,7 +94,8 @@ def no_work(monkeypatch):
     def worker(*args, **kwargs):
         raise Parsed(args, kwargs)
 
-    for name in ("training.fit", "training.resume", "training.load_model", "checks.run_matrix"):
+    workers = "training.fit training.resume training.load_model checks.run_matrix benchmarks.run_benchmark"
+    for name in workers.split():
         monkeypatch.setattr(f"minires.cli.{name}", worker)
     monkeypatch.setattr("minires.cli.training.require_device", lambda device: None)
     monkeypatch.setattr("minires.models.build", worker)
@@ -165,7 +166,7 @@ def test_every_option_is_explained(command):
 USAGE = {
     "train --mdoel resnet20": "Unrecognized options: --mdoel",
     "trian": "trian",
-    "": "{train, eval, check, models, data, trace, step}",
+    "": "{train, eval, check, models, data, trace, step, bench}",
     "train --model resnet19 --run-dir r": "resnet19: the depth is 19, expected 6n + 2",
     "train --model resnet8 --shortcut D --run-dir r": "shortcut is 'D', expected one of A, A-both, B, C",
     "train --model plain8 --shortcut A --run-dir r": "plain8 has no option 'shortcut'",

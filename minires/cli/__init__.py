@@ -1,4 +1,4 @@
-"""The command ``minires``: train, eval, check, models, data, trace, step.
+"""The command ``minires``: train, eval, check, models, data, trace, step, bench.
 
 Results go to standard output, progress to standard error; with ``--json`` standard output is one JSON object and
 nothing else. Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + signal stopped (130 for Ctrl-C).
@@ -12,6 +12,7 @@ import tyro
 
 from ..errors import DTypeError, MiniresError, RangeError
 from ..train import Interrupted
+from .benchmarks import bench
 from .catalogue import data, models
 from .checks import check
 from .common import FAILED, STOPPED, USAGE
@@ -26,6 +27,7 @@ COMMANDS = {
     "data": data,
     "trace": trace,
     "step": step,
+    "bench": bench,
 }
 
 
