@@ -6,19 +6,20 @@ import threading
 
 import numpy as np
 
-from ..errors import DTypeError, RangeError
+from ..errors import DTypeError, RangeError, StateError
 from ..layers import Layer
 from ..layers.checks import as_gradient
+from .cpu.describe import table
 from .cpu.plan import Plan
 from .cpu.values import Unsuited
 
 
-def compile(model, *, threads=None, input_gradient=True):
+def compile(model, *, threads=None, input_gradient=True, frozen=False):
     """Return a :class:`Compiled`: a layer with the parameters of ``model`` that computes the same, faster.
 
     threads: how many threads compute, by default one for each core that this process may use; the results are the same
     for any number, bit by bit   input_gradient: with False ``backward`` returns None for dx, and spares itself the
-    gradient of the first layer
+    gradient of the first layer   frozen: with True the weights are copied and prepared once, for inference alone
 
     >>> import numpy as np
     >>> import minires
@@ -36,7 +37,7 @@ def compile(model, *, threads=None, input_gradient=True):
         raise RangeError(f"threads is {threads!r}, expected an integer of at least 1", "compile")
     if isinstance(model, Compiled):
         model = model.definition
-    return Compiled(model, int(threads), bool(input_gradient))
+    return Compiled(copy.deepcopy(model) if frozen else model, int(threads), bool(input_gradient), bool(frozen))
 
 
 class Compiled(Layer):
@@ -47,11 +48,14 @@ class Compiled(Layer):
     runs through the definition. Change the tree of layers by :meth:`set_child`, or compile again.
     """
 
-    def __init__(self, definition, threads, input_gradient):
-        self.definition, self.threads, self.input_gradient = definition, threads, input_gradient
+    def __init__(self, definition, threads, input_gradient, frozen):
+        self.definition, self.threads = definition, threads
+        self.input_gradient, self.frozen = input_gradient, frozen
         self._plans, self._lock = {}, threading.Lock()
 
     def forward(self, x, train=False):
+        if self.frozen:
+            raise StateError("compiled with frozen=True, for inference alone: call fast(x), or compile(model)", "Compiled")
         plan = self._plan(x, "train" if train else "eval")
         if plan is None:
             y, cache = self.definition.forward(x, train)
@@ -92,10 +96,19 @@ class Compiled(Layer):
         return self.definition.walk(path)
 
     def describe(self):
-        return f"threads={self.threads}"
+        """The plans made so far as tables, a line for each operation: layer, algorithm, work, time."""
+        plans = [plan for plan in self._plans.values() if plan is not None]
+        if not plans:
+            return "no plan yet: one is made for each shape of input, by the first call with it"
+        return "\n\n".join(map(table, plans))
+
+    def __repr__(self):
+        inner = repr(self.definition).replace("\n", "\n  ")
+        return f"Compiled(threads={self.threads})\n  {inner}"
 
     def __deepcopy__(self, memo):
-        return Compiled(copy.deepcopy(self.definition, memo), self.threads, self.input_gradient)
+        twin = copy.deepcopy(self.definition, memo)
+        return Compiled(twin, self.threads, self.input_gradient, self.frozen)
 
     def _plan(self, x, mode):
         """The plan for x; None where the definition must do it."""
@@ -107,7 +120,7 @@ class Compiled(Layer):
         key = x.shape, dtype, mode
         if key not in self._plans:
             try:
-                plan = Plan(self.definition, x.shape, dtype, mode, self.input_gradient)
+                plan = Plan(self.definition, x.shape, dtype, mode, self.input_gradient, self.frozen)
             except Unsuited:
                 plan = None
             self._plans.setdefault(key, plan)

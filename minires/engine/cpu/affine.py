@@ -22,6 +22,7 @@ class Affine:
 
     over_batch = False  # whether the coefficients depend on every chunk
     scales = False
+    normalises = True
 
     def __init__(self, layer):
         self.layer = layer
@@ -32,6 +33,8 @@ class Affine:
 
 class Bias(Affine):
     """The bias of a convolution: shift alone."""
+
+    normalises = False
 
     def coefficients(self, state):
         return None, self.layer.bias.data
@@ -178,7 +181,7 @@ class Slopes:
             return
         slope = -(state.istd**2) * s2 / state.values
         level = -s1 / state.values - slope * state.mean
-        for n, tiles in self.tiles.items():
+        for tiles in self.tiles.values():
             for tile, v in zip(tiles, (slope, level)):
                 tile.reshape(-1, state.channels)[...] = v
 

@@ -36,20 +36,20 @@ class BackwardPlanner:
         if isinstance(work, Store):
             (x,) = operation.inputs
             targets = [self._target(x)]
-            self._step(self._writer(work, targets, None), set())
+            self._step(self._writer(work, targets, None), set(), operation)
         elif isinstance(work, Join):
-            self._join(work)
+            self._join(work, operation)
         elif isinstance(work, Convolution):
-            self._convolution(work)
+            self._convolution(work, operation)
         elif operation.output in self.wanted:
             self._eager(work, operation)
 
-    def _step(self, step, waits):
+    def _step(self, step, waits, owner):
         convolves = isinstance(step, ConvolutionGradient)  # one in a phase: they share the memory of filters and slots
         if self.phase is None or self.phase.pending & waits or (convolves and self.phase.convolves):
             self.phase = Phase()
             self.phases.append(self.phase)
-        self.phase.steps.append(step)
+        self.phase.add(step, owner)
         self.phase.convolves |= convolves
         return self.phase
 
@@ -108,7 +108,7 @@ class BackwardPlanner:
 
     # -- operations
 
-    def _join(self, work):
+    def _join(self, work, operation):
         y = work.y
         pending = self.pending.pop(y, None)
         if pending is None:
@@ -124,7 +124,7 @@ class BackwardPlanner:
                     frame.slopes[affine].s1[i] = frame.slopes[affine].s2[i] = 0
                 assembly(frame, i, frame.gradient(buffer, i), workspace)
 
-            phase = self._step(step, waits)
+            phase = self._step(step, waits, operation)
             for affine in summed:
                 phase.finish.append((_finish, affine))
                 phase.pending.add(affine)
@@ -139,7 +139,7 @@ class BackwardPlanner:
         if not buffer.readers:
             self._give_back(buffer)
 
-    def _convolution(self, work):
+    def _convolution(self, work, operation):
         pending = self.pending.pop(work.y, None)
         if pending is None:
             return
@@ -152,7 +152,7 @@ class BackwardPlanner:
             folded, contributions[0].scaled = contributions[0].affine, False
         target = self._target(work.x)
         step = ConvolutionGradient(work, Assembly(contributions, False, work.y.size), folded, target)
-        phase = self._step(step, waits)
+        phase = self._step(step, waits, operation)
         phase.prepare += [(step.prepare, part) for part in step.parts]
         phase.finish += [(step.finish, part) for part in work.parts]
         self._read(contributions)
@@ -167,15 +167,15 @@ class BackwardPlanner:
             buffer, based, rest = self._own(pending, operation.output)
             assembly = Assembly(rest, based, operation.output.size)
             if rest or not based:
-                self._step(lambda frame, i, ws: assembly(frame, i, frame.gradient(buffer, i), ws), pending.waits())
+                self._step(lambda frame, i, ws: assembly(frame, i, frame.gradient(buffer, i), ws), pending.waits(), operation)
             self._read(rest)
             used = None
         if isinstance(work, Load):
             if operation.inputs[0] in self.wanted:
-                phase = self._step(self._writer(work, [], buffer), set())
+                phase = self._step(self._writer(work, [], buffer), set(), operation)
                 phase.prepare.append((_allocate, operation.inputs[0]))
         else:
-            self._step(self._writer(work, [self._target(x) for x in operation.inputs], buffer), set())
+            self._step(self._writer(work, [self._target(x) for x in operation.inputs], buffer), set(), operation)
         if used is not None:
             self._read(used)
         else:

@@ -49,7 +49,7 @@ class ForwardFrame(Frame):
 
     def __init__(self, plan):
         super().__init__(plan)
-        self.caches = {}
+        self.caches, self.prepared = {}, False
         self.places = plan.places
         self._kept = {v: self._chunks(v.channels, v.size, v.extent, v.border) for v in plan.kept}
         self.states = {affine: affine.start(self, value) for affine, value in plan.affine.items()}

@@ -11,16 +11,20 @@ the whole network is one phase.
 """
 
 import math
+import time
+from functools import partial
 
 import numpy as np
 
-from . import blas, team
+from ...layers.base import inside
+from . import blas
 from .backward import BackwardPlanner
 from .frame import BackwardFrame, ForwardFrame
-from .reader import Reader
 from .memory import Workspace
 from .operations import OPERATIONS, Convolution, Join, Store
 from .phases import Phase, Whole
+from .reader import Reader
+from .team import TEAM
 
 CHUNK = 32  # images of a chunk, at most
 FEW = 3  # tasks that one thread does sooner than several agree
@@ -28,10 +32,14 @@ UNITS = 8  # units of work of a phase, at most: the sums of each unit are added 
 
 
 class Plan:
-    """model on inputs of one shape, dtype and mode; see :class:`~minires.engine.cpu.graph.Reader` for the modes."""
+    """model on inputs of one shape, dtype and mode; see :class:`~minires.engine.cpu.reader.Reader` for the modes.
 
-    def __init__(self, model, shape, dtype, mode, input_gradient=True):
-        self.images, self.dtype, self.mode = shape[0], np.dtype(dtype), mode
+    frozen: filters are made once, in the first run   ``runs``: how often it ran, forward and backward
+    """
+
+    def __init__(self, model, shape, dtype, mode, input_gradient=True, frozen=False):
+        self.shape, self.images, self.dtype, self.mode = shape, shape[0], np.dtype(dtype), mode
+        self.frozen, self.filters, self.runs = frozen, {}, [0, 0]
         self.sizes = chunk_sizes(self.images)
         self.units = np.array_split(range(len(self.sizes)), min(len(self.sizes), UNITS))
         graph = Reader(shape, mode).read(model)
@@ -39,6 +47,7 @@ class Plan:
         self.work = {o: OPERATIONS[o.kind](o, self) for o in graph.operations if o.kind != "foreign"}
         self.affine = {t.affine: t.value for w in self.work.values() if isinstance(w, Join) for t in w.affine}
         self.operations = graph.operations
+        self.backward_phases = []
         self._plan_forward()
         if mode != "infer":
             backward = BackwardPlanner(self, input_gradient)
@@ -46,8 +55,8 @@ class Plan:
         self.free = {"forward": [], "backward": [], "seats": []}
 
     def _plan_forward(self):
-        self.phases, born, died = [], {}, {}
-        measured = {}
+        self.phases, born, died, measured = [], {}, {}, {}
+        readers = {t.affine: o for o, w in self.work.items() if isinstance(w, Join) for t in w.affine}
         for affine, value in self.affine.items():
             if affine.over_batch:
                 measured.setdefault(value, []).append(affine)
@@ -67,12 +76,12 @@ class Plan:
                 work.number = len(phase.prepare)
             elif isinstance(work, Store):
                 phase.prepare.append((Store.prepare, work))
-            phase.steps.append(work.forward)
+            phase.add(work.forward, operation)
             for value in operation.inputs:
                 died[value] = len(self.phases)
             born[operation.output] = len(self.phases)
             for affine in measured.get(operation.output, ()):
-                phase.steps.append(_measure(affine, operation.output))
+                phase.add(_measure(affine, operation.output), readers[affine])
                 phase.finish.append((_fix, affine))
                 phase.pending.add(affine)
         kept = {v for w in self.work.values() for v in w.keeps()} if self.mode != "infer" else set()
@@ -89,17 +98,22 @@ class Plan:
             form, begin = (value.channels, value.size, value.extent, value.border), order[value.producer]
             ends = taken.setdefault(form, [])
             place = next((k for k, end in enumerate(ends) if end < begin), len(ends))
-            ends[place:place + 1] = [last[value]]
+            ends[place : place + 1] = [last[value]]
             self.places[value] = place
 
     def forward(self, x, threads):
         """(y, frame): the frame holds all that backward needs."""
         frame = _take(self.free["forward"], lambda: ForwardFrame(self))
         frame.arrays[self.input] = x
+        if self.filters:
+            frame.filters, frame.prepared = self.filters, True
         for affine, state in frame.states.items():
             if not affine.over_batch:
                 state.fix()
         self._run(self.phases, frame, threads, self._whole_forward)
+        self.runs[0] += 1
+        if self.frozen:
+            self.filters = frame.filters
         return frame.arrays[self.output], frame
 
     def track(self, frame, lock):
@@ -119,6 +133,7 @@ class Plan:
             frame.begin(forward, lock)
             frame.arrays[self.output] = dy
             self._run(self.backward_phases, frame, threads, self._whole_backward)
+            self.runs[1] += 1
             return frame.arrays.get(self.input)
         finally:
             frame.clear()
@@ -129,23 +144,15 @@ class Plan:
         try:
             for phase in phases:
                 if isinstance(phase, Whole):
-                    whole(phase.operation, frame)
+                    with inside(phase.operation.path):
+                        whole(phase.operation, frame)
                     continue
                 with blas.one_thread():
-                    self._share(phase.prepare, frame, seats)
-                    team.run(lambda unit, seat, steps=phase.steps: _pass(unit, seat, steps, frame), self.units, seats)
-                    self._share(phase.finish, frame, seats)
+                    _share(phase.prepare, frame, seats)
+                    TEAM.run(partial(_pass, phase, frame), self.units, seats)
+                    _share(phase.finish, frame, seats)
         finally:
             self.free["seats"].extend(seats)
-
-    @staticmethod
-    def _share(tasks, frame, seats):
-        """Do what belongs to all chunks: by several threads where large filters were cut into parts."""
-        if len(tasks) > FEW:
-            team.run(lambda task, seat: task[0](frame, task[1]), tasks, seats)
-        else:
-            for task, argument in tasks:
-                task(frame, argument)
 
     def _whole_forward(self, operation, frame):
         (x,), y = operation.inputs, operation.output
@@ -167,10 +174,23 @@ def chunk_sizes(images):
     return [len(part) for part in np.array_split(range(images), chunks)]
 
 
-def _pass(unit, seat, steps, frame):
+def _share(tasks, frame, seats):
+    """Do what belongs to all chunks: by several threads where large filters were cut into parts."""
+    if len(tasks) > FEW:
+        TEAM.run(lambda task, _: task[0](frame, task[1]), tasks, seats)
+    else:
+        for task, argument in tasks:
+            task(frame, argument)
+
+
+def _pass(phase, frame, unit, seat):
+    """Take the chunks of one unit through a phase, and note the time of each step."""
+    spent = seat.spent.setdefault(phase, [0.0] * len(phase.steps))
     for i in unit:
-        for step in steps:
+        for k, step in enumerate(phase.steps):
+            began = time.perf_counter()
             step(frame, i, seat)
+            spent[k] += time.perf_counter() - began
 
 
 def _measure(affine, value):

@@ -1,12 +1,11 @@
-"""Threads that share the items of a phase. NumPy's products and loops release the interpreter lock, so they run at once."""
+"""Threads that share the items of a phase.
+
+NumPy's products and loops release the interpreter lock, so they run side by side.
+"""
 
 import os
 import queue
 import threading
-
-_jobs = queue.SimpleQueue()
-_workers = []
-_lock = threading.Lock()
 
 
 class _Job:
@@ -25,7 +24,7 @@ class _Job:
             try:
                 if self.error is None:  # after an error the rest is only counted
                     self.work(item, seat)
-            except BaseException as error:
+            except BaseException as error:  # noqa: B036, raised again by ``run``, in the thread that asked
                 self.error = error
             with self.lock:
                 self.left -= 1
@@ -33,47 +32,49 @@ class _Job:
                     self.done.set()
 
 
-def run(work, items, seats):
-    """Call ``work(item, seat)`` for each item, on as many threads as there are seats, this one among them.
+class Team:
+    """Threads that wait for work; as many as were ever asked for at once."""
 
-    A seat (a workspace) is used by one thread at a time. Returns when every item is done; raises the first error.
-    """
-    if len(seats) == 1 or len(items) == 1:
-        for item in items:
-            work(item, seats[0])
-        return
-    job = _Job(work, items)
-    helpers = min(len(seats), len(items)) - 1
-    _hire(helpers)
-    for seat in seats[1 : helpers + 1]:
-        _jobs.put((job, seat))
-    job.take_part(seats[0])
-    job.done.wait()
-    if job.error is not None:
-        raise job.error
+    def __init__(self):
+        self._jobs, self._lock, self._hired = queue.SimpleQueue(), threading.Lock(), 0
 
+    def run(self, work, items, seats):
+        """Call ``work(item, seat)`` for each item, on as many threads as there are seats, this one among them.
 
-def _hire(count):
-    with _lock:
-        while len(_workers) < count:
-            worker = threading.Thread(target=_serve, args=(_jobs,), name="minires", daemon=True)
-            _workers.append(worker)
-            worker.start()
+        A seat (a workspace) is used by one thread at a time. Returns when every item is done; raises the first error.
+        """
+        helpers = min(len(seats), len(items)) - 1
+        if helpers < 1:
+            for item in items:
+                work(item, seats[0])
+            return
+        job = _Job(work, items)
+        self._hire(helpers)
+        for seat in seats[1 : helpers + 1]:
+            self._jobs.put((job, seat))
+        job.take_part(seats[0])
+        job.done.wait()
+        if job.error is not None:
+            raise job.error
+
+    def forget(self):
+        """Threads do not survive a fork: the child begins with none."""
+        self.__init__()
+
+    def _hire(self, count):
+        with self._lock:
+            while self._hired < count:
+                threading.Thread(target=_serve, args=(self._jobs,), name="minires", daemon=True).start()
+                self._hired += 1
 
 
 def _serve(jobs):
     while True:
         job, seat = jobs.get()
         job.take_part(seat)
-        del job, seat  # a waiting thread must hold no memory
+        del job, seat  # a waiting thread holds no memory
 
 
-def _forget():
-    """Threads do not survive a fork: the child begins with none."""
-    global _jobs, _lock
-    _jobs, _lock = queue.SimpleQueue(), threading.Lock()
-    _workers.clear()
-
-
+TEAM = Team()  # one for the process: many compiled models do not mean many threads
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=TEAM.forget)

@@ -37,6 +37,8 @@ class Convolution:
 
     def prepare(self, frame, part):
         """Make a part of the filters."""
+        if frame.prepared:
+            return
         weight = self.layer.weight.data
         if self.fold is not None:
             bn = self.fold
