@@ -126,6 +126,12 @@ def test_help_shows_an_example_that_parses(command, no_work):
     assert_parses(example)
 
 
+def test_help_of_training_does_not_hide_the_families(no_work):
+    _, out, _ = call("train", "--help")
+    text = " ".join(out.replace("\u2502", " ").split())
+    assert "resnet20, preact_resnet20, wrn_16_4, densenetbc_40_12; minires models lists all families" in text
+
+
 def test_help_of_the_whole_shows_every_command_with_its_example(no_work):
     code, out, err = call("--help")
     examples = examples_in(out)

@@ -128,15 +128,20 @@ class Concat(Fork):
         return xp_of(ys[0]).concatenate(ys, axis=1), (caches, [y.shape for y in ys])
 
     def terms(self, dy, cache):
+        return {name: self._term(name, dy, cache) for name in self.branches}
+
+    def shortcut_term(self, dy, cache):
+        return self._term("shortcut", dy, cache) if "shortcut" in self.branches else super().shortcut_term(dy, cache)
+
+    def _term(self, name, dy, cache):
+        """J_k^T dy[channels of f_k], f_k the branch called ``name``."""
         caches, shapes = cache
         n, _, *size = shapes[0]
         dy = as_gradient(self, dy, (n, sum(shape[1] for shape in shapes), *size))
-        terms, start = {}, 0
-        for (name, branch), branch_cache, shape in zip(self.branches.items(), caches, shapes):
-            with inside(name):
-                terms[name] = branch.backward(dy[:, start : start + shape[1]], branch_cache)
-            start += shape[1]
-        return terms
+        k = list(self.branches).index(name)
+        start = sum(shape[1] for shape in shapes[:k])
+        with inside(name):
+            return self.branches[name].backward(dy[:, start : start + shapes[k][1]], caches[k])
 
 
 class Gate(Fork):

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from ..layers import (
+    AvgPool2d,
     BatchNorm2d,
     Concat,
     Conv2d,
@@ -16,26 +17,36 @@ from ..layers import (
     Gate,
     GroupNorm,
     Identity,
+    MaxPool2d,
     PadChannels,
     ReLU,
+    ReLU6,
     Residual,
+    RungeKutta,
     Scale,
     Sequential,
+    SiLU,
+    SqueezeExcite,
     Subsample,
 )
 from .norms import difference, norm, ratio, same
 
 WHY = {
     ReLU: "the ReLU masks the gradient: entries with a negative sum get 0",
+    ReLU6: "the ReLU6 masks the gradient: entries with a sum below 0 or above 6 get 0",
+    SiLU: "the SiLU multiplies each entry of the gradient by its slope",
     BatchNorm2d: "batch norm multiplies each channel by gamma / sigma and, in training, removes its mean and its part "
     "along x_hat",
     GroupNorm: "group norm rescales the gradient and removes its mean and its part along x_hat",
     Conv2d: "the projection multiplies the gradient by its transposed weights",
     Subsample: "subsampling passes the gradient to one pixel in stride^2, the others get 0",
+    AvgPool2d: "mean pooling spreads the gradient of a pixel evenly over its window",
+    MaxPool2d: "max pooling passes the gradient to the largest pixel of each window, the others get 0",
     PadChannels: "padding drops the gradient of the added channels",
     Scale: "the factor multiplies the gradient, once for every block",
     Dropout: "dropout sets the gradient of the dropped entries to 0",
     Gate: "the carry gate multiplies the gradient by 1 - t, and adds a term of its own",
+    SqueezeExcite: "squeeze-and-excitation multiplies each channel by its scale, and adds a term of its own",
     Concat: "concatenation hands back a slice of the gradient: exact, but of fewer channels",
 }
 
@@ -147,7 +158,7 @@ def _breaks_on_the_way(trunk, number):
             look(part.path, part.layer, "before the fork, shared by shortcut and branch" if block.fork else LINK)
         if block.fork is not None and isinstance(block.fork.layer, Residual):
             look(f"{block.fork.path}.shortcut".lstrip("."), block.fork.layer.shortcut, "on the shortcut")
-        elif block.fork is not None:
+        elif block.fork is not None and not isinstance(block.fork.layer, RungeKutta):  # which adds to x itself
             look(block.fork.path, block.fork.layer, "where the ways join")
         for part in block.post:
             look(part.path, part.layer, "after the addition")
@@ -161,5 +172,7 @@ def _is_identity(layer, train):
 
 
 def _why(layer):
+    if isinstance(layer, Concat) and "shortcut" not in layer.branches:
+        return "no way through is a shortcut: nothing arrives beside the branches"
     known = (why for kind, why in WHY.items() if isinstance(layer, kind))
     return next(known, f"{type(layer).__name__} is not the identity")

@@ -16,7 +16,7 @@ class TrainConfig:
     """Settings of a training. The same settings on the same machine give the same weights, bit for bit."""
 
     model: str = "resnet20"
-    """Name of the network: resnet{6n+2} or plain{6n+2}, such as resnet20, resnet56, plain20."""
+    """Name of the network: resnet20, preact_resnet20, wrn_16_4, densenetbc_40_12; minires models lists all families."""
 
     block: str | None = None
     """Where the activations of a residual block stand, such as full_preact; minires models lists the kinds."""

@@ -108,6 +108,33 @@ def test_concat_stacks_channels_and_cuts_dy():
     assert_close(terms["branch"], transposed(matrix_of(branch, x), dy[:, 3:].copy()))
 
 
+class Untouchable(Linear):
+    """Its backward must not be called."""
+
+    def backward(self, dy, cache):
+        raise AssertionError("the branch was computed")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_shortcut_term_of_concat_costs_no_branch(before):
+    rng = np.random.default_rng(0)
+    ways = {"branch": Untouchable(3, 4, rng=rng), "shortcut": Linear(3, 2, rng=rng)}
+    layer = Concat(**ways if before else dict(reversed(ways.items()))).to(dtype=np.float64)
+    x, dy = rng.normal(size=(2, 3)), rng.normal(size=(2, 6))
+    _, cache = layer.forward(x)
+    own = dy[:, 4:] if before else dy[:, :2]
+    assert_close(layer.shortcut_term(dy, cache), own @ layer.branches["shortcut"].weight.data)
+    with pytest.raises(ShapeError, match="Concat: dy has shape"):
+        layer.shortcut_term(dy[:, 1:], cache)
+
+
+def test_concat_without_a_shortcut_has_a_term_of_zeros():
+    rng = np.random.default_rng(0)
+    layer = Concat(a=dense(3, rng), b=dense(3, rng))
+    x, dy = rng.normal(size=(2, 3)), rng.normal(size=(2, 6))
+    assert_close(layer.shortcut_term(dy, layer.forward(x)[1]), np.zeros((2, 3)), 0)
+
+
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_gate_has_three_terms(exclusive):
     rng = np.random.default_rng(0)

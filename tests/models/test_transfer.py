@@ -31,6 +31,13 @@ def test_another_head(name):
     assert (features(other, "head.flatten")(X) == features(model, "head.flatten")(X)).all()
 
 
+def test_the_head_is_the_last_of_several_linear_layers():
+    model = build("vgg11", rng=0, hidden=8, num_classes=10)
+    other = replace_head(model, 3, rng=1)
+    assert head_of(model) == "head.fc3"
+    assert [other.at(f"head.fc{i}").weight.data.shape for i in (1, 2, 3)] == [(8, 512 * 49), (8, 8), (3, 8)]
+
+
 def test_the_head_has_the_type_of_the_model():
     other = replace_head(net().to(dtype=np.float64), 3, rng=0)
     assert other.at("head.fc").bias.data.dtype == np.float64

@@ -5,14 +5,14 @@ from models.torch_zoo import torch_answer
 from oracles import run, upstream
 
 from minires.losses import SoftmaxCrossEntropy
-from minires.models import build, summarize
+from minires.models import build, certify
 from minires.train import SGD
 from minires.train.step import train_step
 
 
 def assert_counts(name, params, macs=None, image=224, **options):
-    """``macs``: exact as an integer, or in units of 1e9 rounded to three digits behind the point."""
-    found = summarize(build(name, rng=0, **options), (3, image, image))
+    """What ``minires models NAME --json`` prints. ``macs``: exact, or in units of 1e9 rounded to three digits."""
+    found = certify(name, image=image, **options)
     assert found.params == params
     if isinstance(macs, float):
         assert round(found.macs / 1e9, 3) == macs

@@ -9,7 +9,8 @@ from oracles.trunks import VARIANTS
 
 from minires import models
 from minires.errors import StateError
-from minires.layers import Conv2d, Dropout, Identity, Linear, Residual, Scale, Sequential, Tanh
+from minires.layers import Conv2d, Dropout, Identity, Linear, Residual, RungeKutta, Scale, Sequential, Tanh
+from minires.layers.runge_kutta import METHODS
 from minires.trace import audit, trace
 
 RNG = np.random.default_rng(0)
@@ -226,11 +227,37 @@ def test_dense_slices_are_exact_and_no_identity():
         "transition.0", "transition.1", "transition.2", "transition.3",
     ]
     assert [b.kind for b in found.breaks[0]] == ["Concat"]
+    assert "slice" in found.breaks[0][0].why
+    assert all("is not the identity" not in b.why for breaks in found.breaks for b in breaks)
     verdict = found.verdict(2, 4)
     assert not verdict.holds
     assert np.isnan(verdict.defect)
     kept = ledger.g(4)[:, :3]
     assert verdict.ratio == pytest.approx(np.linalg.norm(kept) / np.linalg.norm(ledger.g(4)), rel=1e-13)
+
+
+def test_modules_of_inception_have_no_shortcut():
+    found = audit(ledger_of(trunks.inception()))
+    for first, *_ in found.breaks:
+        assert first.kind == "Concat" and "no way through is a shortcut" in first.why
+    assert found.verdict(0, 2).ratio == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_steps_of_runge_kutta_hand_on_the_gradient(method):
+    """y = x + sum b_i k_i: whatever stands in the k_i, the "1" is there."""
+    rng = np.random.default_rng(0)
+    steps = [RungeKutta(method, *(Linear(3, 3, rng=rng) for _ in METHODS[method][1])) for _ in range(2)]
+    found = audit(trace(Sequential(*steps).to(dtype=np.float64), X[:, 0, 0, :3], dy=X[:, 1, 0, :3]))
+    assert found.holds and found.breaks == ((), ())
+
+
+@pytest.mark.parametrize(("name", "size"), [("densenet_10_4", 8), ("rexnet_50", 33), ("googlenet", 17)])
+def test_every_break_of_the_zoo_is_explained(name, size):
+    model = models.build(name, num_classes=3, in_channels=2, rng=0).to(dtype=np.float64)
+    ledger = trace(model, RNG.standard_normal((2, 2, size, size)), dy=DY[:2])
+    whys = {b.kind: b.why for breaks in audit(ledger).breaks for b in breaks}
+    assert whys and not [kind for kind, why in whys.items() if "is not the identity" in why]
 
 
 def test_layers_between_flat_blocks_are_found():

@@ -190,6 +190,7 @@ def _central(data, offset, value):
 
 GOOD = zip_file()
 END = len(GOOD) - 22
+(SIZE,) = struct.unpack_from("<I", GOOD, GOOD.index(b"PK\1\2") + 24)
 WIDE = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, 2**62, 2**62, 2**62, 2**62)
 ZIPS = {
     "an empty archive": (archive({}), "PyTorch, safetensors|header|archive"),
@@ -204,6 +205,7 @@ ZIPS = {
     "encrypted": (_central(GOOD, 8, b"\1\0"), "is encrypted"),
     "a size that lies": (_central(GOOD, 24, struct.pack("<I", 2**31)), "is compressed"),
     "both sizes lie": (_central(GOOD, 20, struct.pack("<2I", 2**31, 2**31)), "overlap"),
+    "a member that reaches into the next": (_central(GOOD, 20, struct.pack("<2I", SIZE + 60, SIZE + 60)), "overlap"),
     "sizes of 2^32 - 1 and no wide ones": (_central(GOOD, 20, b"\xff" * 8), "lacks its 64-bit size"),
     "another disk": (_central(GOOD, 34, b"\1\0"), "spread over"),
     "a position that lies": (_central(GOOD, 42, struct.pack("<I", 7)), "not where the directory says"),

@@ -17,8 +17,8 @@ from minires.layers import Linear
 from minires.models import build
 from minires.models.weights import export_weights, load_weights, read_weights
 from minires.models.weights.safetensors import NAMES, read_safetensors, write_safetensors
+from minires.train import SGD, Position, TrainConfig, save_checkpoint, save_weights
 from minires.train import load_weights as train_load_weights
-from minires.train import save_weights
 
 DTYPES = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 FORMATS = {"zip": True, "legacy": False}
@@ -140,6 +140,16 @@ def test_own_files(tmp_path):
         load_weights(tmp_path / name, other)
         for (path, a), (_, b) in zip(model.tensors(), other.tensors()):
             assert (a.data == b.data).all(), path
+
+
+def test_of_a_checkpoint_only_the_model_is_taken(tmp_path):
+    model, other = Linear(2, 2, rng=0), Linear(2, 2, rng=1)
+    optimizer = SGD(model.params(), lr=0.1, momentum=0.9)
+    optimizer.step()
+    save_checkpoint(tmp_path / "w", model, optimizer, config=TrainConfig(), data={}, position=Position())
+    assert read_weights(tmp_path / "w").keys() == {"weight", "bias"}
+    load_weights(tmp_path / "w", other)
+    assert (other.weight.data == model.weight.data).all()
 
 
 def test_a_changed_bit_of_an_own_file(tmp_path):

@@ -41,6 +41,25 @@ def test_a_network_of_pytorch_computes_the_same_here(name, tmp_path):
     np.testing.assert_allclose(model(x), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
+def test_akamasters_network_with_projections(tmp_path):
+    """Its option B, which no published file has: shortcut.0 is the convolution, shortcut.1 the batch norm."""
+    net, x = moved(ResNet((2, 2, 2), small=True, head="linear", shortcut="shortcut")), image(16)
+    torch.save(net.state_dict(), tmp_path / "w.th")
+    model, layout = build_with_weights("resnet14", tmp_path / "w.th", shortcut="B")
+    assert layout.name == "akamaster"
+    np.testing.assert_allclose(model(x), logits_of(net, x), rtol=1e-4, atol=1e-4)
+
+
+def test_the_normalisation_of_the_libraries():
+    """torchvision's and timm's constants for ImageNet, which akamaster has too; other small networks have their own."""
+    imagenet = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    of = {layout.name: (layout.mean, layout.std) for layout in LAYOUTS}
+    assert {name for name, found in of.items() if found == imagenet} == {
+        "torchvision", "timm-resnetv2", "timm-seresnet", "akamaster"
+    }
+    assert all(found in (imagenet, (None, None)) for found in of.values())
+
+
 @pytest.mark.parametrize("name", some("wide_resnet50_2", "resnet50", "resnext50_32x4d"))
 def test_what_minires_exports_pytorch_loads(name, tmp_path):
     from safetensors.torch import load_file
@@ -181,6 +200,11 @@ def test_numbers_that_are_not_finite(tmp_path, value):
     assert "weight: 1 of 4 values are NaN or infinite as float32" in refused(tmp_path / "w", Linear(2, 2, rng=0))
 
 
+def test_a_late_nan_leaves_what_comes_before_it_unloaded(tmp_path):
+    torch.save({"weight": torch.ones(2, 2), "bias": torch.tensor([0, torch.nan])}, tmp_path / "w")
+    assert "bias: 1 of 2 values are NaN" in refused(tmp_path / "w", Linear(2, 2, rng=0))
+
+
 def test_integers_are_no_weights(tmp_path):
     torch.save({"weight": torch.zeros(2, 2, dtype=torch.int64), "bias": torch.zeros(2)}, tmp_path / "w")
     assert "weight: (2, 2) int64 in the file, (2, 2) float32 in the model" in refused(
@@ -197,6 +221,13 @@ def test_weights_go_to_the_device_and_type_of_the_model(tmp_path, xp, device):
     assert xp.asarray(held).sum() == 6
     export_weights(tmp_path / "out", model, layout="minires")
     assert read_weights(tmp_path / "out")["0.weight"].tolist() == [[0, 1], [2, 3]]
+
+
+def test_export_refuses_two_tensors_of_one_name(tmp_path):
+    model = Sequential(stage1=Linear(2, 2, rng=0), layer1=Linear(2, 2, rng=0))
+    with pytest.raises(CheckpointError, match="cannot hold layer1.weight .float32. as layer1.weight: .* two tensors"):
+        export_weights(tmp_path / "w", model, layout="torchvision")
+    assert not list(tmp_path.iterdir())
 
 
 def test_export_refuses_other_types(tmp_path):

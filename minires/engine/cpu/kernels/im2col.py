@@ -25,7 +25,7 @@ class Im2col(Kernel):
     @staticmethod
     def cost(g, images):
         columns = images * math.prod(g.out) * g.depth * g.groups
-        per_copy = PER_COPY + 4 / (g.channels // g.groups)  # the channels of one tap are what is copied in one run
+        per_copy = 1.5 * PER_COPY + 8 / (g.channels // g.groups)  # the channels of one tap are what is copied in one run
         return g.flops * images * PER_FLOP + columns * per_copy + Im2col.numbers(g) * 2
 
     @staticmethod

@@ -21,8 +21,8 @@ class Winograd(Kernel):
     @staticmethod
     def cost(g, images):
         tiles = images * math.prod(-(-s // TILE) for s in g.size)
-        product = 2 * PLACES * tiles * g.channels * g.out_channels * PER_FLOP * 1.2
-        transforms = PLACES * tiles * (g.channels + g.out_channels) * PER_TRANSFORM
+        product = 2 * PLACES * tiles * g.channels * g.out_channels * PER_FLOP
+        transforms = PLACES * tiles * (g.channels + g.out_channels / g.stride[0]) * PER_TRANSFORM
         return product + transforms + Winograd.numbers(g) * PER_FILTER
 
     @staticmethod

@@ -1,0 +1,202 @@
+# %% [markdown]
+# # 5. The weights of others: transfer learning
+#
+# A network that somebody else has trained is a file of numbers with names. This tutorial opens such a file, sees what
+# happens when the names do not fit, and makes the network tell apart what it was never trained for, from one picture of
+# each kind.
+
+# %%
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from minires.data import Normalize, load
+from minires.errors import CheckpointError
+from minires.layers import Linear
+from minires.losses import SoftmaxCrossEntropy
+from minires.models import build
+from minires.models.transfer import features, freeze_but, replace_head
+from minires.models.weights import build_with_weights, export_weights, load_weights, read_weights
+from minires.train import SGD, train_step
+
+folder = Path(tempfile.mkdtemp())
+train, test = load("fashion_mnist_12k", "train"), load("fashion_mnist_12k", "test")
+normalize = Normalize.of(train)
+OLD = ("T-shirt/top", "coat", "sandal", "shirt", "bag", "ankle boot")
+NEW = ("trouser", "pullover", "dress", "sneaker")
+
+
+def pictures(data, classes, of_each=None, seed=0):
+    """Images of some classes, 14x14 pixels to be quick, and their labels 0, 1, ... in the order of ``classes``."""
+    order = np.random.default_rng(seed).permutation(len(data))
+    chosen = [order[data.labels[order] == data.classes.index(name)][:of_each] for name in classes]
+    x = normalize(data.images[np.concatenate(chosen)])
+    labels = np.repeat(np.arange(len(classes)), [len(indices) for indices in chosen])
+    return x.reshape(-1, 1, 14, 2, 14, 2).mean(axis=(3, 5)), labels
+
+
+def learn(model, x, labels, steps, lr, batch=20):
+    loss, optimizer, rng = SoftmaxCrossEntropy(), SGD(model.params(), lr=lr, momentum=0.9), np.random.default_rng(0)
+    for step in range(steps):
+        chosen = rng.choice(len(x), min(batch, len(x)), replace=False)
+        train_step(model, loss, optimizer, x[chosen], labels[chosen], lr * (1 - step / steps))
+    return model
+
+
+def accuracy(model, x, labels):
+    return (model(x).argmax(axis=1) == labels).mean()
+
+
+# %% [markdown]
+# ## Somebody else
+#
+# trains a network on six kinds of clothes, and publishes the weights with the names that PyTorch's users know.
+# The format is safetensors: a header with names, types and shapes, then the numbers. Files of `torch.save` (`.pth`,
+# `.pt`, `.th`) are read too, without PyTorch, and without running what may be hidden in them.
+
+# %%
+theirs = learn(
+    build("resnet8", in_channels=1, num_classes=6, shortcut="B", rng=0), *pictures(train, OLD), steps=90, lr=0.1,
+    batch=50,
+)
+print(f"six kinds of clothes: {accuracy(theirs, *pictures(test, OLD)):.1%}")
+assert accuracy(theirs, *pictures(test, OLD)) > 0.75
+
+published = folder / "clothes.safetensors"
+export_weights(published, theirs, layout="chenyaofo")  # torchvision's names, for networks of small images
+for name, array in list(read_weights(published).items())[-7:]:
+    print(f"{name:<40} {array.shape}")
+assert read_weights(published)["layer2.0.downsample.0.weight"].shape == (32, 16, 1, 1)
+
+# %% [markdown]
+# ## We build the network, and the names find their places
+#
+# The layout is found by the names themselves. In PyTorch the other direction is
+# `net.load_state_dict(safetensors.torch.load_file(path))`.
+
+# %%
+model, layout = build_with_weights("resnet8", published, in_channels=1, num_classes=6)
+print("these are the names of", layout.name)
+x_new, y_new = pictures(test, NEW)
+assert layout.name == "chenyaofo"
+assert (model(x_new) == theirs(x_new)).all()
+
+# %% [markdown]
+# ## When they do not fit
+#
+# Then nothing is loaded, and all differences come at once, with the likeliest reason. Here the file has 1x1
+# convolutions in its shortcuts (option B), and our network has none (option A):
+
+# %%
+other = build("resnet8", in_channels=1, num_classes=6, shortcut="A", rng=0)
+before = {path: tensor.data.copy() for path, tensor in other.tensors()}
+try:
+    load_weights(published, other)
+except CheckpointError as error:
+    first, *differences, hint = str(error).splitlines()
+    print(first.removeprefix(str(folder)), *differences[:3], "  ...", hint, sep="\n")
+assert len(differences) == 10 and "shortcut='B'" in hint
+assert all((tensor.data == before[path]).all() for path, tensor in other.tensors())
+
+# %% [markdown]
+# And a network for four kinds of clothes is not one for six. The remedy in the last line is what we do next.
+
+# %%
+try:
+    load_weights(published, build("resnet8", in_channels=1, num_classes=4, shortcut="B", rng=0))
+except CheckpointError as error:
+    _, *differences, hint = str(error).splitlines()
+    print(*differences, hint, sep="\n")
+assert len(differences) == 2 and "replace_head" in hint
+
+# %% [markdown]
+# ## Another head, the rest frozen
+#
+# `replace_head` gives a copy that shares everything but the last linear layer; `freeze_but` freezes all but that. A
+# frozen parameter costs no gradient: the layer leaves its product out, and `grad` stays zero.
+
+# %%
+tuned = freeze_but(replace_head(model, len(NEW), rng=1))
+x_few, y_few = pictures(train, NEW, of_each=5)
+weights = {path: param.data.copy() for path, param in tuned.params()}
+statistics = tuned.at("stem.bn").running_mean.data.copy()
+learn(tuned, x_few, y_few, steps=60, lr=0.05)
+
+trained = sum(p.data.size for _, p in tuned.params() if not p.frozen)
+print(f"{trained} of {sum(p.data.size for _, p in tuned.params()):,} parameters were trained")
+print(f"four new kinds, from {len(x_few)} pictures: {accuracy(tuned, x_new, y_new):.1%}")
+assert trained == 64 * 4 + 4
+for path, param in tuned.params():
+    moved = (param.data != weights[path]).any()
+    assert moved == path.startswith("head.fc") and (param.grad == 0).all() == param.frozen
+
+# %% [markdown]
+# Mind the batch norms: `gamma` and `beta` are frozen, but in training they go on to track the mean and variance of what
+# they see. Those are the copy's own; the original is as it was.
+
+# %%
+assert (tuned.at("stem.bn").running_mean.data != statistics).any()
+assert (model(x_new) == theirs(x_new)).all()
+
+# %% [markdown]
+# ## Features: run the frozen part once
+#
+# What is frozen need not run again at each step. `features` cuts the network behind a layer; its output, 64 numbers for
+# each picture, is all that a new head has to see.
+
+# %%
+trunk = features(model, "head.flatten")
+untrained = features(build("resnet8", in_channels=1, num_classes=6, shortcut="B", rng=9), "head.flatten")
+print("one picture becomes", trunk(x_few[:1]).shape[1], "numbers")
+
+
+def from_features(trunk, x, labels):
+    head = learn(Linear(64, len(NEW), rng=0), trunk(x), labels, steps=60, lr=0.05)
+    return accuracy(head, trunk(x_new), y_new)
+
+
+def from_nothing(x, labels):
+    fresh = build("resnet8", in_channels=1, num_classes=len(NEW), shortcut="B", rng=0)
+    return accuracy(learn(fresh, x, labels, steps=60, lr=0.05), x_new, y_new)
+
+
+# %% [markdown]
+# Does it help that those 64 were learned on *other* clothes? Two controls: the features of a network that was never
+# trained, and a network that learns from nothing but the few pictures. Means of three choices of the pictures:
+
+# %%
+means = {}
+for count in (1, 5):
+    few = [pictures(train, NEW, of_each=count, seed=seed) for seed in range(3)]
+    means[count] = {
+        "features of others": np.mean([from_features(trunk, *part) for part in few]),
+        "features of an untrained network": np.mean([from_features(untrained, *part) for part in few]),
+        "all weights, from nothing": np.mean([from_nothing(*part) for part in few]),
+    }
+    for way, mean in means[count].items():
+        print(f"{count} of each kind, {way:<33} {mean:.1%}")
+best = max(means[1].values())
+assert best == means[1]["features of others"] > means[1]["all weights, from nothing"] + 0.05
+assert best > means[1]["features of an untrained network"] + 0.05
+lead = {count: mean["features of others"] - mean["all weights, from nothing"] for count, mean in means.items()}
+assert lead[5] < lead[1] / 2
+
+# %% [markdown]
+# One picture of each kind is too little to learn 77,000 weights from, but enough for 260. With five of each the
+# advantage over learning from nothing is gone: what others have learned is worth most where we know least.
+#
+# ## And back into a file
+#
+# With PyTorch's names again, so that others can go on from here.
+
+# %%
+export_weights(folder / "four.safetensors", tuned, layout="chenyaofo")
+again, _ = build_with_weights("resnet8", folder / "four.safetensors", in_channels=1, num_classes=len(NEW))
+assert (again(x_new) == tuned(x_new)).all()
+assert read_weights(folder / "four.safetensors")["fc.weight"].shape == (4, 64)
+
+# %% [markdown]
+# The weights of large networks on the internet work the same way. With those that akamaster published for CIFAR-10:
+#
+#     minires eval --model resnet20 --weights resnet20-12fca82f.th --data cifar10 --data-dir DIR
