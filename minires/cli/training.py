@@ -11,9 +11,10 @@ from ..backend import require_device
 from ..engine import compile
 from ..errors import RangeError
 from ..models.weights import build_with_weights
+from ..models.weights import pretrained as weights_of_minires
 from ..train import TrainConfig, evaluate, fit, load_model, resume
 from ..train.training import limited
-from .common import Device, Hidden, Json, Number, Options, Text, given_options, key_value, print_json
+from .common import Device, Hidden, Json, Number, Options, Switch, Text, given_options, key_value, print_json
 
 Channels = Annotated[tuple[float, ...] | None, tyro.conf.arg(metavar="R G B")]
 NEXT = """\
@@ -56,6 +57,7 @@ def evaluate_run(
     *,
     model: Text = None,
     weights: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
+    pretrained: Switch = False,
     option: Options = (),
     mean: Channels = None,
     std: Channels = None,
@@ -75,6 +77,7 @@ def evaluate_run(
         run: Folder of a run, or its checkpoint.
         model: Name of the network that the file of weights is for.
         weights: File of PyTorch (.pth, .pt, .th) or safetensors; what is in it is never run.
+        pretrained: Use the weights that come with minires, such as those of --model resnet20.
         option: Any option of the family, such as shortcut=B; may be given more than once.
         mean: Of each channel in [0, 1], that the weights were trained with; by default as their library has it, or
             that of the training images.
@@ -87,27 +90,41 @@ def evaluate_run(
         engine: How to compute on the CPU: compiled (fast) or reference (the layers as they are written).
     """
     require_device(device)
-    _check_choice(run, {"model": model, "weights": weights, "option": option, "mean": mean, "std": std}, data)
+    others = {"model": model, "weights": weights, "pretrained": pretrained, "option": option, "mean": mean, "std": std}
+    _check_choice(run, others, data)
     place = given_options(data=data, data_dir=data_dir, limit_test=limit_test)
+    note = None
     if run is not None:
         network, checkpoint = load_model(run)
-        config = dataclasses.replace(checkpoint.config, **place)
-        images = limited(data_sets.load(config.data, "test", config.data_dir), config.limit_test)
-        normalize, source = checkpoint.normalize(), "the run"
+        images, normalize = _test_images(dataclasses.replace(checkpoint.config, **place)), checkpoint.normalize()
+    elif pretrained:
+        network, record = weights_of_minires(model)
+        images = _test_images(TrainConfig(model=model, **{"data": record.data["name"]} | place))
+        normalize = data_sets.Normalize(record.data["mean"], record.data["std"])
     else:
         config = TrainConfig(model=model, **place)
-        images = limited(data_sets.load(config.data, "test", config.data_dir), config.limit_test)
-        sizes = {"num_classes": len(images.classes), "in_channels": images.images.shape[1]}
-        network, layout = build_with_weights(model, weights, **sizes, **dict(map(key_value, option)))
-        normalize, source = _normalisation(layout, mean, std, config)
+        images = _test_images(config)
+        network, normalize, note = _from_file(config, weights, images, mean, std, dict(map(key_value, option)))
     loader = data_sets.Loader(images, batch_size, seed=0, shuffle=False, normalize=normalize)
     network.to(device=device)
     result = evaluate(compile(network) if engine == "compiled" else network, loader, device)
     if as_json:
         return print_json(result, "accuracy", "correct", "total")
     print(f"accuracy {result.accuracy:.2%}: {result.correct} of {result.total} test images of {images.name} are right")
-    if run is None:
-        print(f"names of {layout.name}; images normalised as {source}")
+    if note is not None:
+        print(note)
+
+
+def _test_images(config):
+    return limited(data_sets.load(config.data, "test", config.data_dir), config.limit_test)
+
+
+def _from_file(config, weights, images, mean, std, options):
+    """(network, Normalize, words for what was decided) of a file of weights."""
+    sizes = {"num_classes": len(images.classes), "in_channels": images.images.shape[1]}
+    network, layout = build_with_weights(config.model, weights, **sizes, **options)
+    normalize, source = _normalisation(layout, mean, std, config)
+    return network, normalize, f"names of {layout.name}; images normalised as {source}"
 
 
 def _check_choice(run, others, data):
@@ -115,9 +132,11 @@ def _check_choice(run, others, data):
     given = [name for name, value in others.items() if value]
     if run is not None and given:
         raise RangeError(f"RUN is {run} and --{given[0]} is given too, expected one of them: leave one out")
-    if run is None and not (others["model"] and others["weights"] and data):
+    if others["pretrained"] and (extra := [name for name in ("weights", "option", "mean") if others[name]]):
+        raise RangeError(f"--pretrained and --{extra[0]} are given, expected one of them: leave one out")
+    if run is None and not (others["model"] and (others["pretrained"] or (others["weights"] and data))):
         raise RangeError(
-            "expected RUN, or --model, --weights and --data: "
+            "expected RUN, or --model, --weights and --data, or --model and --pretrained: "
             "minires eval --model resnet20 --weights FILE --data cifar10 --data-dir DIR"
         )
     if (others["mean"] is None) != (others["std"] is None):

@@ -1,7 +1,7 @@
 """Training: optimisers, schedules, the loop, and checkpoints from which it goes on bit for bit."""
 
 from ..models.weights import load_weights
-from .checkpoint import Checkpoint, Position, load_checkpoint, load_model, save_checkpoint, save_weights
+from .checkpoint import Checkpoint, Position, load_checkpoint, load_model, publish, save_checkpoint, save_weights
 from .config import TrainConfig, build_model
 from .fit import Result, fit, resume
 from .interrupt import Interrupted
@@ -33,6 +33,7 @@ __all__ = [
     "load_model",
     "load_weights",
     "one_cycle",
+    "publish",
     "read_metrics",
     "resume",
     "save_checkpoint",

@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from ..backend import device_of, to_device, to_numpy
 from ..data import Normalize
-from ..errors import CheckpointError, NumericError
+from ..errors import CheckpointError, NumericError, StateError
+from ..models.weights.pretrained import RECORD, Record
 from .config import TrainConfig, build_model
 from .files import read_tensors, write_tensors
 
@@ -115,6 +117,24 @@ def load_model(path):
 def save_weights(path, model):
     """Write the parameters and buffers of ``model`` alone into the safetensors file ``path``."""
     _write(path, dict(model.tensors()), {"format": WEIGHTS})
+
+
+def publish(run, path):
+    """Write the weights of a finished run, with the record of their training, into the safetensors file ``path``.
+
+    :func:`minires.models.weights.pretrained` reads such files from the folder ``models/pretrained`` of the package.
+    """
+    model, checkpoint = load_model(run)
+    config = checkpoint.config.to_dict()
+    if checkpoint.position.epoch < config["epochs"]:
+        raise StateError(
+            f"{run} has come to epoch {checkpoint.position.epoch} of {config['epochs']}, expected a finished training: "
+            f"minires train --resume {run}"
+        )
+    for place in ("run_dir", "data_dir"):  # they mean something on one machine only
+        config[place] = None
+    record = Record(metadata.version("minires"), config, checkpoint.data, checkpoint.summary)
+    _write(path, dict(model.tensors()), {"format": WEIGHTS, RECORD: record.to_json()})
 
 
 def _buffers(model, optimizer=None):

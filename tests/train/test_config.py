@@ -33,6 +33,7 @@ BAD = [
     ("schedule", "linear", "one of constant, steps, cosine, one-cycle"),
     ("augment", "flap", "one of auto, none, flip, crop, crop-flip"),
     ("device", "gpu", "one of cpu, cuda"),
+    ("engine", "fast", "one of compiled, reference"),
     ("model", "", "a name"),
     ("data", "", "a name"),
     ("data_dir", "", "a name"),

@@ -57,7 +57,7 @@ class Slow(Linear):
     """A linear layer that takes its time, so that a signal surely arrives during the training."""
 
     def forward(self, x, train=False):
-        time.sleep(0.01)
+        time.sleep(0.04)
         return super().forward(x, train)
 
 

@@ -4,13 +4,16 @@ from .files import read_weights
 from .layout import Layout
 from .load import build_with_weights, export_weights, layouts_of, load_weights
 from .names import LAYOUTS
+from .pretrained import Record, pretrained
 
 __all__ = [
     "LAYOUTS",
     "Layout",
+    "Record",
     "build_with_weights",
     "export_weights",
     "layouts_of",
     "load_weights",
+    "pretrained",
     "read_weights",
 ]
