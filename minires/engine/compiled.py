@@ -55,7 +55,7 @@ class Compiled(Layer):
 
     def forward(self, x, train=False):
         if self.frozen:
-            raise StateError("compiled with frozen=True, for inference alone: call fast(x), or compile(model)", "Compiled")
+            raise StateError("frozen=True serves inference alone: call fast(x), or compile without it", "Compiled")
         plan = self._plan(x, "train" if train else "eval")
         if plan is None:
             y, cache = self.definition.forward(x, train)

@@ -167,7 +167,7 @@ class BackwardPlanner:
             buffer, based, rest = self._own(pending, operation.output)
             assembly = Assembly(rest, based, operation.output.size)
             if rest or not based:
-                self._step(lambda frame, i, ws: assembly(frame, i, frame.gradient(buffer, i), ws), pending.waits(), operation)
+                self._step(_into(assembly, buffer), pending.waits(), operation)
             self._read(rest)
             used = None
         if isinstance(work, Load):
@@ -182,7 +182,7 @@ class BackwardPlanner:
             self._give_back(buffer)
 
     def _writer(self, work, targets, source):
-        """A step that calls ``work.backward``; where a gradient is there already, the share goes through the work area."""
+        """A step that calls ``work.backward``; where a gradient is there already, it writes into the work area."""
 
         def step(frame, i, workspace):
             places = [place_of(frame, i, workspace, target, k) for k, target in enumerate(targets)]
@@ -223,6 +223,10 @@ class _Sums:
             product = workspace.array("addend", z.shape)
             np.multiply(z, y, out=product)
             slopes.s2[i] += state.fold(np.add.reduce(product, axis=0), n)
+
+
+def _into(assembly, buffer):
+    return lambda frame, i, workspace: assembly(frame, i, frame.gradient(buffer, i), workspace)
 
 
 def _finish(frame, affine):

@@ -138,7 +138,7 @@ def spare(workspace, form, n, border=0, name="spare"):
 
 
 def place_of(frame, i, workspace, target, k=0):
-    """Where the k-th share of a gradient is written: its buffer, or the work area if the buffer holds others already."""
+    """Where the k-th share of a gradient is written: its buffer, or the work area if that holds others already."""
     if target is None:
         return None
     buffer, adds = target

@@ -1,11 +1,11 @@
-"""A tree of layers as a list of operations on values: what the layers say, without their memory layout.
+"""A tree of layers as a list of operations on values.
 
     v1 block:  t = conv1(x)    u = relu(bn1(t))    t = conv2(u)    y = relu(bn2(t) + x)
     v2 block:  u = relu(bn1(x))    t = conv1(u)    u = relu(bn2(t))    t = conv2(u)    y = t + x
 
 Everything between two convolutions is one "join": a sum of terms, each a value with an affine map (batch norm), and
-perhaps a ReLU. While the tree is read, such a sum is kept open (:class:`Sum`), so that what follows can join it. A layer
-that no rule fits stays what it is, "foreign": it works on whole arrays by its own forward and backward.
+perhaps a ReLU. While the tree is read, such a sum is kept open (:class:`Sum`), so that what follows can join it. A
+layer that no rule fits stays what it is, "foreign": it works on whole arrays by its own forward and backward.
 """
 
 import numpy as np
@@ -56,11 +56,12 @@ class Reader:
 
     def _layer(self, layer, x, path):
         """The value, array or open sum that ``layer`` makes of x."""
-        rule = RULES.get(type(layer))
-        own = "forward" in vars(layer) or "backward" in vars(layer)  # somebody watches this very layer
-        if rule is None or own:
+        kind = type(layer)
+        watched = "forward" in vars(layer) or "backward" in vars(layer)  # somebody has put other methods in
+        enters = not isinstance(x, Array) or kind in ANYWHERE or (kind in FIRST and len(x.shape) == 3)
+        if kind not in RULES or watched or not enters:
             return self._foreign(layer, x, path)
-        return rule(self, layer, x, path)
+        return RULES[kind](self, layer, x, path)
 
     def _add(self, kind, inputs, output, path, layer=None, **details):
         operation = Operation(kind, list(inputs), output, path, layer, details)
@@ -121,8 +122,6 @@ class Reader:
         return y if layer.bias is None else Sum([Term(y, Bias(layer))])
 
     def _batch_norm(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         if self.mode == "infer" and (conv := _foldable(x)) is not None:
             conv.details["fold"] = layer
             self._require_channels(layer, conv.output)
@@ -132,13 +131,9 @@ class Reader:
         return Sum([Term(x, BatchNorm(layer) if self.mode == "train" else RunningNorm(layer))])
 
     def _relu(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         return Sum(self._sum(x, path).terms, relu=True)
 
     def _residual(self, layer, x, path):
-        if isinstance(x, Array) and len(x.shape) != 3:
-            return self._foreign(layer, x, path)
         x = self._fork(x, path)
         branch = self._sum(self._layer(layer.branch, x, _join(path, "branch")), path)
         shortcut = self._sum(self._layer(layer.shortcut, x, _join(path, "shortcut")), path)
@@ -147,14 +142,10 @@ class Reader:
         return Sum(branch.terms + shortcut.terms)
 
     def _subsample(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         value = self._value(x, path)
         return Sum([Term(value, step=layer.stride)])
 
     def _pad_channels(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         term = x.terms[0] if isinstance(x, Sum) and not x.relu and len(x.terms) == 1 else None
         if term is None or term.affine is not None or term.before or term.after:
             term = Term(self._value(x, path))
@@ -164,8 +155,6 @@ class Reader:
         return x
 
     def _pool(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         x = self._value(x, path)
         try:
             out = layer._out_sizes(x.size)
@@ -175,20 +164,14 @@ class Reader:
         return self._add(kind, [x], Value(x.channels, out), path, layer)
 
     def _global_mean(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         x = self._value(x, path)
         return self._add("mean", [x], Value(x.channels, (1, 1)), path, layer)
 
     def _entrywise(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         x = self._value(x, path)
         return self._add("entrywise", [x], Value(x.channels, x.size), path, layer)
 
     def _concat(self, layer, x, path):
-        if isinstance(x, Array) and len(x.shape) != 3:
-            return self._foreign(layer, x, path)
         x = self._fork(x, path)
         parts = [self._value(self._layer(child, x, _join(path, name)), path) for name, child in layer.children()]
         if len({part.size for part in parts}) > 1:
@@ -197,8 +180,6 @@ class Reader:
         return self._add("concat", parts, output, path, layer)
 
     def _squeeze_excite(self, layer, x, path):
-        if isinstance(x, Array) and len(x.shape) != 3:
-            return self._foreign(layer, x, path)
         x = self._fork(x, path)
         s = self._value(self._layer(layer.gate, x, _join(path, "gate")), path)
         if (s.channels, s.size) != (x.channels, (1, 1)):
@@ -206,8 +187,6 @@ class Reader:
         return self._add("excite", [x, s], Value(x.channels, x.size), path, layer)
 
     def _gate(self, layer, x, path):
-        if isinstance(x, Array) and len(x.shape) != 3:
-            return self._foreign(layer, x, path)
         x = self._fork(x, path)
         f = self._value(self._layer(layer.branch, x, _join(path, "branch")), path)
         t = self._value(self._layer(layer.gate, x, _join(path, "gate")), path)
@@ -238,6 +217,8 @@ RULES = {
     Gate: Reader._gate,
     **dict.fromkeys((ReLU6, LeakyReLU, ELU, Sigmoid, Tanh, SiLU, HardSwish, Scale), Reader._entrywise),
 }
+ANYWHERE = {Sequential, Identity}
+FIRST = {Conv2d, Residual, Concat, SqueezeExcite, Gate}  # worth the way into chunks; others stay with their arrays
 
 
 def _foldable(x):

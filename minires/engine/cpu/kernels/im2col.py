@@ -25,7 +25,7 @@ class Im2col(Kernel):
     @staticmethod
     def cost(g, images):
         columns = images * math.prod(g.out) * g.depth * g.groups
-        per_copy = 1.5 * PER_COPY + 8 / (g.channels // g.groups)  # the channels of one tap are what is copied in one run
+        per_copy = 1.5 * PER_COPY + 8 / (g.channels // g.groups)  # one run is the channels of one tap
         return g.flops * images * PER_FLOP + columns * per_copy + Im2col.numbers(g) * 2
 
     @staticmethod
@@ -85,13 +85,18 @@ class Im2col(Kernel):
                 first = False
 
     def _lines(self, y, rows):
-        """Yield (pixels of the block, those pixels of y as (G, pixels, M/G)): all at once where no border is between."""
-        g, width = self.g, self.g.out[1] * self.n
+        """[(pixels of the block, those of y as (G, pixels, M/G))]: all at once where no border is between the rows."""
+        return y.views((self, rows), lambda y: self._line_views(y, rows))
+
+    def _line_views(self, y, rows):
+        g, width, views = self.g, self.g.out[1] * self.n, []
         many = len(rows) if y.line == g.out[1] * y.run else 1
+        shape = g.groups, many * width, g.out_channels // g.groups
         for row in range(rows.start, rows.stop, many):
             start = (row - rows.start) * width
-            shape, strides = (g.groups, many * width, g.out_channels // g.groups), (y.channels // g.groups, y.channels, 1)
-            yield slice(start, start + many * width), y.views((self, row), lambda c: c.window(row, 0, shape, strides))
+            pixels = y.window(row, 0, shape, (y.channels // g.groups, y.channels, 1))
+            views.append((slice(start, start + many * width), pixels))
+        return views
 
     def _columns(self, x, rows, workspace):
         """im2col of the given rows of y: (G, pixels, KH KW C/G)."""

@@ -69,7 +69,7 @@ class Pointwise(Kernel):
                 first = False
 
     def _pixels(self, a, b, rows):
-        """A matrix of pixels and those rows of a chunk in equal form: (pixels, C), or (rows, pixels, C) where one has a border."""
+        """A matrix and rows of a chunk in equal form: (pixels, C), or (rows, pixels, C) where one has a border."""
         b = self._matrix(b, rows)
         if a.ndim != b.ndim:
             lines = rows.stop - rows.start
