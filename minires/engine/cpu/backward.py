@@ -18,7 +18,8 @@ class BackwardPlanner:
         for operation in reversed(plan.operations):
             if operation.kind == "foreign":
                 self.phase = None
-                self.phases.append(Whole(operation))
+                if operation.output in self.wanted:
+                    self.phases.append(Whole(operation))
             else:
                 self._plan(plan.work[operation], operation)
 
@@ -30,6 +31,8 @@ class BackwardPlanner:
             affine = o.kind == "join" and any(t.affine is not None for t in o.details["terms"])
             if has_params or affine or any(v in wanted for v in o.inputs):
                 wanted.add(o.output)
+                if o.kind in ("concat", "excite", "gate"):  # which write the gradients of all their inputs
+                    wanted.update(o.inputs)
         return wanted
 
     def _plan(self, work, operation):
