@@ -10,6 +10,7 @@ from minires.layers import Conv2d
 
 sides = st.integers(1, 9) | st.sampled_from([28, 30, 33])
 sizes = st.tuples(sides, sides) | st.just((7, 5))
+ONE, THREE, FEW = st.just(1), st.just(3), st.integers(1, 6)
 chunkings = st.sampled_from([(1,), (2,), (2, 1), (1, 2, 1)])
 
 
@@ -20,8 +21,8 @@ def geometry(layer, size):
 
 
 @st.composite
-def convolutions(draw, fits, kernel=st.just(3), stride=st.just(1), padding=st.just(1), dilation=st.just(1),
-                 groups=st.just(1), channels=st.integers(1, 6), depthwise=False, sizes=sizes):
+def convolutions(draw, fits, kernel=THREE, stride=ONE, padding=ONE, dilation=ONE, groups=ONE, channels=FEW,
+                 depthwise=False):
     """(layer, (H, W)) that the algorithm computes; with ``depthwise`` each of the channels is a group."""
 
     def pair(values):
