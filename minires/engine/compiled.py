@@ -6,9 +6,8 @@ import threading
 
 import numpy as np
 
-from ..errors import DTypeError, RangeError, StateError
+from ..errors import DTypeError, MiniresError, RangeError, StateError
 from ..layers import Layer
-from ..layers.checks import as_gradient
 from .cpu.describe import table
 from .cpu.plan import Plan
 from .cpu.values import Unsuited
@@ -66,16 +65,14 @@ class Compiled(Layer):
         return y, _Cache(plan, frame, y.shape)
 
     def backward(self, dy, cache):
-        if cache.plan is None:
+        plan = cache.plan
+        if plan is None:
             dx = self.definition.backward(dy, cache.content)
-            return dx if self.input_gradient else None
-        dy = as_gradient(self.definition, dy, cache.shape)
-        if dy.dtype != cache.plan.dtype:
-            raise DTypeError(
-                f"dy is {dy.dtype}, the output of forward was {cache.plan.dtype}: dy.astype(np.{cache.plan.dtype})",
-                type(self.definition).__name__,
-            )
-        return cache.plan.backward(dy, cache.content, self.threads, self._lock)
+        elif isinstance(dy, np.ndarray) and (dy.shape, dy.dtype.newbyteorder("=")) == (cache.shape, plan.dtype):
+            dx = plan.backward(_native(dy), cache.content, self.threads, self._lock)
+        else:
+            raise self._refusal(dy, plan)
+        return dx if self.input_gradient else None
 
     def __call__(self, x):
         plan = self._plan(x, "infer")
@@ -109,6 +106,17 @@ class Compiled(Layer):
     def __deepcopy__(self, memo):
         twin = copy.deepcopy(self.definition, memo)
         return Compiled(twin, self.threads, self.input_gradient, self.frozen)
+
+    def _refusal(self, dy, plan):
+        """The error of the definition for a dy that does not fit: it names the layer that gets dy first."""
+        twin, x = copy.deepcopy(self.definition), np.zeros((plan.images, *plan.input.shape), plan.dtype)
+        try:
+            twin.backward(dy, twin.forward(x)[1])
+        except MiniresError as error:
+            return error
+        found = getattr(dy, "dtype", type(dy).__name__)  # some layers take another dtype, such as a ReLU
+        expected = f"expected {plan.dtype} as the output of forward: dy.astype(np.{plan.dtype})"
+        return DTypeError(f"dy is {found}, {expected}", type(self.definition).__name__)
 
     def _plan(self, x, mode):
         """The plan for x; None where the definition must do it."""

@@ -5,6 +5,7 @@ import numpy as np
 from .gradients import Alias, Assembly, Buffer, Pending, Scaled, Strided, place_of, share_in
 from .operations import Convolution, Join, Load, Store
 from .operations.convolution import ConvolutionGradient
+from .operations.transfer import empty
 from .phases import Phase, Whole
 
 
@@ -18,7 +19,8 @@ class BackwardPlanner:
         for operation in reversed(plan.operations):
             if operation.kind == "foreign":
                 self.phase = None
-                self.phases.append(Whole(operation))
+                if operation.output in self.wanted:
+                    self.phases.append(Whole(operation))
             else:
                 self._plan(plan.work[operation], operation)
 
@@ -30,6 +32,8 @@ class BackwardPlanner:
             affine = o.kind == "join" and any(t.affine is not None for t in o.details["terms"])
             if has_params or affine or any(v in wanted for v in o.inputs):
                 wanted.add(o.output)
+                if o.kind in ("concat", "excite", "gate"):  # which write the gradients of all their inputs
+                    wanted.update(o.inputs)
         return wanted
 
     def _plan(self, work, operation):
@@ -235,4 +239,4 @@ def _finish(frame, affine):
 
 
 def _allocate(frame, array):
-    frame.arrays[array] = np.empty((frame.total, *array.shape), frame.dtype)
+    frame.arrays[array] = empty(frame, array)

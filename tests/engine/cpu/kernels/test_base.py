@@ -1,0 +1,47 @@
+"""Which algorithm computes which convolution, and the flops of the definition."""
+
+import numpy as np
+import pytest
+from engine.one_kernel import geometry
+
+from minires.engine.cpu.kernels import KERNELS, Depthwise, Im2col, Planar, Pointwise, Winograd, choose
+from minires.engine.cpu.kernels.base import add_product
+from minires.engine.cpu.memory import Workspace
+from minires.layers import Conv2d, Sequential
+from minires.models import summarize
+
+
+@pytest.mark.parametrize(("kind", "size", "settings"), [
+    (Winograd, 32, {"in_channels": 64, "out_channels": 64, "kernel": 3, "padding": 1}),
+    (Pointwise, 14, {"in_channels": 64, "out_channels": 256, "kernel": 1}),
+    (Planar, 224, {"in_channels": 3, "out_channels": 64, "kernel": 7, "stride": 2, "padding": 3}),
+    (Depthwise, 14, {"in_channels": 32, "out_channels": 32, "kernel": 3, "padding": 1, "groups": 32}),
+    (Im2col, 14, {"in_channels": 32, "out_channels": 32, "kernel": 5, "padding": 2}),
+    (Im2col, 14, {"in_channels": 32, "out_channels": 32, "kernel": 3, "padding": 2, "dilation": 2}),
+    (Im2col, 14, {"in_channels": 32, "out_channels": 64, "kernel": 3, "padding": 1, "groups": 4}),
+])
+def test_the_choice(kind, size, settings):
+    assert choose(geometry(Conv2d(rng=0, **settings), (size, size)), 32) is kind
+
+
+def test_every_choice_fits_and_none_is_cheaper():
+    for kernel in (1, 3, 5):
+        for stride in (1, 2, 3):
+            g = geometry(Conv2d(3, 8, kernel, stride=stride, padding=kernel // 2, rng=0), (9, 7))
+            chosen = choose(g, 4)
+            assert chosen.fits(g)
+            assert all(k.cost(g, 4) >= chosen.cost(g, 4) for k in KERNELS if k.fits(g))
+
+
+def test_flops():
+    layer = Conv2d(6, 8, (3, 2), stride=2, padding=1, groups=2, rng=0)
+    assert geometry(layer, (9, 7)).flops == 2 * summarize(Sequential(layer), (6, 9, 7)).macs
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_add_product(first):
+    rng = np.random.default_rng(0)
+    a, b, before = rng.normal(size=(3, 4)), rng.normal(size=(4, 5)), rng.normal(size=(3, 5))
+    out = before.copy()
+    add_product(a, b, out, first, Workspace(np.dtype(np.float64)))
+    assert np.allclose(out, a @ b if first else before + a @ b, rtol=1e-14)

@@ -1,0 +1,32 @@
+"""Any convolution by columns, against the layer."""
+
+import pytest
+from engine.one_kernel import assert_as_definition, chunkings, convolutions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import seeds
+
+from minires.engine.cpu.kernels import Im2col
+from minires.layers import Conv2d
+
+ANY = convolutions(
+    Im2col.fits, kernel=st.integers(1, 5), stride=st.integers(1, 3), padding=st.integers(0, 3),
+    dilation=st.integers(1, 2), groups=st.integers(1, 3), channels=st.integers(1, 4),
+)
+
+
+@given(ANY, chunkings, seeds, st.integers(1, 3), st.integers(0, 2))
+@settings(max_examples=60)
+def test_equals_the_definition(case, chunks, seed, parts, room):
+    assert_as_definition(Im2col, case, chunks, seed, parts, room)
+
+
+@pytest.mark.parametrize("settings", [{"padding": 4}, {"stride": 4}, {"stride": (1, 3), "padding": (0, 2)}])
+def test_windows_that_lie_in_the_border_alone_and_pixels_that_none_meets(settings):
+    layer = Conv2d(3, 4, (3, 2), rng=0, **settings)
+    assert_as_definition(Im2col, (layer, (7, 5)), (2, 1), 0, parts=2)
+
+
+def test_images_of_several_blocks_of_rows():
+    layer = Conv2d(24, 8, 5, padding=2, rng=0)
+    assert_as_definition(Im2col, (layer, (33, 30)), (3,), 0)

@@ -1,0 +1,64 @@
+"""3x3 convolution by tiles, against the layer."""
+
+import numpy as np
+import pytest
+from engine.one_kernel import assert_as_definition, chunk_of, chunkings, convolutions, empty_chunk, geometry
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import seeds
+
+from minires.engine.cpu.kernels import Winograd
+from minires.engine.cpu.memory import Workspace
+from minires.layers import Conv2d
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@given(data=st.data(), chunks=chunkings, seed=seeds, parts=st.integers(1, 3), room=st.integers(0, 2))
+@settings(max_examples=60)
+def test_equals_the_definition(stride, data, chunks, seed, parts, room):
+    case = data.draw(convolutions(Winograd.fits, stride=st.just(stride)))
+    assert_as_definition(Winograd, case, chunks, seed, parts, room)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 3), (7, 5), (28, 28), (30, 9), (33, 33)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_sizes(size, stride):
+    layer = Conv2d(5, 3, 3, stride=stride, padding=1, rng=0)
+    assert_as_definition(Winograd, (layer, size), (2, 3), 0, parts=2)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_images_of_several_blocks_of_tiles(stride):
+    layer = Conv2d(16, 24, 3, stride=stride, padding=1, rng=0)
+    g = geometry(layer, (24, 20))
+    assert len(Winograd(g, 16, np.dtype(np.float64)).blocks) > 1
+    assert_as_definition(Winograd, (layer, (24, 20)), (16,), 0)
+
+
+@pytest.mark.parametrize("settings", [
+    {"kernel": 5}, {"kernel": (3, 1)}, {"padding": 0}, {"padding": 2}, {"stride": 3}, {"stride": (1, 2)},
+    {"dilation": 2}, {"groups": 2},
+])
+def test_what_does_not_fit(settings):
+    layer = Conv2d(4, 4, **{"kernel": 3, "padding": 1, "rng": 0, **settings})
+    assert not Winograd.fits(geometry(layer, (9, 9)))
+
+
+@pytest.mark.parametrize("way", ["forward", "input_gradient", "weight_gradient"])
+@pytest.mark.parametrize("missing", ["border", "extent"])
+def test_a_chunk_that_is_too_small_is_refused(way, missing):
+    """Tiles that run off the memory would read what is not theirs."""
+    layer = Conv2d(2, 2, 3, padding=1, rng=0)
+    g, dtype = geometry(layer, (5, 5)), np.dtype(np.float64)
+    demands, kernel, work = Winograd.demands(g), Winograd(g, 1, dtype), Workspace(dtype)
+    images = np.ones((1, 2, 5, 5))
+    border, extent = (0, demands.x_extent) if missing == "border" else (1, (5, 5))
+    small, right = chunk_of(images, extent, border), chunk_of(images, demands.x_extent, 1)
+    filters = np.zeros(kernel.numbers(g)).reshape(36, 2, 2)
+    with pytest.raises(IndexError, match="the memory ends at"):
+        if way == "forward":
+            kernel.forward(small, empty_chunk(images, demands.y_extent, 0), filters, work)
+        elif way == "input_gradient":
+            kernel.input_gradient(small, empty_chunk(images, demands.x_extent, 0), filters, work)
+        else:
+            kernel.weight_gradient(small, right, filters.ravel(), True, work)

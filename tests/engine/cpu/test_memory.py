@@ -1,0 +1,81 @@
+"""Views that cannot leave their memory, chunks inside their border of zeros, and work areas that grow."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minires.engine.cpu.memory import Chunk, Workspace, view
+
+few = st.integers(1, 4)
+
+
+@given(st.integers(0, 20), st.lists(st.tuples(few, st.integers(0, 6)), min_size=1, max_size=3))
+def test_a_view_lies_in_its_memory_or_is_refused(offset, axes):
+    flat = np.arange(24.0)
+    shape, strides = zip(*axes)
+    places = offset + sum(np.indices(shape)[k] * s for k, s in enumerate(strides))
+    if places.max() < flat.size:
+        assert np.array_equal(view(flat, offset, shape, strides), places)
+    else:
+        with pytest.raises(IndexError, match=f"reaches {offset} to {places.max()}, the memory ends at 23"):
+            view(flat, offset, shape, strides)
+
+
+def test_a_view_before_its_memory_is_refused():
+    with pytest.raises(IndexError, match="reaches -1 to 1"):
+        view(np.zeros(9), -1, (3,), (1,))
+
+
+@given(few, few, st.tuples(few, few), st.tuples(few, few), st.integers(0, 2))
+def test_a_chunk(n, channels, size, more, border):
+    extent = size[0] + more[0] - 1, size[1] + more[1] - 1
+    flat = np.zeros(Chunk.numbers(n, channels, extent, border))
+    chunk = Chunk(flat, n, channels, size, extent, border)
+    chunk.image[...] = 1 + np.arange(chunk.image.size).reshape(chunk.image.shape)
+    whole = flat.reshape(extent[0] + 2 * border, extent[1] + 2 * border, n, channels)
+    inside = whole[border : border + size[0], border : border + size[1]]
+    assert np.array_equal(inside, chunk.image)
+    assert whole.sum() == inside.sum()
+    assert np.array_equal(chunk.rows.reshape(chunk.image.shape), chunk.image)
+    assert np.shares_memory(chunk.rows, flat)
+    last = chunk.window(size[0] - 1, size[1] - 1, (n, channels), (channels, 1))
+    assert np.array_equal(last, chunk.image[-1, -1])
+
+
+def test_a_window_beyond_the_border_is_refused():
+    chunk = Chunk(np.zeros(Chunk.numbers(1, 2, (3, 3), 1)), 1, 2, (3, 3), (3, 3), 1)
+    chunk.window(-1, -1, (5, 5, 2), (chunk.line, chunk.run, 1))
+    for row, column, shape in [(-2, 0, (1,)), (-1, -2, (1,)), (3, 3, (3,)), (-1, -1, (6,))]:
+        with pytest.raises(IndexError):
+            chunk.window(row, column, shape, (chunk.line,))
+
+
+def test_views_of_a_chunk_are_made_once():
+    chunk = Chunk(np.zeros(4), 1, 1, (2, 2), (2, 2), 0)
+    made = []
+    for _ in range(3):
+        chunk.views("key", lambda c: made.append(c) or c.image)
+    assert made == [chunk]
+
+
+def test_an_array_of_a_work_area_grows_and_its_views_follow():
+    work = Workspace(np.dtype(np.float32))
+    small = work.array("a", (2, 3))
+    assert small.dtype == np.float32 and work.array("a", (2, 3)) is small
+    assert work.nbytes == 24
+    large = work.array("a", (5, 3))
+    again = work.array("a", (2, 3))
+    assert np.shares_memory(large, again) and not np.shares_memory(small, again)
+    assert work.nbytes == 60
+    assert not np.shares_memory(work.array("b", (2, 3)), large)
+    assert work.mask((2, 2)).dtype == bool
+
+
+def test_slabs_do_not_overlap():
+    work = Workspace(np.dtype(np.float64))
+    flat, row, column = work.slabs("v", 2, 3, 10)
+    flat[...] = 0
+    for i, j in np.ndindex(2, 3):
+        view(flat, i * row + j * column, (10,), (1,))[...] += 1
+    assert flat.max() == 1 and flat.sum() == 60
