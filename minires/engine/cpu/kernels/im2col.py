@@ -68,9 +68,10 @@ class Im2col(Kernel):
             dcolumns = self._room(rows, workspace)
             for r, pixels in self._lines(dy, rows):
                 np.matmul(pixels, filters, out=dcolumns[:, r])
-            for k in range(len(self.taps)):
-                target = self._tap(padded, rows, k)
-                target += self._tap_of(dcolumns, rows, k)
+            targets = padded.views((self, rows), lambda x, rows=rows: self._windows(x, rows))
+            parts = self._as_windows(dcolumns, rows, workspace)
+            for i, j in self.taps:  # windows overlap, the pixels of one tap do not
+                targets[:, :, :, i, j] += parts[:, :, :, i, j]
         if adds:
             dx.image[...] += padded.image
         else:
@@ -101,28 +102,25 @@ class Im2col(Kernel):
     def _columns(self, x, rows, workspace):
         """im2col of the given rows of y: (G, pixels, KH KW C/G)."""
         columns = self._room(rows, workspace)
-        for k in range(len(self.taps)):
-            np.copyto(self._tap_of(columns, rows, k), self._tap(x, rows, k))
+        np.copyto(self._as_windows(columns, rows, workspace), x.views((self, rows), lambda x: self._windows(x, rows)))
         return columns
 
     def _room(self, rows, workspace):
         return workspace.array("columns", (self.g.groups, len(rows) * self.g.out[1] * self.n, self.g.depth))
 
-    def _tap(self, x, rows, k):
-        """Pixel k of each window, as (rows, OW, n, G, C/G)."""
-        return x.views((self, rows.start, k), lambda c: self._tap_view(c, rows, k))
-
-    def _tap_view(self, x, rows, k):
-        g, (i, j) = self.g, self.taps[k]
-        top = rows.start * g.stride[0] + i * g.dilation[0] - g.padding[0]
-        shape = (len(rows), g.out[1], self.n, g.groups, g.channels // g.groups)
-        strides = (g.stride[0] * x.line, g.stride[1] * x.run, g.channels, g.channels // g.groups, 1)
-        return x.window(top, j * g.dilation[1] - g.padding[1], shape, strides)
-
-    def _tap_of(self, columns, rows, k):
+    def _windows(self, x, rows):
+        """The windows of the given rows of y: a view of x as (rows, OW, n, KH, KW, G, C/G)."""
         g = self.g
-        parts = columns.reshape(g.groups, len(rows), g.out[1], self.n, len(self.taps), -1)
-        return parts[:, :, :, :, k].transpose(1, 2, 3, 0, 4)
+        shape = (len(rows), g.out[1], self.n, *g.kernel, g.groups, g.channels // g.groups)
+        steps = g.stride[0] * x.line, g.stride[1] * x.run, g.channels
+        strides = (*steps, g.dilation[0] * x.line, g.dilation[1] * x.run, g.channels // g.groups, 1)
+        return x.window(rows.start * g.stride[0] - g.padding[0], -g.padding[1], shape, strides)
+
+    def _as_windows(self, columns, rows, workspace):
+        """Columns as (rows, OW, n, KH, KW, G, C/G)."""
+        g = self.g
+        shape = (g.groups, len(rows), g.out[1], self.n, *g.kernel, g.channels // g.groups)
+        return workspace.views((self, rows), lambda: columns.reshape(shape).transpose(1, 2, 3, 4, 5, 0, 6))
 
     def _padded(self, workspace):
         g, border = self.g, self.demands(self.g).x_border
