@@ -56,9 +56,9 @@ class Kernel:
         input_gradient(dy, dx, filters)       dx: the adjoint of forward in x; with ``adds`` it is added
         weight_gradient(x, dy, slot, first)   slot: the adjoint in w, in the algorithm's own form; added unless first
 
-    ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts: slices along
-    ``axis`` of the weight for ``forward_filters`` and ``to_weight`` (which sums the slots of all units), along the
-    output channels for ``input_filters``. With groups the one part is the whole.
+    ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts:
+    ``forward_filters`` gets a slice of the weight along ``axis``, ``input_filters`` one along the output channels;
+    ``to_weight`` sums the slots of all units for a slice along ``axis``. With groups the one part is the whole.
     """
 
     adds = False  # whether input_gradient can add

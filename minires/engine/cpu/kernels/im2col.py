@@ -45,7 +45,7 @@ class Im2col(Kernel):
     def forward_filters(self, weight, out, part):
         g = self.g
         taps = out.reshape(g.out_channels, len(self.taps), -1)
-        taps[part] = weight[part].reshape(-1, g.channels // g.groups, len(self.taps)).transpose(0, 2, 1)
+        taps[part] = weight.reshape(-1, g.channels // g.groups, len(self.taps)).transpose(0, 2, 1)
         return out.reshape(g.groups, -1, g.depth)
 
     input_filters = forward_filters
