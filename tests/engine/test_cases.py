@@ -92,7 +92,8 @@ def test_at_the_front_and_alone(name, train):
 
 def test_layers_that_are_used_twice():
     conv, norm = _conv(), L.BatchNorm2d(4)
-    model = L.Sequential(conv, norm, L.ReLU(), conv, norm, L.Residual(L.Sequential(conv, L.ReLU()))).to(dtype=np.float64)
+    model = L.Sequential(conv, norm, L.ReLU(), conv, norm, L.Residual(L.Sequential(conv, L.ReLU())))
+    model.to(dtype=np.float64)
     rng = np.random.default_rng(0)
     x, dy = rng.standard_normal((2, 3, 4, 9, 7))
     expected = run(copy.deepcopy(model), x, dy, True)

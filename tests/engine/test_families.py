@@ -8,10 +8,10 @@ import minires
 from minires.contract import check_layer
 from minires.layers import Sequential
 from minires.models import FAMILIES, build, find
+from minires.models.blocks import PLACEMENTS, SHORTCUTS
 
 FEW = 80_000  # parameters of what the contract is checked on
 SLOW = ("rexnet", "res2ne", "wide_resnet{50")
-
 
 
 def patterns():
@@ -20,10 +20,8 @@ def patterns():
 
 
 VARIANTS = {
-    **{f"block {b}": ("resnet8", {"block": b}) for b in ("original", "bn_after_add", "relu_before_add",
-                                                        "relu_only_preact", "full_preact")},
-    **{f"shortcut {s}": ("resnet8", {"shortcut": s}) for s in (
-        "A", "A-both", "B", "C", "scale", "scale-shortcut", "exclusive-gate", "shortcut-gate", "conv1x1", "dropout")},
+    **{f"block {name}": ("resnet8", {"block": name}) for name in PLACEMENTS},
+    **{f"shortcut {name}": ("resnet8", {"shortcut": name}) for name in SHORTCUTS},
     "preact B": ("preact_resnet8", {"shortcut": "B"}),
     "bottleneck": ("resnet11", {"bottleneck": True, "stride_on": "1x1", "shortcut": "B"}),
     "resnext sum": ("resnext11_2x4d", {"form": "sum"}),
