@@ -39,8 +39,8 @@ class BackwardPlanner:
     def _plan(self, work, operation):
         if isinstance(work, Store):
             (x,) = operation.inputs
-            targets = [self._target(x)]
-            self._step(self._writer(work, targets, None), set(), operation)
+            if x in self.wanted:
+                self._step(self._writer(work, [self._target(x)], None), set(), operation)
         elif isinstance(work, Join):
             self._join(work, operation)
         elif isinstance(work, Convolution):

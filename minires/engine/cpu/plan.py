@@ -75,7 +75,8 @@ class Plan:
                 self.phases.append(phase)
             if isinstance(work, Convolution):
                 phase.prepare += [(work.prepare, part) for part in work.parts]
-                work.number = len(phase.prepare)
+                # phases may share the memory of their filters, unless these are kept
+                work.number = len(self.phases) if self.frozen else 0, len(phase.prepare)
             elif isinstance(work, Store):
                 phase.prepare.append((Store.prepare, work))
             phase.add(work.forward, operation)

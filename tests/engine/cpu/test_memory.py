@@ -63,11 +63,9 @@ def test_an_array_of_a_work_area_grows_and_its_views_follow():
     work = Workspace(np.dtype(np.float32))
     small = work.array("a", (2, 3))
     assert small.dtype == np.float32 and work.array("a", (2, 3)) is small
-    assert work.nbytes == 24
     large = work.array("a", (5, 3))
     again = work.array("a", (2, 3))
     assert np.shares_memory(large, again) and not np.shares_memory(small, again)
-    assert work.nbytes == 60
     assert not np.shares_memory(work.array("b", (2, 3)), large)
     assert work.mask((2, 2)).dtype == bool
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from minires.engine.cpu import team
+from minires.engine.cpu.team import TEAM
 
 
 def seats(count):
@@ -20,7 +20,7 @@ def seats(count):
 @pytest.mark.parametrize("items", [1, 2, 7, 40])
 def test_every_item_is_done_once(count, items):
     done = []
-    team.run(lambda item, seat: done.append(item), range(items), seats(count))
+    TEAM.run(lambda item, seat: done.append(item), range(items), seats(count))
     assert sorted(done) == list(range(items))
 
 
@@ -36,7 +36,7 @@ def test_a_seat_has_one_thread_at_a_time():
         time.sleep(0.002)
         taken[id(seat)].release()
 
-    team.run(work, range(60), chairs)
+    TEAM.run(work, range(60), chairs)
     assert not clashes
     assert len(users) > 1  # the work was shared
 
@@ -48,9 +48,9 @@ def test_an_error_comes_out_and_the_team_goes_on(count):
             raise KeyError("planted")
 
     with pytest.raises(KeyError, match="planted"):
-        team.run(fail, range(20), seats(count))
+        TEAM.run(fail, range(20), seats(count))
     done = []
-    team.run(lambda item, seat: done.append(item), range(20), seats(count))
+    TEAM.run(lambda item, seat: done.append(item), range(20), seats(count))
     assert sorted(done) == list(range(20))
 
 
@@ -60,7 +60,7 @@ def test_many_callers_at_once():
     def call(name):
         total = []
         for _ in range(20):
-            team.run(lambda item, seat: total.append(item), range(7), seats(3))
+            TEAM.run(lambda item, seat: total.append(item), range(7), seats(3))
         found[name] = sum(total)
 
     threads = [threading.Thread(target=call, args=(k,)) for k in range(6)]

@@ -1,0 +1,19 @@
+"""Arrays into chunks and back: nothing is lost, and dx takes the same way."""
+
+import numpy as np
+import pytest
+
+import minires
+from minires.layers import ReLU, Sequential
+
+
+@pytest.mark.parametrize("n", [1, 2, 33, 70])
+def test_there_and_back(n):
+    rng = np.random.default_rng(0)
+    x, dy = rng.normal(size=(2, n, 3, 4, 5)).astype(np.float32)
+    y, cache = minires.compile(Sequential(ReLU()), threads=2).forward(x, True)
+    assert np.array_equal(y, np.maximum(x, 0))
+    fast = minires.compile(Sequential(ReLU()), threads=2)
+    y, cache = fast.forward(x, True)
+    assert np.array_equal(fast.backward(dy, cache), dy * (x > 0))
+    assert y.flags.owndata and y.flags.writeable

@@ -1,0 +1,98 @@
+"""Phases, chunks, and places of the work area."""
+
+import numpy as np
+import pytest
+from engine.equality import images, network
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minires
+from minires.engine.cpu.phases import Whole
+from minires.engine.cpu.plan import CHUNK, UNITS, Plan, chunk_sizes
+from minires.layers import Conv2d, Dropout, ReLU, Residual, Sequential
+
+
+@given(st.integers(1, 600))
+def test_chunks_are_about_equal(images):
+    sizes = chunk_sizes(images)
+    assert sum(sizes) == images
+    assert max(sizes) <= CHUNK and max(sizes) - min(sizes) <= 1
+    assert len(sizes) >= min(2, images)
+
+
+def plan_of(model, mode, n=3, size=9, **settings):
+    return Plan(model, (n, 2, size, size), np.float64, mode, **settings)
+
+
+def test_inference_is_one_phase_and_training_one_a_batch_norm():
+    model = network("resnet8")
+    norms = sum(type(layer).__name__ == "BatchNorm2d" for _, layer in model.walk())
+    for mode, expected in (("infer", 1), ("eval", 1), ("train", norms + 1)):
+        phases = [phase for phase in plan_of(model, mode).phases if not isinstance(phase, Whole)]
+        assert len(phases) == expected, mode
+
+
+def test_a_batch_norm_waits_for_every_chunk():
+    """What is measured in a phase is read in a later one."""
+    plan = plan_of(network("resnet8"), "train")
+    phase_of = {o: k for k, phase in enumerate(plan.phases) if not isinstance(phase, Whole)
+                for o in reversed(phase.owners) if plan.work[o].forward in phase.steps}
+    measured = {affine: k for k, phase in enumerate(plan.phases) if not isinstance(phase, Whole)
+                for affine in phase.pending}
+    assert set(measured) == set(plan.affine)
+    for operation, k in phase_of.items():
+        if operation.kind == "join":
+            assert all(measured[t.affine] < k for t in operation.details["terms"] if t.affine is not None)
+
+
+@pytest.mark.parametrize("n", [1, 7, 65, 300])
+def test_units_hold_every_chunk_in_order(n):
+    plan = plan_of(Sequential(Conv2d(2, 2, 1, rng=0)), "train", n=n)
+    assert [i for unit in plan.units for i in unit] == list(range(len(plan.sizes)))
+    assert len(plan.units) == min(len(plan.sizes), UNITS)
+
+
+def test_values_that_live_at_once_have_different_places():
+    """In a chain of equal values two places are enough; the input of a fork keeps its own until the join."""
+    conv = [Conv2d(2, 2, 3, padding=1, rng=k) for k in range(6)]
+    model = Sequential(conv[0], ReLU(), Residual(Sequential(conv[1], ReLU(), conv[2], ReLU())), conv[3], ReLU())
+    plan = plan_of(model, "infer")
+    order = {o: k for k, o in enumerate(plan.operations)}
+    spans = [(order[v.producer], max(order[o] for o in plan.operations if v in o.inputs),
+              (v.channels, v.size, v.extent, v.border, place)) for v, place in plan.places.items()]
+    for a in spans:
+        for b in spans:
+            assert a is b or a[2] != b[2] or a[1] < b[0] or b[1] < a[0]
+    assert not plan.kept
+    assert len({where for _, _, where in spans}) < len(spans)
+
+
+def test_training_keeps_what_backward_reads():
+    plan = plan_of(network("resnet8"), "train")
+    needed = {v for work in plan.work.values() for v in work.keeps()}
+    assert needed <= set(plan.kept)
+    assert not needed & set(plan.places)
+
+
+def test_the_filters_of_large_layers_are_made_in_parts():
+    model = Sequential(Conv2d(2, 400, 1, rng=0), Conv2d(400, 410, 3, padding=1, rng=0)).to(dtype=np.float64)
+    fast = minires.compile(model, threads=3)
+    x = images(2, 2, 5, 6)
+    y, cache = fast.forward(x, True)
+    assert any(len(work.parts) > 3 for o, work in cache.plan.work.items() if o.kind == "conv")
+    expected, reference = model.forward(x, True)
+    assert np.allclose(y, expected, rtol=1e-11, atol=1e-11)
+    dy = images(*y.shape, seed=3)
+    model.zero_grads()
+    dx = model.backward(dy, reference)
+    grads = [p.grad.copy() for _, p in model.params()]
+    model.zero_grads()
+    assert np.allclose(fast.backward(dy, cache), dx, rtol=1e-10, atol=1e-10)
+    assert all(np.allclose(p.grad, g, rtol=1e-10, atol=1e-9) for g, (_, p) in zip(grads, model.params()))
+
+
+@pytest.mark.parametrize("input_gradient", [True, False])
+def test_a_layer_at_the_front_without_parameters_costs_no_backward(input_gradient):
+    model = Sequential(Dropout(0.5, rng=0), Conv2d(2, 2, 1, rng=0))
+    plan = plan_of(model, "train", input_gradient=input_gradient)
+    assert sum(isinstance(phase, Whole) for phase in plan.backward_phases) == int(input_gradient)

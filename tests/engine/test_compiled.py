@@ -1,0 +1,529 @@
+"""A compiled model is its model: the same parameters, paths, errors, caches that do not disturb each other, bits."""
+
+import copy
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from engine.equality import assert_as_definition, images, network
+from oracles import assert_same, run
+from safetensors.numpy import load_file
+
+import minires
+from minires import layers as L
+from minires.engine import Compiled
+from minires.errors import DTypeError, MiniresError, RangeError, StateError
+from minires.gradcheck import gradcheck
+from minires.layers.base import observe, replace
+from minires.models.weights import load_weights
+from minires.trace import trace
+from minires.train import SGD, save_weights
+
+
+def pair(name="resnet8", dtype=np.float64, **settings):
+    model = network(name, dtype=dtype)
+    return model, minires.compile(model, threads=2, **settings)
+
+
+# --- bits
+
+
+BATCHES = (1, 2, 7, 31, 33, 65)
+
+
+@pytest.mark.parametrize("n", BATCHES)
+def test_the_same_bits_for_any_number_of_threads_and_from_run_to_run(n):
+    model = network("resnet8", dtype=np.float32)
+    x, dy = images(n, 2, 9, 7, dtype=np.float32), images(n, 3, seed=3, dtype=np.float32)
+    answers = []
+    for threads in (1, 2, 3, 5, 2):
+        fast = minires.compile(copy.deepcopy(model), threads=threads)
+        for _ in range(2):  # memory that has been used, and new one
+            before = [(t, t.data) for _, t in fast.tensors()]
+            answer = run(fast, x, dy, True)
+            answers.append({name: a.tobytes() for name, a in answer.items()} | {"infer": fast(x).tobytes()})
+            for tensor, data in before:
+                tensor.data = data
+    assert all(answer.keys() == answers[0].keys() for answer in answers)
+    assert not [name for answer in answers for name in answer if name != "infer" and answer[name] != answers[0][name]]
+    assert len({answer["infer"] for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("shape", [*((n, 9, 7) for n in BATCHES), (3, 28, 28), (2, 30, 30), (2, 33, 33), (9, 7, 5)])
+@pytest.mark.parametrize("name", ["resnet8", "preact_resnet8"])
+def test_batches_and_sizes(name, shape, train):
+    n, height, width = shape
+    assert_as_definition(network(name), images(n, 2, height, width), train, threads=3)
+
+
+@pytest.mark.parametrize("n", [2, 33, 65])
+def test_statistics_of_every_chunk_count(n):
+    """Chunks with means far apart, and far from zero: the sums are merged without cancellation."""
+    model = L.Sequential(L.BatchNorm2d(3))
+    x = images(n, 3, 5, 4, dtype=np.float32) + 300 * np.arange(n, dtype=np.float32)[:, None, None, None] + 1000
+    minires.compile(model).forward(x, True)
+    exact = x.astype(np.float64)
+    assert np.allclose(model[0].running_mean.data, 0.1 * exact.mean((0, 2, 3)), rtol=1e-6)
+    assert np.allclose(model[0].running_var.data, 0.9 + 0.1 * exact.var((0, 2, 3), ddof=1), rtol=1e-5)
+
+
+def test_normalisation_far_from_zero():
+    """Mean 1000, deviation 1: not worse than the definition by more than a few times."""
+    x = images(8, 3, 6, 6, dtype=np.float32) + 1000
+    dy = images(8, 3, 6, 6, seed=3, dtype=np.float32)
+    norm = L.BatchNorm2d(3)
+    exact = run(copy.deepcopy(norm).to(dtype=np.float64), x.astype(np.float64), dy.astype(np.float64), True)
+    reference = run(copy.deepcopy(norm), x, dy, True)
+    found = run(minires.compile(L.Sequential(norm)), x, dy, True)
+    for (_, value), (name, expected) in zip(found.items(), exact.items()):
+        scale = abs(expected).max()
+        bound = 4 * abs(reference[name] - expected).max() + 2e-6 * scale
+        assert abs(value - expected).max() <= bound, name
+
+
+# --- re-entrancy
+
+
+def test_two_caches_in_flight_and_each_twice():
+    model, fast = pair()
+    inputs = [images(3, 2, 9, 9, seed=k) for k in (1, 2)]
+    dys = [images(3, 3, seed=k) for k in (3, 4)]
+    expected = [{name: value.copy() for name, value in run(model, x, dy, True).items()} for x, dy in zip(inputs, dys)]
+    forwards = [fast.forward(x, True) for x in inputs]
+    fast(inputs[1])
+    fast.forward(inputs[1], False)
+    for k in (1, 0, 1):
+        for _ in range(2):
+            fast.zero_grads()
+            assert np.array_equal(forwards[k][0], fast.forward(inputs[k], True)[0])
+            found = {"y": forwards[k][0], "dx": fast.backward(dys[k], forwards[k][1])}
+            found |= {path: p.grad for path, p in fast.params()}
+            assert_same(found, {name: expected[k][name] for name in found}, 1e-10)
+
+
+def test_gradients_are_added():
+    _, fast = pair()
+    x, dy = images(3, 2, 9, 9), images(3, 3, seed=3)
+    _, cache = fast.forward(x, True)
+    fast.zero_grads()
+    fast.backward(dy, cache)
+    once = {path: p.grad.copy() for path, p in fast.params()}
+    fast.backward(dy, cache)
+    assert_same({path: p.grad for path, p in fast.params()}, {path: 2 * g for path, g in once.items()}, 1e-12)
+
+
+def frames(fast):
+    """How many frames of the forward lie ready, in all plans."""
+    return sum(len(plan.free["forward"]) for plan in fast._plans.values())
+
+
+def test_a_cache_that_is_dropped_returns_its_memory():
+    _, fast = pair()
+    x = images(3, 2, 9, 9)
+    y, first = fast.forward(x, True)
+    _, second = fast.forward(x, True)
+    assert frames(fast) == 0
+    del first
+    gc.collect()
+    assert frames(fast) == 1
+    _, third = fast.forward(x, True)
+    assert frames(fast) == 0
+    del second, third
+    gc.collect()
+    assert frames(fast) == 2
+    kept = y.copy()
+    for _ in range(5):
+        fast.forward(2 * x, True)
+    assert frames(fast) == 2
+    assert np.array_equal(y, kept)  # the output is the caller's
+
+
+def test_many_steps_keep_the_number_of_frames():
+    _, fast = pair()
+    for n in (3, 5, 3, 5):
+        for _ in range(4):
+            y, cache = fast.forward(images(n, 2, 9, 9), True)
+            fast.backward(y, cache)
+            fast(images(n, 2, 9, 9))
+    del cache
+    gc.collect()
+    for plan in fast._plans.values():
+        assert len(plan.free["forward"]) <= 2 and len(plan.free["seats"]) == 2  # the next is made before one is dropped
+        assert len(plan.free["backward"]) <= 1
+
+
+class Fragile(L.Layer):
+    """The identity, until it is told to fail."""
+
+    def __init__(self):
+        self.fails = ""
+
+    def forward(self, x, train=False):
+        if self.fails == "forward":
+            raise KeyError("planted")
+        return x, None
+
+    def backward(self, dy, cache):
+        if self.fails == "backward":
+            raise KeyError("planted")
+        return dy
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_an_error_in_the_middle_leaves_it_usable(way):
+    fragile = Fragile()
+    model = L.Sequential(L.Conv2d(2, 4, 3, padding=1, rng=0), L.BatchNorm2d(4), L.ReLU(), fragile,
+                         L.Conv2d(4, 3, 3, padding=1, rng=1)).to(dtype=np.float64)
+    fast = minires.compile(model, threads=2)
+    x, dy = images(5, 2, 7, 7), images(5, 3, 7, 7, seed=3)
+    expected = {name: value.copy() for name, value in run(copy.deepcopy(model), x, dy, True).items()}
+    y, cache = fast.forward(x, True)
+    statistics = [(t, t.data) for _, t in fast.tensors()]
+    fragile.fails = way
+    for _ in range(3):
+        with pytest.raises(KeyError, match="planted"):
+            _ = fast.forward(x, True) if way == "forward" else fast.backward(dy, cache)
+    fragile.fails = ""
+    for tensor, data in statistics:
+        assert tensor.data is data  # nothing has moved
+    fast.zero_grads()
+    found = {"y": y, "dx": fast.backward(dy, cache)} | {path: p.grad for path, p in fast.params()}
+    assert_same(found, {name: expected[name] for name in found}, 1e-11)
+    assert np.array_equal(fast.forward(x, True)[0], y)
+
+
+def test_an_error_on_another_thread_leaves_it_usable(monkeypatch):
+    from minires.engine.cpu.operations.pool import MaxPool
+
+    model = L.Sequential(L.Conv2d(2, 4, 3, padding=1, rng=0), L.MaxPool2d(2)).to(dtype=np.float64)
+    fast = minires.compile(model, threads=3)
+    x = images(70, 2, 6, 6)
+    with monkeypatch.context() as patch:
+        whole = MaxPool.forward
+
+        def fail(self, frame, i, workspace):
+            if i == 2:
+                raise KeyError("planted")
+            whole(self, frame, i, workspace)
+
+        patch.setattr(MaxPool, "forward", fail)
+        with pytest.raises(KeyError, match="planted"):
+            minires.compile(model, threads=3)(x)
+    assert np.allclose(fast(x), model(x), rtol=0, atol=1e-12)
+
+
+# --- the parameters are the model's
+
+
+def test_the_same_objects_under_the_same_paths():
+    model, fast = pair("seresnet8")
+    assert [path for path, _ in fast.walk()] == [path for path, _ in model.walk()]
+    assert all(a is b for (_, a), (_, b) in zip(fast.walk(), model.walk(), strict=True))
+    for kind in ("tensors", "params", "generators"):
+        ours, theirs = dict(getattr(fast, kind)()), dict(getattr(model, kind)())
+        assert ours.keys() == theirs.keys() and all(ours[path] is theirs[path] for path in ours)
+    assert dict(fast.children()) == dict(model.children())
+    assert fast.at("stage2.0") is model.at("stage2.0")
+    assert repr(model.at("head.fc")) in repr(fast) and repr(fast).startswith("Compiled(")
+    assert minires.compile(fast).definition is model
+
+
+def test_an_optimiser_moves_what_is_computed_next():
+    """Filters are made anew: a step must show in all modes."""
+    model, fast = pair()
+    x, dy = images(3, 2, 9, 9), images(3, 3, seed=3)
+    for train in (True, False):
+        for _ in range(3):
+            _, cache = fast.forward(x, train)
+            fast.zero_grads()
+            fast.backward(dy, cache)
+            before = fast(x)
+            SGD(fast.params(), lr=1e-5).step(1e-5)
+            twin = copy.deepcopy(model)
+            assert np.allclose(fast(x), twin(x), rtol=1e-9, atol=1e-9)
+            assert np.allclose(fast.forward(x, False)[0], twin(x), rtol=1e-9, atol=1e-9)
+            assert not np.allclose(fast(x), before, rtol=1e-5, atol=1e-5)
+            assert np.allclose(fast.forward(x, True)[0], twin.forward(x, True)[0], rtol=1e-9, atol=1e-9)
+
+
+def test_weights_are_saved_and_loaded(tmp_path):
+    model, fast = pair(dtype=np.float32)
+    other = network("resnet8", dtype=np.float32)
+    for _, tensor in other.tensors():
+        tensor.data = tensor.data * np.float32(1.1)
+    x = images(3, 2, 9, 9, dtype=np.float32)
+    save_weights(tmp_path / "fast.safetensors", fast)
+    saved = load_file(tmp_path / "fast.safetensors")
+    assert sum(a.size for a in saved.values()) == sum(t.data.size for _, t in model.tensors())
+    before = fast(x)
+    save_weights(tmp_path / "other.safetensors", minires.compile(other))
+    load_weights(tmp_path / "other.safetensors", fast)
+    assert np.allclose(fast(x), other(x), rtol=1e-4, atol=1e-4)
+    assert not np.allclose(fast(x), before, rtol=1e-3, atol=1e-3)
+
+
+def test_frozen_parameters_get_no_gradient():
+    model, fast = pair()
+    fast.freeze()
+    free = dict(fast.params())["stage2.0.add.branch.conv1.weight"]
+    free.frozen = False
+    x, dy = images(3, 2, 9, 9), images(3, 3, seed=3)
+    expected = {name: value.copy() for name, value in run(copy.deepcopy(model), x, dy, True).items()}
+    assert_same(run(fast, x, dy, True), expected, 1e-10)
+    assert not [path for path, p in fast.params() if p is not free and p.grad.any()]
+    assert free.grad.any()
+
+
+def test_frozen_weights_cost_nothing(monkeypatch):
+    from minires.engine.cpu.kernels import KERNELS
+
+    _, fast = pair()
+    fast.freeze()
+    y, cache = fast.forward(images(3, 2, 9, 9), True)
+    for kind in KERNELS:
+        monkeypatch.setattr(kind, "weight_gradient", None)
+    fast.backward(y, cache)
+
+
+def test_another_dtype():
+    model, fast = pair(dtype=np.float32)
+    x = images(3, 2, 9, 9)
+    fast(x.astype(np.float32))
+    assert fast.to(dtype=np.float64) is fast
+    assert fast(x).dtype == np.float64
+    assert np.allclose(fast(x), model(x), rtol=0, atol=1e-10)
+
+
+def test_another_layer_in_the_place_of_one():
+    model, fast = pair()
+    x = images(3, 2, 9, 9)
+    before = fast(x)
+    swapped = {"stage1.0.relu": L.LeakyReLU(0.3)}
+    assert np.allclose(replace(fast, swapped)(x), replace(model, swapped)(x), rtol=0, atol=1e-10)
+    assert np.array_equal(fast(x), before)
+    fast.set_child("stage1", L.Scale(0.5))
+    assert type(model.at("stage1")) is L.Scale
+    assert np.allclose(fast(x), model(x), rtol=0, atol=1e-10)
+    assert abs(fast(x) - before).max() > 1e-3
+
+
+def test_a_copy_is_independent():
+    _, fast = pair()
+    x = images(3, 2, 9, 9)
+    y = fast(x)
+    twin = copy.deepcopy(fast)
+    assert isinstance(twin, Compiled) and twin.threads == fast.threads
+    for _, p in twin.params():
+        p.data *= 0.5
+    assert np.array_equal(fast(x), y)
+    assert abs(twin(x) - y).max() > 1e-3
+
+
+def test_gradcheck_and_trace_on_the_same_parameters():
+    model, fast = pair()
+    x = images(3, 2, 9, 9)
+    assert gradcheck(fast, x, directions=1).worst_error < 1e-10
+    y, cache = fast.forward(x, True)
+    fast.zero_grads()
+    dx = fast.backward(y, cache)
+    ledger = trace(model, x, dy=y)
+    assert ledger.closure_error < 1e-10
+    assert_same({"dx": dx}, {"dx": ledger.dx}, 1e-10)
+
+
+def test_observe_sees_every_layer_once():
+    model, fast = pair("densenet_10_6")
+    x = images(2, 2, 9, 9)
+    seen = {}
+    for layer in (model, fast):
+        events = seen[layer] = []
+        observed = observe(layer, lambda path, part, x, y, to=events: to.append((path, id(part), x.shape, y.copy())))
+        observed.forward(x, True)
+        observed.forward(x, True)
+    assert len(seen[fast]) == len(seen[model]) > 20
+    for found, expected in zip(seen[fast], seen[model]):
+        assert found[:3] == expected[:3]
+        assert np.allclose(found[3], expected[3], rtol=0, atol=1e-10)
+
+
+def test_a_layer_that_is_watched_is_called():
+    model, _ = pair()
+    x, calls = images(2, 2, 9, 9), []
+    relu = model.at("stage1.0.relu")
+    own = relu.forward
+    relu.forward = lambda x, train=False: calls.append(x.shape) or own(x, train)
+    fast = minires.compile(model)
+    fast.forward(x, True)
+    assert calls == [(2, 16, 9, 9)]
+
+
+def test_input_of_any_layout():
+    model, fast = pair()
+    x = images(2, 2, 9, 9)
+    expected = fast(x)
+    readonly = x.copy()
+    readonly.flags.writeable = False
+    layouts = (x.astype(">f8"), readonly, np.asfortranarray(x), x[::-1].copy()[::-1], x.repeat(2, axis=3)[..., ::2])
+    for layout in layouts:
+        assert np.array_equal(fast(layout), expected)
+    y, cache = fast.forward(x, True)
+    fast.zero_grads()
+    dx = fast.backward(y, cache)
+    assert np.array_equal(fast.backward(y.astype(">f8"), cache), dx)
+    assert np.array_equal(fast.backward(np.asfortranarray(y), cache), dx)
+
+
+# --- errors
+
+
+def error_of(call):
+    with pytest.raises(MiniresError) as caught:
+        call()
+    return type(caught.value), str(caught.value)
+
+
+BAD_INPUTS = {
+    "channels": lambda x: x[:, :1],
+    "dtype": lambda x: x.astype(np.float32),
+    "integers": lambda x: x.astype(int),
+    "half": lambda x: x.astype(np.float16),
+    "a list": lambda x: x.tolist(),
+    "no axes": lambda x: x[0, 0, 0, 0] + np.zeros(()),
+    "one axis": lambda x: x[0, 0, 0],
+    "three axes": lambda x: x[0],
+    "five axes": lambda x: x[None],
+    "no images": lambda x: x[:0],
+    "no rows": lambda x: x[:, :, :0],
+}
+
+
+@pytest.mark.parametrize("name", ["resnet8", "wrn_10_1", "densenet_10_6", "resnet18"])
+@pytest.mark.parametrize("bad", BAD_INPUTS)
+def test_input_that_does_not_fit(name, bad):
+    model, fast = pair(name)
+    x = BAD_INPUTS[bad](images(3, 2, 9, 9))
+    assert error_of(lambda: fast(x)) == error_of(lambda: model(x))
+    assert error_of(lambda: fast.forward(x, False)) == error_of(lambda: model.forward(x, False))
+    assert error_of(lambda: fast.forward(x, True)) == error_of(lambda: model.forward(x, True))
+
+
+BAD_MODELS = {
+    "one value a channel": (
+        lambda: L.Sequential(a=L.Sequential(L.Conv2d(2, 3, 3, rng=0), L.BatchNorm2d(3))), (1, 2, 3, 3)),
+    "window": (lambda: L.Sequential(a=L.Sequential(L.ReLU(), L.Conv2d(2, 3, 5, rng=0))), (2, 2, 4, 4)),
+    "pool": (lambda: L.Sequential(a=L.Conv2d(2, 3, 3, rng=0), pool=L.MaxPool2d(3)), (2, 2, 4, 4)),
+    "channels inside": (lambda: L.Sequential(a=L.Conv2d(2, 3, 3, rng=0), b=L.Conv2d(4, 3, 1, rng=0)), (2, 2, 4, 4)),
+    "norm inside": (lambda: L.Sequential(a=L.Conv2d(2, 3, 3, rng=0), b=L.BatchNorm2d(4)), (2, 2, 4, 4)),
+    "branch": (lambda: L.Sequential(a=L.Residual(L.Conv2d(2, 3, 1, rng=0))), (2, 2, 4, 4)),
+    "size of the branch": (lambda: L.Sequential(a=L.Residual(L.Conv2d(2, 2, 3, rng=0))), (2, 2, 4, 4)),
+    "concat": (lambda: L.Sequential(L.ReLU(), L.Concat(a=L.Identity(), b=L.Conv2d(2, 2, 3, rng=0))), (2, 2, 4, 4)),
+    "gate": (lambda: L.Sequential(L.ReLU(), L.Gate(L.Identity(), L.Conv2d(2, 3, 1, rng=0))), (2, 2, 4, 4)),
+    "excite": (lambda: L.Sequential(g=L.SqueezeExcite(L.Sequential(L.GlobalAvgPool2d(), L.Conv2d(2, 3, 1, rng=0)))),
+               (2, 2, 4, 4)),
+    "slice": (lambda: L.Sequential(L.ReLU(), L.SliceChannels(1, 5)), (2, 2, 4, 4)),
+    "linear": (lambda: L.Sequential(a=L.Sequential(L.Flatten(), L.Linear(7, 3, rng=0))), (2, 2, 4, 4)),
+    "res2": (lambda: L.Sequential(a=L.Res2(L.ReLU(), L.ReLU())), (2, 2, 4, 4)),
+    "norm of vectors": (lambda: L.Sequential(a=L.Flatten(), b=L.BatchNorm1d(32)), (1, 2, 4, 4)),
+}
+
+
+@pytest.mark.parametrize("name", BAD_MODELS)
+def test_models_that_the_input_does_not_fit(name):
+    make, shape = BAD_MODELS[name]
+    x = images(*shape, dtype=np.float32)
+    assert error_of(lambda: minires.compile(make()).forward(x, True)) == error_of(lambda: make().forward(x, True))
+
+
+BAD_GRADIENTS = {
+    "images": lambda dy: dy[:1],
+    "axes": lambda dy: dy[0],
+    "dtype": lambda dy: dy.astype(np.float32),
+    "integers": lambda dy: dy.astype(int),
+    "a list": lambda dy: dy.tolist(),
+}
+
+
+@pytest.mark.parametrize("name", ["resnet8", "seresnet8", "highway8"])
+@pytest.mark.parametrize("bad", BAD_GRADIENTS)
+def test_gradients_that_do_not_fit(name, bad):
+    """By the path of the layer that gets them first; and nothing has changed."""
+    model, fast = pair(name)
+    x = images(3, 2, 9, 9)
+    (y, cache), (_, reference) = fast.forward(x, True), model.forward(x, True)
+    before = {path: t.data.tobytes() for path, t in fast.tensors()}
+    dy = BAD_GRADIENTS[bad](y)
+    fast.zero_grads()
+    assert error_of(lambda: fast.backward(dy, cache)) == error_of(lambda: model.backward(dy, reference))
+    assert not any(p.grad.any() for _, p in fast.params())
+    assert {path: t.data.tobytes() for path, t in fast.tensors()} == before
+    fast.backward(y, cache)
+
+
+def test_a_gradient_of_another_dtype_behind_a_layer_that_would_take_it():
+    fast = minires.compile(L.Sequential(L.Conv2d(2, 2, 1, rng=0), L.ReLU()))
+    y, cache = fast.forward(images(2, 2, 4, 4, dtype=np.float32), True)
+    found = error_of(lambda: fast.backward(y.astype(np.float64), cache))
+    assert found[0] is DTypeError and "float64" in found[1] and "float32" in found[1]
+
+
+@pytest.mark.parametrize("thing", [None, 3, lambda x: x, L.ReLU, "resnet20"])
+def test_only_layers_are_compiled(thing):
+    with pytest.raises(DTypeError, match="compile: model is .*, expected a Layer: build one with"):
+        minires.compile(thing)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.0, "2"])
+def test_threads_are_positive_integers(threads):
+    with pytest.raises(RangeError, match="compile: threads is .*, expected an integer of at least 1"):
+        minires.compile(L.ReLU(), threads=threads)
+
+
+# --- frozen=True
+
+
+def test_frozen_copies_the_weights_for_inference_alone():
+    """Two convolutions with a layer of its own between them: their filters are made once and must not share memory."""
+    model = L.Sequential(L.Conv2d(4, 4, 3, padding=1, rng=0), L.BatchNorm2d(4), L.ReLU(), L.GroupNorm(2, 4),
+                         L.Conv2d(4, 4, 3, padding=1, rng=1), L.ReLU()).to(dtype=np.float64)
+    fast = minires.compile(model, frozen=True)
+    x = images(3, 4, 9, 9)
+    expected = model(x)
+    for _ in range(3):
+        assert np.allclose(fast(x), expected, rtol=0, atol=1e-11)
+    assert np.allclose(fast(x[:1]), expected[:1], rtol=0, atol=1e-11)
+    for _, p in model.params():
+        p.data = 2 * p.data
+    assert np.allclose(fast(x), expected, rtol=0, atol=1e-11)
+    for call in (fast.forward, copy.deepcopy(fast).forward):
+        with pytest.raises(StateError, match="frozen=True"):
+            call(x)
+
+
+# --- another processor
+
+
+@pytest.mark.parametrize("core", ["Haswell", "Sandybridge"])
+def test_kernels_of_an_older_processor(core):
+    code = textwrap.dedent("""
+        import copy
+        import numpy as np
+        import minires
+        rng = np.random.default_rng(0)
+        for name, size in (("resnet8", 9), ("seresnet8", 12), ("resnext11_2x4d", 9)):
+            model = minires.models.build(name, rng=0).to(dtype=np.float64)
+            x, dy = rng.normal(size=(5, 3, size, size)), rng.normal(size=(5, 10))
+            fast = minires.compile(copy.deepcopy(model), threads=2)
+            answers = []
+            for layer in (fast, model):
+                y, cache = layer.forward(x, True)
+                answers.append([y, layer.backward(dy, cache), *(p.grad for _, p in layer.params()), layer(x)])
+            print(max(abs(a - b).max() / max(abs(b).max(), 1e-2) for a, b in zip(*answers)) < 1e-10)
+    """)
+    settings = os.environ | {"OPENBLAS_CORETYPE": core, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    found = subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, timeout=300)
+    assert found.stdout.split() == ["True"] * 3, found.stderr
