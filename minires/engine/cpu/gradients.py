@@ -9,7 +9,7 @@ import numpy as np
 
 from .memory import Chunk
 
-BLOCK = 65_536  # numbers of a block of rows: an entry-by-entry pass and its partners stay in the second-level cache
+BLOCK = 262_144  # numbers of a block of rows: few calls, as two threads wait for each other's interpreter lock
 
 
 def blocks_of(rows, length):
