@@ -100,7 +100,7 @@ class Pending:
 class Assembly:
     """Writes the sum of a value's contributions into a chunk, block by block, and lets others join each block.
 
-    ``base``: a buffer that holds a part of the sum already and is the target itself, or None
+    based: whether the target holds a part of the sum already   then: functions that see each block while it is there
     """
 
     def __init__(self, contributions, based, size, then=()):
