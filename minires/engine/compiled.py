@@ -51,10 +51,11 @@ class Compiled(Layer):
         self.definition, self.threads = definition, threads
         self.input_gradient, self.frozen = input_gradient, frozen
         self._plans, self._lock = {}, threading.Lock()
+        self._tensors = [t for _, t in definition.tensors()]
 
     def forward(self, x, train=False):
         if self.frozen:
-            raise StateError("compiled with frozen=True, for inference alone: call fast(x), or compile(model)", "Compiled")
+            raise StateError("frozen=True serves inference alone: call fast(x), or compile without it", "Compiled")
         plan = self._plan(x, "train" if train else "eval")
         if plan is None:
             y, cache = self.definition.forward(x, train)
@@ -87,7 +88,7 @@ class Compiled(Layer):
 
     def set_child(self, name, layer):
         self.definition.set_child(name, layer)
-        self._plans.clear()
+        self.__init__(self.definition, self.threads, self.input_gradient, self.frozen)
 
     def walk(self, path=""):
         return self.definition.walk(path)
@@ -123,7 +124,7 @@ class Compiled(Layer):
         if not isinstance(x, np.ndarray) or x.dtype.newbyteorder("=") not in (np.float32, np.float64) or not x.size:
             return None
         dtype = x.dtype.newbyteorder("=")
-        if any(t.data.dtype != dtype for _, t in self.definition.tensors() if t.data.dtype.kind in "fc"):
+        if any(t.data.dtype != dtype and t.data.dtype.kind in "fc" for t in self._tensors):
             return None
         key = x.shape, dtype, mode
         if key not in self._plans:

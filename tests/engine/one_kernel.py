@@ -78,8 +78,9 @@ def answer(kind, layer, x, dy, chunks, parts=1, room=0):
         return [slice(int(p[0]), int(p[-1]) + 1) for p in np.array_split(range(weight.shape[axis]), count)]
 
     rooms = np.full((2, numbers), np.nan, dtype)
-    forward = [one.forward_filters(weight, rooms[0], part) for part in slices(axis)][-1]
-    backward = [one.input_filters(weight, rooms[1], part) for part in slices(0)][-1]
+    sliced = {0: lambda part: weight[part], 1: lambda part: weight[:, part]}[axis]
+    forward = [one.forward_filters(sliced(part), rooms[0], part) for part in slices(axis)][-1]
+    backward = [one.input_filters(weight[part], rooms[1], part) for part in slices(0)][-1]
     slots = np.full((min(2, len(chunks)), numbers), np.nan, dtype)
     y, dx = np.empty_like(dy), np.empty_like(x)
     starts = np.cumsum((0, *chunks))

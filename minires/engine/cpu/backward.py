@@ -5,6 +5,7 @@ import numpy as np
 from .gradients import Alias, Assembly, Buffer, Pending, Scaled, Strided, place_of, share_in
 from .operations import Convolution, Join, Load, Store
 from .operations.convolution import ConvolutionGradient
+from .operations.transfer import empty
 from .phases import Phase, Whole
 
 
@@ -170,7 +171,7 @@ class BackwardPlanner:
             buffer, based, rest = self._own(pending, operation.output)
             assembly = Assembly(rest, based, operation.output.size)
             if rest or not based:
-                self._step(lambda frame, i, ws: assembly(frame, i, frame.gradient(buffer, i), ws), pending.waits(), operation)
+                self._step(_into(assembly, buffer), pending.waits(), operation)
             self._read(rest)
             used = None
         if isinstance(work, Load):
@@ -185,7 +186,7 @@ class BackwardPlanner:
             self._give_back(buffer)
 
     def _writer(self, work, targets, source):
-        """A step that calls ``work.backward``; where a gradient is there already, the share goes through the work area."""
+        """A step that calls ``work.backward``; where a gradient is there already, it writes into the work area."""
 
         def step(frame, i, workspace):
             places = [place_of(frame, i, workspace, target, k) for k, target in enumerate(targets)]
@@ -228,10 +229,14 @@ class _Sums:
             slopes.s2[i] += state.fold(np.add.reduce(product, axis=0), n)
 
 
+def _into(assembly, buffer):
+    return lambda frame, i, workspace: assembly(frame, i, frame.gradient(buffer, i), workspace)
+
+
 def _finish(frame, affine):
     with frame.lock:
         frame.slopes[affine].finish()
 
 
 def _allocate(frame, array):
-    frame.arrays[array] = np.empty((frame.total, *array.shape), frame.dtype)
+    frame.arrays[array] = empty(frame, array)

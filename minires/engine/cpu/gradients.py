@@ -80,11 +80,10 @@ class Strided:
         self.buffer, self.term, self.slopes = buffer, term, None
 
     def add_image(self, frame, i, image, first):
-        term = self.term
-        z = frame.gradient(self.buffer, i).image[..., term.before : term.before + term.value.channels]
+        z = self.term.place(frame.gradient(self.buffer, i).image)
         if first:
             image[...] = 0
-        kept = image[:: term.step, :: term.step]
+        kept = self.term.part(image)
         np.add(kept, z, out=kept)
 
 
@@ -138,7 +137,7 @@ def spare(workspace, form, n, border=0, name="spare"):
 
 
 def place_of(frame, i, workspace, target, k=0):
-    """Where the k-th share of a gradient is written: its buffer, or the work area if the buffer holds others already."""
+    """Where the k-th share of a gradient is written: its buffer, or the work area if that holds others already."""
     if target is None:
         return None
     buffer, adds = target

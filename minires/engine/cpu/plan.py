@@ -10,8 +10,10 @@ so what a step leaves in the cache of its core the next one finds there. In infe
 the whole network is one phase.
 """
 
+import itertools
 import math
 import time
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -143,17 +145,21 @@ class Plan:
     def _run(self, phases, frame, threads, whole):
         seats = [_take(self.free["seats"], lambda: Workspace(self.dtype)) for _ in range(threads)]
         try:
-            for phase in phases:
-                if isinstance(phase, Whole):
-                    with inside(phase.operation.path):
-                        whole(phase.operation, frame)
-                    continue
-                with blas.one_thread():
-                    _share(phase.prepare, frame, seats)
-                    TEAM.run(partial(_pass, phase, frame), self.units, seats)
-                    _share(phase.finish, frame, seats)
+            for kind, group in itertools.groupby(phases, type):
+                with blas.one_thread() if kind is Phase else nullcontext():
+                    for phase in group:
+                        if kind is Phase:
+                            self._run_phase(phase, frame, seats)
+                        else:
+                            with inside(phase.operation.path):
+                                whole(phase.operation, frame)
         finally:
             self.free["seats"].extend(seats)
+
+    def _run_phase(self, phase, frame, seats):
+        _share(phase.prepare, frame, seats)
+        TEAM.run(partial(_pass, phase, frame), self.units, seats)
+        _share(phase.finish, frame, seats)
 
     def _whole_forward(self, operation, frame):
         (x,), y = operation.inputs, operation.output

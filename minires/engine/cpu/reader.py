@@ -1,14 +1,14 @@
-"""A tree of layers as a list of operations on values: what the layers say, without their memory layout.
+"""A tree of layers as a list of operations on values.
 
     v1 block:  t = conv1(x)    u = relu(bn1(t))    t = conv2(u)    y = relu(bn2(t) + x)
     v2 block:  u = relu(bn1(x))    t = conv1(u)    u = relu(bn2(t))    t = conv2(u)    y = t + x
 
 Everything between two convolutions is one "join": a sum of terms, each a value with an affine map (batch norm), and
-perhaps a ReLU. While the tree is read, such a sum is kept open (:class:`Sum`), so that what follows can join it. A layer
-that no rule fits stays what it is, "foreign": it works on whole arrays by its own forward and backward.
+perhaps a ReLU. While the tree is read, such a sum is kept open (:class:`Sum`), so that what follows can join it. A
+layer that no rule fits stays what it is, "foreign": it works on whole arrays by its own forward and backward.
 """
 
-import numpy as np
+from dataclasses import replace
 
 from ...errors import MiniresError
 from ...layers import (
@@ -26,17 +26,19 @@ from ...layers import (
     PadChannels,
     ReLU,
     ReLU6,
+    Res2,
     Residual,
     Scale,
     Sequential,
     Sigmoid,
     SiLU,
+    SliceChannels,
     SqueezeExcite,
     Subsample,
     Tanh,
 )
 from .affine import BatchNorm, Bias, FoldedNorm, RunningNorm
-from .values import Array, Operation, Sum, Term, Unsuited, Value
+from .values import Array, Operation, Sum, Term, Unsuited, Value, join, shape_behind
 
 
 class Reader:
@@ -58,7 +60,10 @@ class Reader:
 
     def _layer(self, layer, x, path):
         """The value, array or open sum that ``layer`` makes of x."""
-        return RULES.get(type(layer), Reader._foreign)(self, layer, x, path)
+        kind = type(layer)
+        enters = not isinstance(x, Array) or kind in ANYWHERE or (kind in FIRST and len(x.shape) == 3)
+        rule = RULES.get(kind) if enters else None
+        return (rule or Reader._foreign)(self, layer, x, path)
 
     def _add(self, kind, inputs, output, path, layer=None, **details):
         operation = Operation(kind, list(inputs), output, path, layer, details)
@@ -102,11 +107,11 @@ class Reader:
 
     def _foreign(self, layer, x, path):
         x = self._array(x, path)
-        return self._add("foreign", [x], Array(_shape_behind(layer, x.shape)), path, layer)
+        return self._add("foreign", [x], Array(shape_behind(layer, x.shape)), path, layer)
 
     def _sequential(self, layer, x, path):
         for name, child in layer.children():
-            x = self._layer(child, x, _join(path, name))
+            x = self._layer(child, x, join(path, name))
         return x
 
     def _convolution(self, layer, x, path):
@@ -121,8 +126,6 @@ class Reader:
         return y if layer.bias is None else Sum([Term(y, Bias(layer))])
 
     def _batch_norm(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         if self.mode == "infer" and (conv := _foldable(x)) is not None:
             conv.details["fold"] = layer
             self._require_channels(layer, conv.output)
@@ -132,40 +135,36 @@ class Reader:
         return Sum([Term(x, BatchNorm(layer) if self.mode == "train" else RunningNorm(layer))])
 
     def _relu(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         return Sum(self._sum(x, path).terms, relu=True)
 
     def _residual(self, layer, x, path):
-        if isinstance(x, Array) and len(x.shape) != 3:
-            return self._foreign(layer, x, path)
         x = self._fork(x, path)
-        branch = self._sum(self._layer(layer.branch, x, _join(path, "branch")), path)
-        shortcut = self._sum(self._layer(layer.shortcut, x, _join(path, "shortcut")), path)
+        branch = self._sum(self._layer(layer.branch, x, join(path, "branch")), path)
+        shortcut = self._sum(self._layer(layer.shortcut, x, join(path, "shortcut")), path)
         if (branch.channels, branch.size) != (shortcut.channels, shortcut.size):
             raise Unsuited
         return Sum(branch.terms + shortcut.terms)
 
     def _subsample(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         value = self._value(x, path)
         return Sum([Term(value, step=layer.stride)])
 
     def _pad_channels(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         term = x.terms[0] if isinstance(x, Sum) and not x.relu and len(x.terms) == 1 else None
         if term is None or term.affine is not None or term.before or term.after:
             term = Term(self._value(x, path))
-        return Sum([Term(term.value, step=term.step, before=layer.before, after=layer.after)])
+        return Sum([replace(term, before=layer.before, after=layer.after)])
+
+    def _slice_channels(self, layer, x, path):
+        x = self._value(x, path)
+        if layer.stop > x.channels:
+            raise Unsuited
+        return Sum([Term(x, start=layer.start, stop=layer.stop)])
 
     def _identity(self, layer, x, path):
         return x
 
     def _pool(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         x = self._value(x, path)
         try:
             out = layer._out_sizes(x.size)
@@ -175,42 +174,48 @@ class Reader:
         return self._add(kind, [x], Value(x.channels, out), path, layer)
 
     def _global_mean(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         x = self._value(x, path)
         return self._add("mean", [x], Value(x.channels, (1, 1)), path, layer)
 
     def _entrywise(self, layer, x, path):
-        if isinstance(x, Array):
-            return self._foreign(layer, x, path)
         x = self._value(x, path)
         return self._add("entrywise", [x], Value(x.channels, x.size), path, layer)
 
     def _concat(self, layer, x, path):
-        if isinstance(x, Array) and len(x.shape) != 3:
-            return self._foreign(layer, x, path)
         x = self._fork(x, path)
-        parts = [self._value(self._layer(child, x, _join(path, name)), path) for name, child in layer.children()]
+        parts = [self._value(self._layer(child, x, join(path, name)), path) for name, child in layer.children()]
         if len({part.size for part in parts}) > 1:
             raise Unsuited
         output = Value(sum(part.channels for part in parts), parts[0].size)
         return self._add("concat", parts, output, path, layer)
 
+    def _res2(self, layer, x, path):
+        x, functions = self._fork(x, path), list(layer.children())
+        width, rest = divmod(x.channels, len(functions) + 1)
+        if rest:
+            raise Unsuited
+        groups = [Term(x, start=k * width, stop=(k + 1) * width) for k in range(len(functions) + 1)]
+        parts = []
+        for (name, function), group in zip(functions, groups):
+            x_i = Sum([group, *map(Term, parts[-1:])])
+            parts.append(self._value(self._layer(function, x_i, join(path, name)), path))
+            if (parts[-1].channels, parts[-1].size) != (width, x.size):
+                raise Unsuited
+            parts[-1].shared = True
+        parts.append(self._value(Sum(groups[-1:]), path))
+        return self._add("concat", parts, Value(x.channels, x.size), path, layer)
+
     def _squeeze_excite(self, layer, x, path):
-        if isinstance(x, Array) and len(x.shape) != 3:
-            return self._foreign(layer, x, path)
         x = self._fork(x, path)
-        s = self._value(self._layer(layer.gate, x, _join(path, "gate")), path)
+        s = self._value(self._layer(layer.gate, x, join(path, "gate")), path)
         if (s.channels, s.size) != (x.channels, (1, 1)):
             raise Unsuited
         return self._add("excite", [x, s], Value(x.channels, x.size), path, layer)
 
     def _gate(self, layer, x, path):
-        if isinstance(x, Array) and len(x.shape) != 3:
-            return self._foreign(layer, x, path)
         x = self._fork(x, path)
-        f = self._value(self._layer(layer.branch, x, _join(path, "branch")), path)
-        t = self._value(self._layer(layer.gate, x, _join(path, "gate")), path)
+        f = self._value(self._layer(layer.branch, x, join(path, "branch")), path)
+        t = self._value(self._layer(layer.gate, x, join(path, "gate")), path)
         if not (f.channels, f.size) == (t.channels, t.size) == (x.channels, x.size):
             raise Unsuited
         return self._add("gate", [x, f, t], Value(x.channels, x.size), path, layer)
@@ -230,6 +235,8 @@ RULES = {
     Identity: Reader._identity,
     Subsample: Reader._subsample,
     PadChannels: Reader._pad_channels,
+    SliceChannels: Reader._slice_channels,
+    Res2: Reader._res2,
     MaxPool2d: Reader._pool,
     AvgPool2d: Reader._pool,
     GlobalAvgPool2d: Reader._global_mean,
@@ -238,25 +245,14 @@ RULES = {
     Gate: Reader._gate,
     **dict.fromkeys((ReLU6, LeakyReLU, ELU, Sigmoid, Tanh, SiLU, HardSwish, Scale), Reader._entrywise),
 }
+ANYWHERE = {Sequential, Identity}
+FIRST = {Conv2d, Residual, Concat, SqueezeExcite, Gate, Res2}  # worth the way into chunks
 
 
 def _foldable(x):
-    """The convolution whose output alone x is, if nobody else reads it; a bias that it has is no hindrance."""
+    """The convolution whose output alone x is, with or without its bias, if nobody else reads it."""
     if isinstance(x, Sum) and len(x.terms) == 1 and not x.relu and isinstance(x.terms[0].affine, Bias):
         x = x.terms[0].value
     if isinstance(x, Value) and x.producer.kind == "conv" and not x.shared and "fold" not in x.producer.details:
         return x.producer
     return None
-
-
-def _shape_behind(layer, shape):
-    """What ``layer`` makes of one image of this shape, by one inference on zeros."""
-    dtype = next((p.data.dtype for _, p in layer.params()), np.dtype(np.float32))
-    try:
-        return layer(np.zeros((1, *shape), dtype)).shape[1:]
-    except MiniresError:
-        raise Unsuited from None
-
-
-def _join(path, name):
-    return f"{path}.{name}" if path else name

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from ...errors import MiniresError
+
 
 class Value:
     """Images in chunks. ``size``: (H, W)   ``extent`` >= size: what tiles reach   ``border``: zeros around."""
@@ -30,17 +34,35 @@ class Array:
 
 @dataclass(frozen=True)
 class Term:
-    """A value as it stands in a sum: behind an affine map, or every ``step``-th pixel with zero channels around."""
+    """A value as it stands in a sum: behind an affine map, or a part of it with zero channels around.
+
+    The part: every ``step``-th pixel of the channels ``start`` to ``stop``, by default all of them.
+    """
 
     value: Value
     affine: object = None
     step: int = 1
     before: int = 0
     after: int = 0
+    start: int = 0
+    stop: int | None = None
 
     @property
     def channels(self):
-        return self.before + self.value.channels + self.after
+        return self.before + self.width + self.after
+
+    @property
+    def width(self):
+        """Channels of the part."""
+        return (self.value.channels if self.stop is None else self.stop) - self.start
+
+    def part(self, image):
+        """The part of an image (H, W, n, C) of the value."""
+        return image[:: self.step, :: self.step, :, self.start : self.stop]
+
+    def place(self, image):
+        """Where the part stands in an image of the sum."""
+        return image[..., self.before : self.before + self.width]
 
     @property
     def size(self):
@@ -48,7 +70,7 @@ class Term:
 
     @property
     def strided(self):
-        return self.step > 1 or self.before or self.after
+        return self.step > 1 or self.before or self.after or self.width < self.value.channels
 
     @property
     def plain(self):
@@ -85,3 +107,17 @@ class Operation:
 
 class Unsuited(Exception):
     """The input does not fit the layers: the definition will say so, with the right names."""
+
+
+def shape_behind(layer, shape):
+    """What ``layer`` makes of one image of this shape, by one inference on zeros."""
+    dtype = next((p.data.dtype for _, p in layer.params()), np.dtype(np.float32))
+    try:
+        return layer(np.zeros((1, *shape), dtype)).shape[1:]
+    except MiniresError:
+        raise Unsuited from None
+
+
+def join(path, name):
+    """The path of a child."""
+    return f"{path}.{name}" if path else name

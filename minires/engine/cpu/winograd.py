@@ -7,7 +7,8 @@ product of polynomials, which Toom and Cook evaluate at points and interpolate:
 
 six multiplications in place of twelve. The rows of G and of A evaluate g and y at five points p and at infinity,
 (1, p, p^2, ...), and B^T is the inverse of the evaluation of six coefficients, transposed (Tellegen's principle
-turns the product of polynomials into the correlation). In two dimensions, for each tile of 6x6 inputs d and 4x4 outputs,
+turns the product of polynomials into the correlation). In two dimensions, for each tile of 6x6 inputs d and 4x4
+outputs,
 
     Y = A^T ((G g G^T) * (B^T d B)) A,        summed over the input channels before A^T . A
 
@@ -54,7 +55,7 @@ FLIPPED = np.kron(G[:, ::-1], G[:, ::-1])
 
 
 def filters(weight, matrix, out):
-    """out (36, P, Q) = G g G^T for each g of weight (P, Q, 3, 3); ``matrix``: FILTER, or FLIPPED for g turned around."""
+    """out (36, P, Q) = G g G^T for each g of weight (P, Q, 3, 3), by FILTER, or by FLIPPED for g turned around."""
     p, q = weight.shape[:2]
     np.matmul(matrix.astype(weight.dtype), weight.reshape(p * q, 9).T, out=out.reshape(PLACES, p * q))
 
@@ -94,7 +95,8 @@ class ToTiles:
         half_tiles = view(flat, 0, (6, th, k, line), (slab, self.step * line, line, 1))
         flat, six, slab = workspace.slabs(name, 6, 6, th * line)
         whole = view(flat, 0, (6, th, 6, line), (slab, line, six, 1))
-        return half, half_tiles, whole, view(flat, 0, (PLACES, th * tw * self.n, self.channels), (slab, self.channels, 1))
+        products = view(flat, 0, (PLACES, th * tw * self.n, self.channels), (slab, self.channels, 1))
+        return half, half_tiles, whole, products
 
 
 class FromTiles:

@@ -39,7 +39,7 @@ class Geometry(NamedTuple):
 
 
 class Demands(NamedTuple):
-    """What a kernel asks of its chunks: borders of zeros for x and dy, and extents; those of dx and y are as x and dy."""
+    """What a kernel asks of its chunks: borders of zeros for x and dy, extents for x and dx and for y and dy."""
 
     x_border: int
     x_extent: tuple
@@ -53,12 +53,12 @@ class Kernel:
     x: (H, W, n, C)   weight: (M, C/G, KH, KW)   y, dy: (OH, OW, n, M)
 
         forward(x, y, filters)                y = x * w
-        input_gradient(dy, dx, filters)       dx: the adjoint of forward in x; with ``adds`` it is added to what is there
+        input_gradient(dy, dx, filters)       dx: the adjoint of forward in x; with ``adds`` it is added
         weight_gradient(x, dy, slot, first)   slot: the adjoint in w, in the algorithm's own form; added unless first
 
-    ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts: slices along
-    ``axis`` of the weight for ``forward_filters`` and ``to_weight`` (which sums the slots of all units), along the
-    output channels for ``input_filters``. With groups the one part is the whole.
+    ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts:
+    ``forward_filters`` gets a slice of the weight along ``axis``, ``input_filters`` one along the output channels;
+    ``to_weight`` sums the slots of all units for a slice along ``axis``. With groups the one part is the whole.
     """
 
     adds = False  # whether input_gradient can add

@@ -81,7 +81,9 @@ class Depthwise(Kernel):
                 slot[k] += np.add.reduce(part, axis=0).reshape(-1, self.g.channels).sum(axis=0)
 
     def _tap(self, x, rows, k):
-        return self.im2col._tap(x, rows, k)[..., 0]
+        """Pixel k of each window: (rows, OW, n, C)."""
+        windows = x.views((self, rows), lambda x: self.im2col._windows(x, rows))
+        return windows[(*[slice(None)] * 3, *self.taps[k])][..., 0]
 
     def _repeated(self, filters, workspace):
         """The filters beside each image of the chunk: (KH KW, n, C)."""

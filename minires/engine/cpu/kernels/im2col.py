@@ -25,7 +25,7 @@ class Im2col(Kernel):
     @staticmethod
     def cost(g, images):
         columns = images * math.prod(g.out) * g.depth * g.groups
-        per_copy = 1.5 * PER_COPY + 8 / (g.channels // g.groups)  # the channels of one tap are what is copied in one run
+        per_copy = 1.5 * PER_COPY + 8 / (g.channels // g.groups)  # one run is the channels of one tap
         return g.flops * images * PER_FLOP + columns * per_copy + Im2col.numbers(g) * 2
 
     @staticmethod
@@ -45,7 +45,7 @@ class Im2col(Kernel):
     def forward_filters(self, weight, out, part):
         g = self.g
         taps = out.reshape(g.out_channels, len(self.taps), -1)
-        taps[part] = weight[part].reshape(-1, g.channels // g.groups, len(self.taps)).transpose(0, 2, 1)
+        taps[part] = weight.reshape(-1, g.channels // g.groups, len(self.taps)).transpose(0, 2, 1)
         return out.reshape(g.groups, -1, g.depth)
 
     input_filters = forward_filters
@@ -68,9 +68,10 @@ class Im2col(Kernel):
             dcolumns = self._room(rows, workspace)
             for r, pixels in self._lines(dy, rows):
                 np.matmul(pixels, filters, out=dcolumns[:, r])
-            for k in range(len(self.taps)):
-                target = self._tap(padded, rows, k)
-                target += self._tap_of(dcolumns, rows, k)
+            targets = padded.views((self, rows), lambda x, rows=rows: self._windows(x, rows))
+            parts = self._as_windows(dcolumns, rows, workspace)
+            for i, j in self.taps:  # windows overlap, the pixels of one tap do not
+                targets[:, :, :, i, j] += parts[:, :, :, i, j]
         if adds:
             dx.image[...] += padded.image
         else:
@@ -85,39 +86,41 @@ class Im2col(Kernel):
                 first = False
 
     def _lines(self, y, rows):
-        """Yield (pixels of the block, those pixels of y as (G, pixels, M/G)): all at once where no border is between."""
-        g, width = self.g, self.g.out[1] * self.n
+        """[(pixels of the block, those of y as (G, pixels, M/G))]: all at once where no border is between the rows."""
+        return y.views((self, rows), lambda y: self._line_views(y, rows))
+
+    def _line_views(self, y, rows):
+        g, width, views = self.g, self.g.out[1] * self.n, []
         many = len(rows) if y.line == g.out[1] * y.run else 1
+        shape = g.groups, many * width, g.out_channels // g.groups
         for row in range(rows.start, rows.stop, many):
             start = (row - rows.start) * width
-            shape, strides = (g.groups, many * width, g.out_channels // g.groups), (y.channels // g.groups, y.channels, 1)
-            yield slice(start, start + many * width), y.views((self, row), lambda c: c.window(row, 0, shape, strides))
+            pixels = y.window(row, 0, shape, (y.channels // g.groups, y.channels, 1))
+            views.append((slice(start, start + many * width), pixels))
+        return views
 
     def _columns(self, x, rows, workspace):
         """im2col of the given rows of y: (G, pixels, KH KW C/G)."""
         columns = self._room(rows, workspace)
-        for k in range(len(self.taps)):
-            np.copyto(self._tap_of(columns, rows, k), self._tap(x, rows, k))
+        np.copyto(self._as_windows(columns, rows, workspace), x.views((self, rows), lambda x: self._windows(x, rows)))
         return columns
 
     def _room(self, rows, workspace):
         return workspace.array("columns", (self.g.groups, len(rows) * self.g.out[1] * self.n, self.g.depth))
 
-    def _tap(self, x, rows, k):
-        """Pixel k of each window, as (rows, OW, n, G, C/G)."""
-        return x.views((self, rows.start, k), lambda c: self._tap_view(c, rows, k))
-
-    def _tap_view(self, x, rows, k):
-        g, (i, j) = self.g, self.taps[k]
-        top = rows.start * g.stride[0] + i * g.dilation[0] - g.padding[0]
-        shape = (len(rows), g.out[1], self.n, g.groups, g.channels // g.groups)
-        strides = (g.stride[0] * x.line, g.stride[1] * x.run, g.channels, g.channels // g.groups, 1)
-        return x.window(top, j * g.dilation[1] - g.padding[1], shape, strides)
-
-    def _tap_of(self, columns, rows, k):
+    def _windows(self, x, rows):
+        """The windows of the given rows of y: a view of x as (rows, OW, n, KH, KW, G, C/G)."""
         g = self.g
-        parts = columns.reshape(g.groups, len(rows), g.out[1], self.n, len(self.taps), -1)
-        return parts[:, :, :, :, k].transpose(1, 2, 3, 0, 4)
+        shape = (len(rows), g.out[1], self.n, *g.kernel, g.groups, g.channels // g.groups)
+        steps = g.stride[0] * x.line, g.stride[1] * x.run, g.channels
+        strides = (*steps, g.dilation[0] * x.line, g.dilation[1] * x.run, g.channels // g.groups, 1)
+        return x.window(rows.start * g.stride[0] - g.padding[0], -g.padding[1], shape, strides)
+
+    def _as_windows(self, columns, rows, workspace):
+        """Columns as (rows, OW, n, KH, KW, G, C/G)."""
+        g = self.g
+        shape = (g.groups, len(rows), g.out[1], self.n, *g.kernel, g.channels // g.groups)
+        return workspace.views((self, rows), lambda: columns.reshape(shape).transpose(1, 2, 3, 4, 5, 0, 6))
 
     def _padded(self, workspace):
         g, border = self.g, self.demands(self.g).x_border

@@ -43,7 +43,7 @@ class Planar(Im2col):
 
     def forward_filters(self, weight, out, part):
         out = out.reshape(len(self.taps), self.g.channels, self.g.out_channels)
-        out[...] = weight.reshape(self.g.out_channels, self.g.channels, -1).transpose(2, 1, 0)
+        out[..., part] = weight.reshape(-1, self.g.channels, len(self.taps)).transpose(2, 1, 0)
         return out.reshape(self.g.depth, -1)
 
     def to_weight(self, slots, part):

@@ -6,9 +6,10 @@ from .base import PER_FLOP, WORK, Demands, Kernel, add_product
 
 
 class Pointwise(Kernel):
-    """Filters: (C, M) and (M, C), slot: (C, M). With a stride only every so many-th pixel is a row."""
+    """Filters and slot: (M, C), as the weight. With a stride only every so many-th pixel is a row."""
 
     name = "product"
+    axis = 0
 
     @staticmethod
     def fits(g):
@@ -29,22 +30,19 @@ class Pointwise(Kernel):
         self.blocks = [slice(r, min(r + rows, g.out[0])) for r in range(0, g.out[0], rows)]
 
     def forward_filters(self, weight, out, part):
-        out = out.reshape(self.g.channels, self.g.out_channels)
-        out[part] = weight[:, part, 0, 0].T
+        out = out.reshape(self.g.out_channels, self.g.channels)
+        out[part] = weight[:, :, 0, 0]
         return out
 
-    def input_filters(self, weight, out, part):
-        out = out.reshape(self.g.out_channels, self.g.channels)
-        out[part] = weight[part, :, 0, 0]
-        return out
+    input_filters = forward_filters
 
     def to_weight(self, slots, part):
-        return slots.reshape(-1, self.g.channels, self.g.out_channels)[:, part].sum(axis=0).T[:, :, None, None]
+        return slots.reshape(-1, self.g.out_channels, self.g.channels)[:, part].sum(axis=0)[:, :, None, None]
 
     def forward(self, x, y, filters, workspace):
         for rows in self.blocks:
             pixels, target = self._pixels(self._taken(x, rows, workspace), y, rows)
-            np.matmul(pixels, filters, out=target)
+            np.matmul(pixels, filters.T, out=target)
 
     def input_gradient(self, dy, dx, filters, workspace, adds=False):
         if self.g.stride == (1, 1):
@@ -61,15 +59,15 @@ class Pointwise(Kernel):
             kept += part.reshape(kept.shape)
 
     def weight_gradient(self, x, dy, slot, first, workspace):
-        slot = slot.reshape(self.g.channels, self.g.out_channels)
+        slot = slot.reshape(self.g.out_channels, self.g.channels)
         for rows in self.blocks:
             pixels, upstream = self._pixels(self._taken(x, rows, workspace), dy, rows)
             for a, b in [(pixels, upstream)] if pixels.ndim == 2 else zip(pixels, upstream):
-                add_product(a.T, b, slot, first, workspace)
+                add_product(b.T, a, slot, first, workspace)
                 first = False
 
     def _pixels(self, a, b, rows):
-        """A matrix of pixels and those rows of a chunk in equal form: (pixels, C), or (rows, pixels, C) where one has a border."""
+        """A matrix and rows of a chunk in equal form: (pixels, C), or (rows, pixels, C) where one has a border."""
         b = self._matrix(b, rows)
         if a.ndim != b.ndim:
             lines = rows.stop - rows.start

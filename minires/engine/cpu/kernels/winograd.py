@@ -9,19 +9,23 @@ from .base import PER_FILTER, PER_FLOP, PER_TRANSFORM, WORK, Demands, Kernel, ad
 
 
 class Winograd(Kernel):
-    """Stride 1 or 2, padding 1. Filters: (36, C, M) and (36, M, C), slot: (36, C, M)."""
+    """Stride 1 or 2, padding 1. Filters: (36, B, C/B, M/B) and (36, B, M/B, C/B), slot: as the first.
+
+    Without groups B = 1. Groups of few channels are too small for a matrix product of their own: q of them side by
+    side make one of the B blocks, whose matrix is zero outside the q squares on its diagonal.
+    """
 
     name = "winograd"
 
     @staticmethod
     def fits(g):
-        plain = g.kernel == (3, 3) and g.padding == (1, 1) and g.dilation == (1, 1) and g.groups == 1
-        return plain and g.stride in ((1, 1), (2, 2))
+        plain = g.kernel == (3, 3) and g.padding == (1, 1) and g.dilation == (1, 1)
+        return plain and g.stride in ((1, 1), (2, 2)) and g.groups < g.channels
 
     @staticmethod
     def cost(g, images):
         tiles = images * math.prod(-(-s // TILE) for s in g.size)
-        product = 2 * PLACES * tiles * g.channels * g.out_channels * PER_FLOP
+        product = 2 * tiles * Winograd.numbers(g) * PER_FLOP
         transforms = PLACES * tiles * (g.channels + g.out_channels / g.stride[0]) * PER_TRANSFORM
         return product + transforms + Winograd.numbers(g) * PER_FILTER
 
@@ -32,10 +36,12 @@ class Winograd(Kernel):
 
     @staticmethod
     def numbers(g):
-        return PLACES * g.channels * g.out_channels
+        return PLACES * g.channels * g.out_channels // blocks_of(g)
 
     def __init__(self, g, n, dtype):
         super().__init__(g, n, dtype)
+        self.count = blocks_of(g)
+        self.joined = g.groups // self.count
         stride, tiles = g.stride[0], [-(-s // TILE) for s in g.size]
         area = PLACES * tiles[1] * n * max(g.channels, g.out_channels)
         self.height = max(d for d in range(1, tiles[0] + 1) if tiles[0] % d == 0 and (d == 1 or d * area <= WORK))
@@ -52,38 +58,70 @@ class Winograd(Kernel):
         self.corner = -1 if stride == 1 else 0  # where the first tile of dy begins
 
     def forward_filters(self, weight, out, part):
-        filters(weight[:, part].transpose(1, 0, 2, 3), FILTER, self._forward(out)[:, part])
-        return self._forward(out)
+        g = self.g
+        taps = weight.reshape(g.groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+        return self._spread(taps, FILTER, out, g.channels, g.out_channels, part)
 
     def input_filters(self, weight, out, part):
-        out = out.reshape(PLACES, self.g.out_channels, self.g.channels)
-        filters(weight[part], FLIPPED, out[:, part])
-        return out
+        g = self.g
+        taps = weight.reshape(g.groups, -1, *weight.shape[1:])
+        return self._spread(taps, FLIPPED, out, g.out_channels, g.channels, part if g.groups == 1 else slice(None))
+
+    def _spread(self, taps, matrix, out, rows, columns, part):
+        """The filters of taps (G, P, Q, 3, 3), on the diagonal of each block: (36, B, q P, q Q)."""
+        out = out.reshape(PLACES, self.count, self.joined, rows // self.g.groups, self.joined, -1)
+        groups, p, q = taps.shape[:3]
+        if groups == 1:
+            filters(taps[0], matrix, out[:, 0, 0, part, 0])
+        else:
+            made = np.empty((PLACES, groups * p, q), out.dtype)
+            filters(taps.reshape(groups * p, q, 3, 3), matrix, made)
+            out[...] = 0
+            made = made.reshape(PLACES, self.count, self.joined, p, q)
+            for k in range(self.joined):
+                out[:, :, k, :, k] = made[:, :, k]
+        return self._square(out, rows, columns)
 
     def to_weight(self, slots, part):
-        total = slots.reshape(-1, PLACES, self.g.channels, self.g.out_channels)[:, :, part].sum(axis=0)
-        return filter_gradient(total).transpose(1, 0, 2, 3)
+        g, q = self.g, self.joined
+        slots = slots.reshape(-1, PLACES, self.count, q, g.channels // g.groups, q, g.out_channels // g.groups)
+        diagonal = [slots[:, :, :, k, part, k].sum(axis=0) for k in range(q)]
+        total = np.stack(diagonal, axis=2) if q > 1 else diagonal[0]
+        taps = filter_gradient(total.reshape(PLACES, -1, g.out_channels // g.groups))
+        taps = taps.reshape(g.groups, -1, *taps.shape[1:]).swapaxes(1, 2)
+        return taps.reshape(g.out_channels, -1, 3, 3)
 
     def forward(self, x, y, filters, workspace):
         for source, target in zip(x.views(self.x_tiles, self._x_views), y.views(self.y_tiles, self._y_views)):
-            np.matmul(self.x_tiles(source, workspace, "tiles"), filters, out=self.y_tiles.products(workspace))
+            products = self._by_block(self.y_tiles.products(workspace))
+            np.matmul(self._by_block(self.x_tiles(source, workspace, "tiles")), filters, out=products)
             self.y_tiles(target, workspace)
 
     def input_gradient(self, dy, dx, filters, workspace, adds=False):
         for source, target in zip(dy.views(self.dy_tiles, self._dy_views), dx.views(self.dx_tiles, self._dx_views)):
-            np.matmul(self.dy_tiles(source, workspace, "tiles"), filters, out=self.dx_tiles.products(workspace))
+            products = self._by_block(self.dx_tiles.products(workspace))
+            np.matmul(self._by_block(self.dy_tiles(source, workspace, "tiles")), filters, out=products)
             self.dx_tiles(target, workspace)
 
     def weight_gradient(self, x, dy, slot, first, workspace):
+        slot = self._square(slot, self.g.channels, self.g.out_channels)
         upstream = dy.views(self.dy_products, self._dy_product_views)
         for source, dsource in zip(x.views(self.x_tiles, self._x_views), upstream):
-            products = self.dy_products(dsource, workspace, "products")
-            tiles = self.x_tiles(source, workspace, "tiles")
-            add_product(tiles.swapaxes(1, 2), products, self._forward(slot), first, workspace)
+            products = self._by_block(self.dy_products(dsource, workspace, "products"))
+            tiles = self._by_block(self.x_tiles(source, workspace, "tiles"))
+            add_product(tiles.swapaxes(-1, -2), products, slot, first, workspace)
             first = False
 
-    def _forward(self, flat):
-        return flat.reshape(PLACES, self.g.channels, self.g.out_channels)
+    def _square(self, flat, rows, columns):
+        """(36, rows, columns), or with groups (36, B, rows/B, columns/B)."""
+        shape = (rows, columns) if self.count == 1 else (self.count, rows // self.count, columns // self.count)
+        return flat.reshape(PLACES, *shape)
+
+    def _by_block(self, tiles):
+        """(36, tiles, C), or with groups (36, B, tiles, C/B)."""
+        if self.count == 1:
+            return tiles
+        return tiles.reshape(*tiles.shape[:2], self.count, -1).swapaxes(1, 2)
 
     def _x_views(self, chunk):
         return [self.x_tiles.source(chunk, TILE * b - 1, -1) for b in self.blocks]
@@ -99,3 +137,9 @@ class Winograd(Kernel):
 
     def _dx_views(self, chunk):
         return [self.dx_tiles.target(chunk, TILE * b) for b in self.blocks]
+
+
+def blocks_of(g):
+    """Into how many matrices the groups are joined: each of about 32 channels, and of whole groups."""
+    joined = max(q for q in range(1, g.groups + 1) if g.groups % q == 0 and (q == 1 or q * g.channels <= 32 * g.groups))
+    return g.groups // joined

@@ -39,12 +39,20 @@ class Convolution:
         """Make a part of the filters."""
         if frame.prepared:
             return
-        weight = self.layer.weight.data
-        if self.fold is not None:
-            bn = self.fold
-            weight = weight * (bn.gamma.data / np.sqrt(bn.running_var.data + bn.eps))[:, None, None, None]
+        scale, bn = None, self.fold
+        if bn is not None:
+            scale = bn.gamma.data / np.sqrt(bn.running_var.data + bn.eps)
         room = frame.scratch(("filters", self.number), self.numbers)
+        weight = self.slice_of(self.layer.weight.data, self.kernel.axis, part, scale)
         frame.filters[self] = self.kernel.forward_filters(weight, room, part)
+
+    @staticmethod
+    def slice_of(weight, axis, part, scale):
+        """A slice of the weight along an axis, each output channel times its scale."""
+        weight = weight[part] if axis == 0 else weight[:, part]
+        if scale is None:
+            return weight
+        return weight * (scale[part] if axis == 0 else scale)[:, None, None, None]
 
     def forward(self, frame, i, workspace):
         x, y = frame.chunk(self.x, i, workspace), frame.chunk(self.y, i, workspace)
@@ -65,9 +73,7 @@ class ConvolutionGradient:
 
     def prepare(self, frame, part):
         """Make a part of the filters for dx."""
-        weight = self.work.layer.weight.data
-        if self.folded is not None:
-            weight = weight * frame.forward.states[self.folded].scale[:, None, None, None]
+        weight = self.work.slice_of(self.work.layer.weight.data, 0, part, self._scale(frame))
         room = frame.scratch("filters", self.work.numbers)
         frame.filters[self.work] = self.work.kernel.input_filters(weight, room, part)
 
@@ -95,8 +101,10 @@ class ConvolutionGradient:
         if weight.frozen:
             return
         dweight = work.kernel.to_weight(frame.slots(work.numbers), part)
-        if self.folded is not None:
-            rows = part if work.kernel.axis == 0 else slice(None)
-            dweight = dweight * frame.forward.states[self.folded].scale[rows, None, None, None]
+        if (scale := self._scale(frame)) is not None:
+            dweight = dweight * (scale[part] if work.kernel.axis == 0 else scale)[:, None, None, None]
         with frame.lock:
             weight.grad[index] += dweight
+
+    def _scale(self, frame):
+        return None if self.folded is None else frame.forward.states[self.folded].scale

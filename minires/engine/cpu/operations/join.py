@@ -20,7 +20,7 @@ class Join:
         scaled = [(frame.chunk(t.value, i, workspace).rows, frame.states[t.affine].tiles[n],
                    frame.states[t.affine].scale is not None) for t in self.affine]
         plain = [frame.chunk(t.value, i, workspace).rows for t in self.plain]
-        strided = [(frame.chunk(t.value, i, workspace).image[:: t.step, :: t.step], t) for t in self.strided]
+        strided = [(t.part(frame.chunk(t.value, i, workspace).image), t) for t in self.strided]
         for block in frame.blocks(self.y.size, y):
             out = y.rows[block]
             begun = False
@@ -44,7 +44,7 @@ class Join:
                 if not begun:
                     out[...] = 0
                     begun = True
-                kept = y.image[block][..., term.before : term.before + term.value.channels]
+                kept = term.place(y.image[block])
                 np.add(kept, image[block], out=kept)
             if self.relu:
                 np.clip(out, 0, np.inf, out=out)  # half the time of np.maximum

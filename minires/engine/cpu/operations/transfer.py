@@ -1,4 +1,7 @@
-"""Between arrays of the layers, (N, C, H, W), and chunks."""
+"""Between arrays of the layers, (N, C, H, W), and chunks.
+
+The engine's own arrays lie in memory as (H, W, N, C) behind that shape: a chunk of images is then copied in long runs.
+"""
 
 import numpy as np
 
@@ -31,10 +34,16 @@ class Store:
 
     @staticmethod
     def prepare(frame, store):
-        frame.arrays[store.y] = np.empty((frame.total, *store.y.shape), frame.dtype)
+        frame.arrays[store.y] = empty(frame, store.y)
 
     def forward(self, frame, i, workspace):
         frame.arrays[self.y][frame.images(i)] = frame.chunk(self.x, i, workspace).image.transpose(2, 3, 0, 1)
 
     def backward(self, frame, i, dxs, workspace):
         dxs[0].image[...] = frame.arrays[self.y][frame.forward.images(i)].transpose(2, 3, 0, 1)
+
+
+def empty(frame, array):
+    """Room for an array of the whole batch."""
+    channels, *size = array.shape
+    return np.empty((*size, frame.total, channels), frame.dtype).transpose(2, 3, 0, 1)

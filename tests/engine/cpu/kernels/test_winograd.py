@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from strategies import seeds
 
 from minires.engine.cpu.kernels import Winograd
+from minires.engine.cpu.kernels.winograd import blocks_of
 from minires.engine.cpu.memory import Workspace
 from minires.layers import Conv2d
 
@@ -18,6 +19,23 @@ from minires.layers import Conv2d
 def test_equals_the_definition(stride, data, chunks, seed, parts, room):
     case = data.draw(convolutions(Winograd.fits, stride=st.just(stride)))
     assert_as_definition(Winograd, case, chunks, seed, parts, room)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@given(data=st.data(), chunks=chunkings, seed=seeds)
+@settings(max_examples=30)
+def test_groups(stride, data, chunks, seed):
+    case = data.draw(convolutions(Winograd.fits, stride=st.just(stride), groups=st.sampled_from([2, 3, 4, 8, 15])))
+    assert_as_definition(Winograd, case, chunks, seed)
+
+
+@pytest.mark.parametrize(("channels", "groups", "blocks"), [
+    (128, 32, 4), (128, 4, 4), (256, 32, 8), (32, 8, 1), (30, 15, 1), (66, 33, 3), (128, 2, 2),
+])
+def test_groups_are_joined_to_about_32_channels(channels, groups, blocks):
+    layer = Conv2d(channels, channels, 3, padding=1, groups=groups, rng=0)
+    assert blocks_of(geometry(layer, (8, 8))) == blocks
+    assert_as_definition(Winograd, (layer, (6, 5)), (1, 2), 0)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 3), (7, 5), (28, 28), (30, 9), (33, 33)])
@@ -37,7 +55,7 @@ def test_images_of_several_blocks_of_tiles(stride):
 
 @pytest.mark.parametrize("settings", [
     {"kernel": 5}, {"kernel": (3, 1)}, {"padding": 0}, {"padding": 2}, {"stride": 3}, {"stride": (1, 2)},
-    {"dilation": 2}, {"groups": 2},
+    {"dilation": 2}, {"groups": 4},
 ])
 def test_what_does_not_fit(settings):
     layer = Conv2d(4, 4, **{"kernel": 3, "padding": 1, "rng": 0, **settings})
