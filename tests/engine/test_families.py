@@ -89,7 +89,7 @@ def _leaves(layer):
 @pytest.mark.parametrize("pattern", list(patterns()))
 def test_the_front_of_a_member_keeps_the_contract(pattern):
     name, options, size = member(FAMILY[pattern])
-    x = images(3, 2, *(12, 12) if size < 40 else (24, 24))
+    x = images(3, 2, *(9, 9) if size < 40 else (24, 24))
 
     def make():
         model = build(name, num_classes=3, in_channels=2, rng=0, **options)

@@ -19,7 +19,7 @@ from minires.models import summarize
     (Im2col, 14, {"in_channels": 32, "out_channels": 32, "kernel": 5, "padding": 2}),
     (Im2col, 14, {"in_channels": 32, "out_channels": 32, "kernel": 3, "padding": 2, "dilation": 2}),
     (Winograd, 14, {"in_channels": 32, "out_channels": 64, "kernel": 3, "padding": 1, "groups": 4}),
-        (Im2col, 14, {"in_channels": 32, "out_channels": 64, "kernel": 5, "padding": 2, "groups": 4}),
+    (Im2col, 14, {"in_channels": 32, "out_channels": 64, "kernel": 5, "padding": 2, "groups": 4}),
 ])
 def test_the_choice(kind, size, settings):
     assert choose(geometry(Conv2d(rng=0, **settings), (size, size)), 32) is kind
