@@ -1,22 +1,29 @@
 """Checkpoints: whole round trips, and every misfit named before anything changes."""
 
+import json
+
 import numpy as np
 import pytest
 from conftest import np_of
 from train.tiny_training import CLASSES, config, model
 
 from minires.backend import to_device
-from minires.errors import CheckpointError, NumericError
+from minires.errors import CheckpointError, NumericError, StateError
 from minires.layers import Linear, Sequential
+from minires.models import build
+from minires.models.weights import Record
+from minires.models.weights.files import open_weights
 from minires.train import (
     SGD,
     AdamW,
     Position,
     TrainConfig,
     build_model,
+    fit,
     load_checkpoint,
     load_model,
     load_weights,
+    publish,
     save_checkpoint,
     save_weights,
 )
@@ -150,3 +157,28 @@ def test_settings_of_another_version(tmp_path, state):
     write_tensors(tmp_path / "c", {}, {"format": "minires checkpoint 1", "state": state})
     with pytest.raises(CheckpointError, match="c holds settings that this minires cannot read: .*use the version"):
         load_checkpoint(tmp_path / "c")
+
+
+def test_publish(tmp_path):
+    config = TrainConfig(model="resnet8", epochs=1, limit_train=64, limit_test=32, run_dir=str(tmp_path / "run"))
+    result = fit(config)
+    publish(tmp_path / "run", tmp_path / "resnet8.safetensors")
+    record = Record(**json.loads(open_weights(tmp_path / "resnet8.safetensors").texts["record"]))
+    assert record.summary["test_accuracy"] == result.test_accuracy and record.data["name"] == "fashion_mnist_12k"
+    assert (record.config["model"], record.config["run_dir"], record.config["data_dir"]) == ("resnet8", None, None)
+    model = build("resnet8", num_classes=10, in_channels=1, rng=1)
+    load_weights(tmp_path / "resnet8.safetensors", model)
+    expected = load_model(tmp_path / "run")[0]
+    for (_, found), (_, wanted) in zip(model.tensors(), expected.tensors(), strict=True):
+        np.testing.assert_array_equal(found.data, wanted.data)
+
+
+def test_an_unfinished_training_is_not_published(tmp_path):
+    config = TrainConfig(model="resnet8", epochs=2, run_dir=str(tmp_path))
+    data = {"classes": ["a"] * 10, "channels": 1, "mean": [0.5], "std": [0.25]}
+    net = build("resnet8", num_classes=10, in_channels=1, rng=0)
+    save_checkpoint(tmp_path / "checkpoint.safetensors", net, SGD(net.params(), 0.1), config=config, data=data,
+                    position=Position(epoch=1))
+    with pytest.raises(StateError, match="come to epoch 1 of 2"):
+        publish(tmp_path, tmp_path / "w.safetensors")
+    assert not (tmp_path / "w.safetensors").exists()

@@ -1,4 +1,8 @@
-"""The phases of the backward: the operations in reverse, with the gradients where they are cheapest."""
+"""The phases of the backward: the operations in reverse, with their gradients where they cost least.
+
+A buffer is owned by the value whose gradient it collects. Once every reader of that value has given its share, the
+operation that made the value takes the buffer over; it is free for others when nobody refers to it any more.
+"""
 
 import numpy as np
 
@@ -113,6 +117,7 @@ class BackwardPlanner:
     # -- operations
 
     def _join(self, work, operation):
+        """Z = mask * (what y has collected), in place; its sums for each affine map; then every term refers to Z."""
         y = work.y
         pending = self.pending.pop(y, None)
         if pending is None:
@@ -144,6 +149,7 @@ class BackwardPlanner:
             self._give_back(buffer)
 
     def _convolution(self, work, operation):
+        """dy is put together in the work area; the scale of the one batch norm behind, if so, goes into the filters."""
         pending = self.pending.pop(work.y, None)
         if pending is None:
             return
@@ -162,6 +168,7 @@ class BackwardPlanner:
         self._read(contributions)
 
     def _eager(self, work, operation):
+        """An operation that writes the gradients of its inputs at once, from that of its output."""
         pending = self.pending.pop(operation.output, None)
         if pending is None:
             return

@@ -9,7 +9,7 @@ import numpy as np
 
 from .memory import Chunk
 
-BLOCK = 65_536  # numbers of a block of rows: an entry-by-entry pass and its partners stay in the second-level cache
+BLOCK = 262_144  # numbers of a block of rows: few calls, as two threads wait for each other's interpreter lock
 
 
 def blocks_of(rows, length):
@@ -100,7 +100,7 @@ class Pending:
 class Assembly:
     """Writes the sum of a value's contributions into a chunk, block by block, and lets others join each block.
 
-    ``base``: a buffer that holds a part of the sum already and is the target itself, or None
+    based: whether the target holds a part of the sum already   then: functions that see each block while it is there
     """
 
     def __init__(self, contributions, based, size, then=()):

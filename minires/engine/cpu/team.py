@@ -9,11 +9,12 @@ import threading
 
 
 class _Job:
-    """Items that several threads take one after another; ``done`` opens when the last one is finished."""
+    """Items that several threads take one after another; ``done`` is unlocked when the last one is finished."""
 
     def __init__(self, work, items):
         self.work, self.items, self.left = work, iter(items), len(items)
-        self.lock, self.done, self.error = threading.Lock(), threading.Event(), None
+        self.lock, self.done, self.error = threading.Lock(), threading.Lock(), None
+        self.done.acquire()
 
     def take_part(self, seat):
         while True:
@@ -29,7 +30,7 @@ class _Job:
             with self.lock:
                 self.left -= 1
                 if not self.left:
-                    self.done.set()
+                    self.done.release()
 
 
 class Team:
@@ -53,7 +54,7 @@ class Team:
         for seat in seats[1 : helpers + 1]:
             self._jobs.put((job, seat))
         job.take_part(seats[0])
-        job.done.wait()
+        job.done.acquire()
         if job.error is not None:
             raise job.error
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-WORK = 300_000  # numbers of a work area: with its products it should stay in the second-level cache
+WORK = 450_000  # numbers of a work area: with its products it should stay in the second-level cache
 
 # nanoseconds on one core, measured; only their ratios matter, and only where two algorithms are close
 PER_FLOP = 1 / 95  # of a large matrix product

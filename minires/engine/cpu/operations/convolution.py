@@ -9,7 +9,7 @@ PART = 300_000  # numbers of the filters that one thread makes at a time
 
 
 class Convolution:
-    """``fold``: a batch norm whose scale goes into the filters, in inference; ``number``: of the memory of its filters."""
+    """``fold``: a batch norm whose scale goes into the filters, in inference; ``number``: of its filters' memory."""
 
     number = 0
 
