@@ -11,12 +11,21 @@ from minires.models import FAMILIES, build, find
 from minires.models.blocks import PLACEMENTS, SHORTCUTS
 
 FEW = 80_000  # parameters of what the contract is checked on
-SLOW = ("rexnet", "res2ne", "wide_resnet{50")
+SLOW = ("rexnet", "res2ne", "wide_resnet", "resnet{18")
 
 
 def patterns():
+    """Every family; the slow ones marked."""
     for pattern in PATTERNS:
         yield pytest.param(pattern, marks=[pytest.mark.slow] if pattern.startswith(SLOW) else [], id=pattern)
+
+
+def runs():
+    """Every family in training and evaluation; of the slow ones the evaluation is marked."""
+    for pattern in PATTERNS:
+        for train in (True, False):
+            marks = [pytest.mark.slow] if pattern.startswith(SLOW) and not train else []
+            yield pytest.param(pattern, train, marks=marks, id=f"{pattern} {'train' if train else 'eval'}")
 
 
 VARIANTS = {
@@ -31,8 +40,7 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize(("pattern", "train"), list(runs()))
 def test_a_member_equals_the_definition(pattern, train):
     name, options, size = member(FAMILY[pattern])
     assert_as_definition(network(name, **options), images(3, 2, size, size), train, threads=2)
@@ -81,7 +89,7 @@ def _leaves(layer):
 @pytest.mark.parametrize("pattern", list(patterns()))
 def test_the_front_of_a_member_keeps_the_contract(pattern):
     name, options, size = member(FAMILY[pattern])
-    x = images(3, 2, *(12, 12) if size < 40 else (24, 24))
+    x = images(3, 2, *(9, 9) if size < 40 else (24, 24))
 
     def make():
         model = build(name, num_classes=3, in_channels=2, rng=0, **options)

@@ -94,7 +94,7 @@ def trained(steps, permute=None, dtype=np.float32, engine=False):
 def test_training_drifts_no_more_than_a_reordered_sum(steps):
     """From the float64 training: the reference in float32, the same with other orders of the images, and the engine."""
     exact, losses = trained(steps, dtype=np.float64)
-    drifts = [distance(trained(steps, permute)[0], exact) for permute in (None, 1000, 2000)]
+    drifts = [distance(trained(steps, permute)[0], exact) for permute in (None, 1000)]
     found = distance(trained(steps, engine=True)[0], exact)
     assert losses[-1] < losses[0]
     assert found <= 3 * max(drifts), f"drift {found:.1e}, of the reference {drifts}"

@@ -5,6 +5,7 @@ import threading
 import tracemalloc
 
 import numpy as np
+import pytest
 from engine.equality import images, network
 
 import minires
@@ -73,9 +74,10 @@ class Work:
         return [{kind: len(free) for kind, free in plan.free.items()} for plan in self.fast._plans.values()]
 
 
-def test_eight_threads_share_one_model():
-    """Training and inference interleaved, 1,000 rounds; y and dx equal bit by bit, gradients up to their order."""
-    work, before, rounds = Work(), blas.threads(), 125
+@pytest.mark.parametrize("rounds", [25, pytest.param(125, marks=pytest.mark.slow)])
+def test_eight_threads_share_one_model(rounds):
+    """Training and inference interleaved, 1,000 rounds in the slow one; y and dx equal bit by bit."""
+    work, before = Work(), blas.threads()
     work.run(rounds)
     assert not work.wrong
     assert sum(work.trained) == THREADS * sum(k % 3 != 2 for k in range(rounds))

@@ -1,12 +1,16 @@
 """Phases, chunks, and places of the work area."""
 
+import copy
+
 import numpy as np
 import pytest
-from engine.equality import images, network
+from engine.equality import assert_as_definition, images, network
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import run
 
 import minires
+from minires.engine.cpu import plan as plan_module
 from minires.engine.cpu.phases import Whole
 from minires.engine.cpu.plan import CHUNK, UNITS, Plan, chunk_sizes
 from minires.layers import Conv2d, Dropout, ReLU, Residual, Sequential
@@ -50,6 +54,19 @@ def test_units_hold_every_chunk_in_order(n):
     plan = plan_of(Sequential(Conv2d(2, 2, 1, rng=0)), "train", n=n)
     assert [i for unit in plan.units for i in unit] == list(range(len(plan.sizes)))
     assert len(plan.units) == min(len(plan.sizes), UNITS)
+
+
+def test_units_of_several_chunks(monkeypatch):
+    """Their sums go into one slot; the same bits for any number of threads."""
+    monkeypatch.setattr(plan_module, "CHUNK", 2)
+    model, x, dy = network("resnet8"), images(33, 2, 7, 6), images(33, 3, seed=3)
+    assert max(len(unit) for unit in plan_of(model, "train", n=33).units) == 3
+    answers = []
+    for threads in (1, 2, 3):
+        assert_as_definition(model, x, True, threads=threads)
+        answer = run(minires.compile(copy.deepcopy(model), threads=threads), x, dy, True)
+        answers.append({name: a.tobytes() for name, a in answer.items()})
+    assert answers[0] == answers[1] == answers[2]
 
 
 def test_values_that_live_at_once_have_different_places():
