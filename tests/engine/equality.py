@@ -73,15 +73,5 @@ def assert_as_definition(model, x, train, tolerance=1e-10, **settings):
     if not train:
         expected["inference"], found["inference"] = definition(x), fast(x)
     assert {name: a.dtype for name, a in found.items()} == {name: a.dtype for name, a in expected.items()}
-    assert_same(_with_biases(found), _with_biases(expected), tolerance)
+    assert_same(found, expected, tolerance)
     return found
-
-
-def _with_biases(arrays):
-    """Each bias behind its weight, for one scale: in front of a batch norm its gradient is 0, and all of it rounding."""
-    joined = dict(arrays)
-    for name in arrays:
-        weight = f"{name.removesuffix('bias')}weight"
-        if name.endswith("bias") and weight in joined:
-            joined[weight] = np.concatenate([joined[weight].ravel(), joined.pop(name)])
-    return joined
