@@ -3,7 +3,7 @@
 import copy
 
 import numpy as np
-from oracles import assert_same, run
+from oracles import run
 
 import minires
 from minires.models import FAMILIES, build
@@ -73,5 +73,10 @@ def assert_as_definition(model, x, train, tolerance=1e-10, **settings):
     if not train:
         expected["inference"], found["inference"] = definition(x), fast(x)
     assert {name: a.dtype for name, a in found.items()} == {name: a.dtype for name, a in expected.items()}
-    assert_same(found, expected, tolerance)
-    return found
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        error, scale = abs(found[name] - value).max(), max(abs(value).max(), 1e-2)
+        weight = expected.get(name.removesuffix("bias") + "weight", value)
+        if name.endswith("bias"):  # before a batch norm it cancels: measured on what it cancels from
+            scale = max(scale, abs(weight).max())
+        assert error <= tolerance * scale, f"{name} is off by {error:.1e}, of {scale:.1e}"

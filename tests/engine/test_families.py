@@ -10,7 +10,7 @@ from minires.layers import Sequential
 from minires.models import FAMILIES, build, find
 from minires.models.blocks import PLACEMENTS, SHORTCUTS
 
-FEW = 80_000  # parameters of what the contract is checked on
+FEW = 60_000  # parameters of what the contract is checked on
 SLOW = ("rexnet", "res2ne", "wide_resnet", "resnet{18")
 
 

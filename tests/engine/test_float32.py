@@ -83,9 +83,9 @@ def trained(steps, permute=None, dtype=np.float32, engine=False):
     running = minires.compile(model, threads=2, input_gradient=False) if engine else model
     loss, optimizer, losses = SoftmaxCrossEntropy(), SGD(model.params(), lr=0.01, momentum=0.9), []
     for step in range(steps):
-        batch = np.arange(16) + step % 4 * 16
+        batch = np.arange(8) + step % 8 * 8
         if permute is not None:
-            batch = batch[np.random.default_rng(permute + step).permutation(16)]
+            batch = batch[np.random.default_rng(permute + step).permutation(8)]
         losses.append(train_step(running, loss, optimizer, x[batch], labels[batch], 0.01)[0])
     return np.concatenate([t.data.ravel().astype(np.float64) for _, t in model.tensors()]), losses
 

@@ -1,5 +1,6 @@
 """One filter for each channel, against the layer."""
 
+import numpy as np
 import pytest
 from engine.one_kernel import assert_as_definition, chunkings, convolutions, geometry
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ def test_equals_the_definition(case, chunks, seed, room):
 
 def test_images_of_several_blocks_of_rows():
     layer = Conv2d(64, 64, 3, padding=1, groups=64, rng=0)
+    assert len(Depthwise(geometry(layer, (33, 30)), 5, np.dtype(np.float64)).blocks) > 1
     assert_as_definition(Depthwise, (layer, (33, 30)), (5,), 0)
 
 

@@ -1,7 +1,8 @@
 """Any convolution by columns, against the layer."""
 
+import numpy as np
 import pytest
-from engine.one_kernel import assert_as_definition, chunkings, convolutions
+from engine.one_kernel import assert_as_definition, chunkings, convolutions, geometry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import seeds
@@ -27,6 +28,8 @@ def test_windows_that_lie_in_the_border_alone_and_pixels_that_none_meets(setting
     assert_as_definition(Im2col, (layer, (7, 5)), (2, 1), 0, parts=2)
 
 
-def test_images_of_several_blocks_of_rows():
+def test_images_of_several_blocks_of_rows(monkeypatch):
+    monkeypatch.setattr("minires.engine.cpu.kernels.im2col.WORK", 250_000)
     layer = Conv2d(24, 8, 5, padding=2, rng=0)
+    assert len(Im2col(geometry(layer, (33, 30)), 3, np.dtype(np.float64)).blocks) > 2
     assert_as_definition(Im2col, (layer, (33, 30)), (3,), 0)
