@@ -7,6 +7,7 @@ import pytest
 from engine.equality import images, network
 
 import minires
+from minires.engine.cpu.memory import Workspace
 from minires.layers import Layer, ReLU
 from minires.losses import SoftmaxCrossEntropy
 from minires.models import build
@@ -31,8 +32,16 @@ def masks_of(cache):
     plan, frame = cache.plan, cache.content
     for operation in plan.operations:
         if operation.kind == "join" and operation.details["relu"]:
-            chunks = [frame.chunk(operation.output, i, None).image for i in range(len(plan.sizes))]
+            chunks = [image_of(plan, frame, operation.output, i) for i in range(len(plan.sizes))]
             yield np.concatenate(chunks, axis=2).transpose(2, 3, 0, 1) > 0
+
+
+def image_of(plan, frame, value, i):
+    """Chunk i of a value, computed again where it is not kept."""
+    workspace = Workspace(plan.dtype)
+    if value in plan.again:
+        plan.again[value].forward(frame, i, workspace)
+    return frame.chunk(value, i, workspace).image
 
 
 def with_masks(model, masks):
@@ -92,9 +101,15 @@ def trained(steps, permute=None, dtype=np.float32, engine=False):
 
 @pytest.mark.parametrize("steps", [5, 200])
 def test_training_drifts_no_more_than_a_reordered_sum(steps):
-    """From the float64 training: the reference in float32, the same with other orders of the images, and the engine."""
+    """From the float64 training: the reference in float32 and the engine, each with several orders of the images.
+
+    Where a ReLU flips on the way, the drift of any float32 training jumps; the tiles of Winograd round more and flip
+    more often. So the median is held to the reference, and what a flip costs to a thousandth.
+    """
     exact, losses = trained(steps, dtype=np.float64)
-    drifts = [distance(trained(steps, permute)[0], exact) for permute in (None, 1000)]
-    found = distance(trained(steps, engine=True)[0], exact)
     assert losses[-1] < losses[0]
-    assert found <= 3 * max(drifts), f"drift {found:.1e}, of the reference {drifts}"
+    orders = (None, 1000, 1001, 1002, 1003)
+    reference = [distance(trained(steps, order)[0], exact) for order in orders]
+    found = [distance(trained(steps, order, engine=True)[0], exact) for order in orders]
+    assert np.median(found) <= 2 * np.median(reference), f"drifts {found}, of the reference {reference}"
+    assert max(found) <= 1e-3, f"drifts {found}"

@@ -86,9 +86,19 @@ def test_values_that_live_at_once_have_different_places():
 
 def test_training_keeps_what_backward_reads():
     plan = plan_of(network("resnet8"), "train")
-    needed = {v for work in plan.work.values() for v in work.keeps()}
+    needed = {v for work in plan.work.values() for v in work.keeps()} - plan.again.keys()
     assert needed <= set(plan.kept)
     assert not needed & set(plan.places)
+
+
+def test_what_one_convolution_reads_is_computed_again():
+    """In a basic block that is the ReLU between its convolutions; what a fork reads is kept."""
+    plan = plan_of(network("resnet8"), "train")
+    assert [value.producer.path for value in plan.again] == [f"stage{s}.0.add.branch.conv2" for s in (1, 2, 3)]
+    for value, join in plan.again.items():
+        assert value not in plan.kept and value in plan.places
+        assert all(term.value in plan.kept for term in join.terms)
+    assert not plan_of(network("resnet8"), "infer").again
 
 
 def test_the_filters_of_large_layers_are_made_in_parts():
