@@ -14,7 +14,7 @@ import pytest
 import minires
 from minires import cli
 from minires.bench import Case, Options, run_benchmark
-from minires.bench.measure import agree, row, with_ratios
+from minires.bench.measure import FROZEN, agree, row, with_ratios
 from minires.bench.report import COLOURS
 from minires.bench.worker.__main__ import MODULES, values
 from minires.bench.workers import SYSTEMS, Worker
@@ -175,7 +175,7 @@ def test_every_system_computes_what_the_layers_do(system, tmp_path):
     with Worker("reference", 1) as reference, Worker(system, 1) as worker:
         if worker.absent:
             pytest.skip(worker.absent)
-        for task in TASKS:
+        for task in TASKS[1:2] if system in FROZEN else TASKS:
             minires.bench.write_subject(Case.parse(f"{task} b2"), tmp_path)
             expected, found = (one.ask("load", folder=str(tmp_path))["values"] for one in (reference, worker))
             assert found == pytest.approx(expected, rel=2e-4, abs=2e-4), task

@@ -161,7 +161,8 @@ class BackwardPlanner:
         if len(contributions) == 1 and isinstance(contributions[0], Scaled) and contributions[0].scaled:
             folded, contributions[0].scaled = contributions[0].affine, False
         target = self._target(work.x)
-        step = ConvolutionGradient(work, Assembly(contributions, False, work.y.size), folded, target)
+        assembly, again = Assembly(contributions, False, work.y.size), self.plan.again.get(work.x)
+        step = ConvolutionGradient(work, assembly, folded, target, again)
         phase = self._step(step, waits, operation)
         phase.prepare += [(step.prepare, part) for part in step.parts]
         phase.finish += [(step.finish, part) for part in work.parts]

@@ -88,9 +88,25 @@ class Plan:
                 phase.finish.append((_fix, affine))
                 phase.pending.add(affine)
         kept = {v for w in self.work.values() for v in w.keeps()} if self.mode != "infer" else set()
+        self.again = self._again(kept)
+        kept -= self.again.keys()
         values = [o.output for o in self.operations if o in self.work and not isinstance(self.work[o], Store)]
         self.kept = [v for v in values if v in kept or died.get(v, -1) != born[v]]
         self._place([v for v in values if v not in set(self.kept)])
+
+    def _again(self, kept):
+        """{value: its join}: what backward computes again, from what it keeps anyway, and only one convolution reads.
+
+        The join stands right before the convolution, so backward needs the value within one phase, chunk by chunk: a
+        pass over one chunk in place of the memory of a batch (Chen et al. 2016, "Training Deep Nets with Sublinear
+        Memory Cost", section 4).
+        """
+        again = {}
+        for join, conv in itertools.pairwise(self.operations):
+            alone = join.kind == "join" and conv.kind == "conv" and conv.inputs == [join.output]
+            if alone and join.output.consumers == 1 and all(v in kept and v not in again for v in join.inputs):
+                again[join.output] = self.work[join]
+        return again
 
     def _place(self, values):
         """Numbers for the places of the work area: values of one form that do not live at once share one."""

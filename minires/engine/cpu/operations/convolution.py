@@ -63,11 +63,12 @@ class ConvolutionGradient:
     """dy is assembled in the work area, inside its border; from it the slot of the weights, and dx.
 
     folded: the batch norm behind the convolution whose scale is taken here, once for each output channel, in place of
-    once for each pixel   target: (buffer, whether to add), or None where dx is of no use
+    once for each pixel   target: (buffer, whether to add), or None where dx is of no use   again: the join that made
+    x, where x was not kept
     """
 
-    def __init__(self, work, assembly, folded, target):
-        self.work, self.assembly, self.folded, self.target = work, assembly, folded, target
+    def __init__(self, work, assembly, folded, target, again):
+        self.work, self.assembly, self.folded, self.target, self.again = work, assembly, folded, target, again
         self.form = work.y.channels, work.y.size, work.demands.y_extent
         self.parts = work.slices(0) if target is not None else []
 
@@ -80,6 +81,8 @@ class ConvolutionGradient:
     def __call__(self, frame, i, workspace):
         work, n = self.work, frame.sizes[i]
         kernel = work.kernels[n]
+        if self.again is not None:
+            self.again.forward(frame.forward, i, workspace)
         dy = spare(workspace, self.form, n, work.demands.dy_border, "dy")
         self.assembly(frame, i, dy, workspace)
         if not work.layer.weight.frozen:
