@@ -6,6 +6,7 @@ import numpy as np
 from oracles import run
 
 import minires
+from minires.layers import Conv2d, Sequential
 from minires.models import FAMILIES, build
 
 # For each family a member small enough, with options that make it smaller, and the size of its images: batch norms need
@@ -61,10 +62,23 @@ def images(*shape, seed=2, dtype=np.float64):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
-def assert_as_definition(model, x, train, tolerance=1e-10, **settings):
-    """y, dx, every gradient and every running statistic of the compiled model; in evaluation also y of inference."""
+def entered(channels, *layers):
+    """The layers behind a 1x1 convolution that changes nothing: where the engine takes up images."""
+    first = Conv2d(channels, channels, 1, rng=0).to(dtype=np.float64)
+    first.weight.data = np.eye(channels)[:, :, None, None]
+    return Sequential(first, *layers)
+
+
+def assert_as_definition(model, x, train, tolerance=1e-10, whole=True, **settings):
+    """y, dx, every gradient and every running statistic of the compiled model; in evaluation also y of inference.
+
+    whole: whether layers may be left whole, to their own forward and backward
+    """
     definition, fast = copy.deepcopy(model), minires.compile(copy.deepcopy(model), **settings)
-    assert fast._plan(x, "train" if train else "eval") is not None, "the definition would be compared with itself"
+    plan = fast._plan(x, "train" if train else "eval")
+    assert plan is not None, "the definition would be compared with itself"
+    assert any(o.kind != "foreign" for o in plan.operations), "every layer would be compared with itself"
+    assert whole or not any(o.kind == "foreign" for o in plan.operations)
     dy = images(*definition.forward(x, False)[0].shape, seed=3, dtype=x.dtype)
     expected, found = run(definition, x, dy, train), run(fast, x, dy, train)
     if not fast.input_gradient:

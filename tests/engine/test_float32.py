@@ -8,7 +8,8 @@ from engine.equality import images, network
 
 import minires
 from minires.engine.cpu.memory import Workspace
-from minires.layers import Layer, ReLU
+from minires.layers import Layer, ReLU, SiLU
+from minires.layers.base import replace
 from minires.losses import SoftmaxCrossEntropy
 from minires.models import build
 from minires.train import SGD, train_step
@@ -84,32 +85,89 @@ def test_gradients_with_equal_masks(name, shape, train):
     assert errors[worst] <= 2e-5, f"{worst} is off by {errors[worst]:.1e}"
 
 
-def trained(steps, permute=None, dtype=np.float32, engine=False):
-    """The parameters after some steps on 64 images, and the losses; ``permute`` changes the order within batches."""
-    rng = np.random.default_rng(0)
+def trained(steps, seed=0, dtype=np.float32, how="reference", smooth=False):
+    """The parameters and statistics after some steps on 64 images.
+
+    how: "reference", "permuted" (other orders within the batches), "rounded" (first weights off by half a unit of their
+    last place), or "engine"   smooth: with SiLU in the place of ReLU
+    """
+    rng = np.random.default_rng(seed)
     x, labels = rng.standard_normal((64, 3, 8, 8)).astype(dtype), rng.integers(0, 4, 64)
-    model = build("resnet8", num_classes=4, rng=0).to(dtype=dtype)
-    running = minires.compile(model, threads=2, input_gradient=False) if engine else model
+    model = build("resnet8", num_classes=4, rng=seed).to(dtype=dtype)
+    if smooth:
+        model = replace(model, {path: SiLU() for path, layer in model.walk() if type(layer) is ReLU})
+    if how == "rounded":
+        for _, p in model.params():
+            p.data = (p.data * (1 + 6e-8 * rng.choice([-1, 1], p.data.shape))).astype(dtype)
+    running = minires.compile(model, threads=2, input_gradient=False) if how == "engine" else model
     loss, optimizer, losses = SoftmaxCrossEntropy(), SGD(model.params(), lr=0.01, momentum=0.9), []
     for step in range(steps):
-        batch = np.arange(8) + step % 8 * 8
-        if permute is not None:
-            batch = batch[np.random.default_rng(permute + step).permutation(8)]
+        batch = np.arange(16) + step % 4 * 16
+        if how == "permuted":
+            batch = batch[np.random.default_rng(step).permutation(16)]
         losses.append(train_step(running, loss, optimizer, x[batch], labels[batch], 0.01)[0])
-    return np.concatenate([t.data.ravel().astype(np.float64) for _, t in model.tensors()]), losses
-
-
-@pytest.mark.parametrize("steps", [5, 200])
-def test_training_drifts_no_more_than_a_reordered_sum(steps):
-    """From the float64 training: the reference in float32 and the engine, each with several orders of the images.
-
-    Where a ReLU flips on the way, the drift of any float32 training jumps; the tiles of Winograd round more and flip
-    more often. So the median is held to the reference, and what a flip costs to a thousandth.
-    """
-    exact, losses = trained(steps, dtype=np.float64)
     assert losses[-1] < losses[0]
-    orders = (None, 1000, 1001, 1002, 1003)
-    reference = [distance(trained(steps, order)[0], exact) for order in orders]
-    found = [distance(trained(steps, order, engine=True)[0], exact) for order in orders]
-    assert np.median(found) <= 2 * np.median(reference), f"drifts {found}, of the reference {reference}"
-    assert max(found) <= 1e-3, f"drifts {found}"
+    return np.concatenate([t.data.ravel().astype(np.float64) for _, t in model.tensors()])
+
+
+OTHERS = "reference", "permuted", "rounded"  # float32 trainings that differ in nothing but rounding
+
+
+@pytest.mark.parametrize("steps", [5, pytest.param(200, marks=pytest.mark.slow)])
+def test_smooth_training_drifts_no_more_than_a_reordered_sum(steps):
+    """From the float64 training. Without kinks a drift is the sum of roundings, and can be compared run by run."""
+    exact = trained(steps, dtype=np.float64, smooth=True)
+    drifts = {how: distance(trained(steps, how=how, smooth=True), exact) for how in (*OTHERS, "engine")}
+    assert drifts["engine"] <= 1.5 * max(drifts[how] for how in OTHERS), drifts
+
+
+class Noting(ReLU):
+    """A ReLU that notes its masks."""
+
+    def __init__(self, masks):
+        self.masks = masks
+
+    def forward(self, x, train=False):
+        y, cache = super().forward(x, train)
+        self.masks.append(y > 0)
+        return y, cache
+
+
+def drift_with_equal_masks(steps, seed, how):
+    """How far ``steps`` in float32 lead from those in float64 whose ReLUs take the masks of the float32 ones."""
+    rng = np.random.default_rng(seed)
+    x, labels = rng.standard_normal((64, 3, 8, 8)).astype(np.float32), rng.integers(0, 4, 64)
+    model = build("resnet8", num_classes=4, rng=seed)
+    exact, noted = copy.deepcopy(model).to(dtype=np.float64), []
+    relus = [path for path, layer in model.walk() if type(layer) is ReLU]
+    exact = replace(exact, {path: Masked(None) for path in relus})
+    if how == "engine":
+        running = minires.compile(model, threads=2)
+    else:
+        running = model = replace(model, {path: Noting([]) for path in relus})
+        for path in relus:
+            model.at(path).masks = noted
+    loss, optimizers = SoftmaxCrossEntropy(), [SGD(m.params(), lr=0.01, momentum=0.9) for m in (model, exact)]
+    for step in range(steps):
+        batch = np.arange(16) + step % 4 * 16
+        if how == "permuted":
+            batch = batch[np.random.default_rng(step).permutation(16)]
+        noted.clear()
+        y, cache = running.forward(x[batch], train=True)
+        for path, mask in zip(relus, masks_of(cache) if how == "engine" else noted, strict=True):
+            exact.at(path).mask = mask
+        exact_y, exact_cache = exact.forward(x[batch].astype(np.float64), train=True)
+        for m, out, left in ((running, y, cache), (exact, exact_y, exact_cache)):
+            m.zero_grads()
+            m.backward(loss.backward(loss.forward(out, labels[batch])[1]), left)
+        for optimizer in optimizers:
+            optimizer.step(0.01)
+    parameters = [np.concatenate([p.data.ravel() for _, p in m.params()]) for m in (model, exact)]
+    return distance(*parameters)
+
+
+@pytest.mark.parametrize("seed", [3, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, 1, 2, 4))])
+def test_training_drifts_no_more_than_a_reordered_sum(seed):
+    """With ReLUs the trainings leap apart where a mask flips, at one step or another: equal masks take that away."""
+    drifts = {how: drift_with_equal_masks(200, seed, how) for how in ("reference", "permuted", "engine")}
+    assert drifts["engine"] <= 1.5 * max(drifts["reference"], drifts["permuted"]), drifts

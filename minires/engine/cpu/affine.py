@@ -10,8 +10,6 @@ thread was first.
 With Z = dL/dz, S1 = sum Z and S2 = sum Z (y - mean), the gradient of the batch norm is again affine in Z and y:
 
     dbeta = S1     dgamma = istd S2     dy = scale (Z + slope (y - mean) - S1 / m),   slope = -istd^2 S2 / m
-
-(S2 is summed as sum Z y - mean S1, whose rounding is that of y - mean itself; only squares need the nearby origin.)
 """
 
 import numpy as np
@@ -100,7 +98,7 @@ class BatchNorm(RunningNorm):
 
 
 class State:
-    """The numbers of one affine map in one run: the sums of its chunks, its coefficients, and both tiled for a row."""
+    """The numbers of one affine map in one run: sums of its chunks, coefficients, and scale, shift, mean for a row."""
 
     def __init__(self, frame, value, affine):
         self.affine, self.channels, chunks = affine, value.channels, len(frame.sizes)
@@ -110,7 +108,7 @@ class State:
         self.sums, self.squares = (np.zeros((chunks, self.channels), dtype) for _ in range(2))
         self.lengths = {n: value.size[1] * n for n in set(frame.sizes)}
         self.ones = {n: np.ones(length, dtype) for n, length in self.lengths.items()}
-        self.tiles = {n: [np.zeros(length * self.channels, dtype) for _ in range(2)]
+        self.tiles = {n: [np.zeros(length * self.channels, dtype) for _ in range(3)]
                       for n, length in self.lengths.items()}
         self.scale = self.shift = self.mean = self.istd = None
 
@@ -130,6 +128,7 @@ class State:
         for n in self.tiles:
             if self.scale is not None:
                 self.tile(0, n, self.scale)
+                self.tile(2, n, self.mean)
             self.tile(1, n, self.shift)
 
     def measure(self, i, chunk, blocks, workspace):
@@ -168,14 +167,12 @@ class Slopes:
     def __init__(self, state):
         self.state = state
         self.s1, self.s2 = (np.zeros_like(state.sums) for _ in range(2))
-        self.tiles = {n: [np.zeros_like(t) for t in tiles] for n, tiles in state.tiles.items()}
+        self.tiles = {n: [np.zeros_like(t) for t in tiles[:2]] for n, tiles in state.tiles.items()}
 
     def finish(self):
         """Add the gradients of the parameters; prepare dy."""
         state, affine = self.state, self.state.affine
         s1, s2 = self.s1.sum(axis=0), self.s2.sum(axis=0)
-        if affine.scales:
-            s2 = s2 - state.mean * s1
         affine.gradients(s1, s2, state)
         if not affine.over_batch:
             return

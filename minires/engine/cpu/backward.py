@@ -222,7 +222,7 @@ class _Mask:
 
 
 class _Sums:
-    """S1 = sum Z and, where there is a scale, sum Z y of one block."""
+    """S1 = sum Z and, where there is a scale, S2 = sum Z (y - mean) of one block."""
 
     def __init__(self, affine, value):
         self.affine, self.value = affine, value
@@ -233,7 +233,8 @@ class _Sums:
         if self.affine.scales:
             y = frame.forward.chunk(self.value, i, workspace).rows[block]
             product = workspace.array("addend", z.shape)
-            np.multiply(z, y, out=product)
+            np.subtract(y, state.tiles[n][2], out=product)
+            np.multiply(product, z, out=product)
             slopes.s2[i] += state.fold(np.add.reduce(product, axis=0), n)
 
 

@@ -54,7 +54,7 @@ def test_images_of_several_blocks_of_tiles(stride, monkeypatch):
 
 
 @pytest.mark.parametrize("settings", [
-    {"kernel": 5}, {"kernel": (3, 1)}, {"padding": 0}, {"padding": 2}, {"stride": 3}, {"stride": (1, 2)},
+    {"kernel": 5}, {"kernel": (3, 1)}, {"padding": 0}, {"padding": 2}, {"stride": 3}, {"stride": 4}, {"stride": (1, 2)},
     {"dilation": 2}, {"groups": 4},
 ])
 def test_what_does_not_fit(settings):

@@ -43,8 +43,8 @@ def test_equals_the_layers(name, algorithm, train):
     rng = np.random.default_rng(0)
     for size in ((7, 5), (9, 10)):
         model = randomise(NETS[name](), rng)
-        assert_as_definition(model, rng.normal(size=(3, 3, *size)), train, 1e-10)
-        assert_as_definition(model, rng.normal(size=(3, 3, *size)), train, 1e-10, input_gradient=False)
+        assert_as_definition(model, rng.normal(size=(3, 3, *size)), train, 1e-10, whole=False)
+        assert_as_definition(model, rng.normal(size=(3, 3, *size)), train, 1e-10, whole=False, input_gradient=False)
 
 
 def test_filters_in_parts(algorithm, monkeypatch):
@@ -52,4 +52,4 @@ def test_filters_in_parts(algorithm, monkeypatch):
     rng = np.random.default_rng(0)
     for name in ("norms", "two ways", "depthwise"):
         model = randomise(NETS[name](), rng)
-        assert_as_definition(model, rng.normal(size=(3, 3, 7, 6)), True, 1e-10, threads=3)
+        assert_as_definition(model, rng.normal(size=(3, 3, 7, 6)), True, 1e-10, whole=False, threads=3)

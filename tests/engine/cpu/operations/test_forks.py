@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from engine.equality import assert_as_definition
+from engine.equality import assert_as_definition, entered
 from oracles import randomise
 
 from minires import layers as L
@@ -32,6 +32,6 @@ FORKS = {
 @pytest.mark.parametrize("name", FORKS)
 def test_equals_the_layers(name, train):
     rng = np.random.default_rng(0)
-    model = randomise(L.Sequential(FORKS[name]()), rng)
-    assert_as_definition(model, rng.normal(size=(5, 4, 7, 6)), train, 1e-11)
-    assert_as_definition(model, rng.normal(size=(33, 4, 3, 2)), train, 1e-11)
+    model = randomise(entered(4, FORKS[name]()), rng)
+    assert_as_definition(model, rng.normal(size=(5, 4, 7, 6)), train, 1e-11, whole=False)
+    assert_as_definition(model, rng.normal(size=(33, 4, 3, 2)), train, 1e-11, whole=False)
