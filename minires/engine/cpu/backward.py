@@ -53,7 +53,7 @@ class BackwardPlanner:
             self._eager(work, operation)
 
     def _step(self, step, waits, owner):
-        convolves = isinstance(step, ConvolutionGradient)  # one in a phase: they share the memory of filters and slots
+        convolves = isinstance(step, ConvolutionGradient)  # one in a phase: they share their scratch memory
         if self.phase is None or self.phase.pending & waits or (convolves and self.phase.convolves):
             self.phase = Phase()
             self.phases.append(self.phase)
@@ -164,8 +164,9 @@ class BackwardPlanner:
         assembly, again = Assembly(contributions, False, work.y.size), self.plan.again.get(work.x)
         step = ConvolutionGradient(work, assembly, folded, target, again)
         phase = self._step(step, waits, operation)
-        phase.prepare += [(step.prepare, part) for part in step.parts]
-        phase.finish += [(step.finish, part) for part in work.parts]
+        if target is not None:
+            phase.prepare += [(step.prepare, part) for part in step.parts]
+        phase.finish += [(step.finish, part) for part in step.parts]
         self._read(contributions)
 
     def _eager(self, work, operation):

@@ -1,5 +1,6 @@
 """The memory of one run of a plan: a frame for the forward, which the cache owns, and one for the backward."""
 
+import math
 import threading
 
 import numpy as np
@@ -76,6 +77,7 @@ class BackwardFrame(Frame):
         self.units = len(plan.units)
         self.unit = [u for u, unit in enumerate(plan.units) for _ in unit]
         self.opens = [i == unit[0] for unit in plan.units for i in unit]
+        self.closes = [i == unit[-1] for unit in plan.units for i in unit]
         self.slopes = {}
         self.forward = self.lock = None
 
@@ -91,9 +93,9 @@ class BackwardFrame(Frame):
     def gradient(self, buffer, i):
         return self._buffers[buffer.place][i]
 
-    def slots(self, numbers):
-        """One array for the gradient of the weights from each unit of work."""
-        return self.scratch("slots", self.units * numbers)[: self.units * numbers].reshape(self.units, numbers)
+    def dweights(self, shape):
+        """The gradient of a weight from each unit of work: (units, *shape)."""
+        return self.scratch("dweights", self.units * math.prod(shape)).reshape(self.units, *shape)
 
     def clear(self):
         self.arrays.clear()

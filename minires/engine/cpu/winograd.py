@@ -56,14 +56,24 @@ FLIPPED = np.kron(G[:, ::-1], G[:, ::-1])
 
 def filters(weight, matrix, out):
     """out (36, P, Q) = G g G^T for each g of weight (P, Q, 3, 3), by FILTER, or by FLIPPED for g turned around."""
-    p, q = weight.shape[:2]
-    np.matmul(matrix.astype(weight.dtype), weight.reshape(p * q, 9).T, out=out.reshape(PLACES, p * q))
+    matrix, taps, out = matrix.astype(weight.dtype), weight.reshape(-1, 9), out.reshape(PLACES, -1)
+    for block in _blocks(len(taps)):
+        np.matmul(matrix, np.ascontiguousarray(taps[block].T), out=out[:, block])
 
 
 def filter_gradient(dproduct):
     """(36, P, Q) -> (P, Q, 3, 3): G^T . G of each, the adjoint of :func:`filters`."""
-    places, p, q = dproduct.shape
-    return (dproduct.reshape(places, p * q).T @ FILTER.astype(dproduct.dtype)).reshape(p, q, 3, 3)
+    _, p, q = dproduct.shape
+    matrix, products = FILTER.astype(dproduct.dtype), dproduct.reshape(PLACES, -1)
+    taps = np.empty((p * q, 9), dproduct.dtype)
+    for block in _blocks(p * q):
+        np.matmul(products[:, block].T, matrix, out=taps[block])
+    return taps.reshape(p, q, 3, 3)
+
+
+def _blocks(count):
+    """Slices of ``count`` filters: rows of 36 that are a power of two apart fall on the same lines of the cache."""
+    return [slice(k, k + 1024) for k in range(0, count, 1024)]
 
 
 class ToTiles:

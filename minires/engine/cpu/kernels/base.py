@@ -57,8 +57,8 @@ class Kernel:
         weight_gradient(x, dy, slot, first)   slot: the adjoint in w, in the algorithm's own form; added unless first
 
     ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts:
-    ``forward_filters`` gets a slice of the weight along ``axis``, ``input_filters`` one along the output channels;
-    ``to_weight`` sums the slots of all units for a slice along ``axis``. With groups the one part is the whole.
+    ``forward_filters`` gets a slice of the weight along ``axis``, ``input_filters`` one along the output channels. With
+    groups the one part is the whole. ``to_weight(slot)`` is dweight, in the form of the weight.
     """
 
     adds = False  # whether input_gradient can add

@@ -42,9 +42,8 @@ class Depthwise(Kernel):
 
     input_filters = forward_filters
 
-    def to_weight(self, slots, part):
-        total = slots.reshape(-1, len(self.taps), self.g.channels).sum(axis=0)
-        return total.T.reshape(self.g.channels, 1, *self.g.kernel)
+    def to_weight(self, slot):
+        return slot.reshape(len(self.taps), self.g.channels).T.reshape(self.g.channels, 1, *self.g.kernel)
 
     def forward(self, x, y, filters, workspace):
         repeated = self._repeated(filters, workspace)

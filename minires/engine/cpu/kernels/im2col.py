@@ -50,10 +50,9 @@ class Im2col(Kernel):
 
     input_filters = forward_filters
 
-    def to_weight(self, slots, part):
-        g = self.g
-        total = slots.reshape(-1, g.out_channels, len(self.taps), g.channels // g.groups)[:, part].sum(axis=0)
-        return total.transpose(0, 2, 1).reshape(-1, g.channels // g.groups, *g.kernel)
+    def to_weight(self, slot):
+        g, c = self.g, self.g.channels // self.g.groups
+        return slot.reshape(g.out_channels, len(self.taps), c).swapaxes(1, 2).reshape(-1, c, *g.kernel)
 
     def forward(self, x, y, filters, workspace):
         for rows in self.blocks:

@@ -46,9 +46,9 @@ class Planar(Im2col):
         out[..., part] = weight.reshape(-1, self.g.channels, len(self.taps)).transpose(2, 1, 0)
         return out.reshape(self.g.depth, -1)
 
-    def to_weight(self, slots, part):
-        total = slots.reshape(-1, len(self.taps), self.g.channels, self.g.out_channels).sum(axis=0)
-        return total.transpose(2, 1, 0).reshape(self.g.out_channels, self.g.channels, *self.g.kernel)[part]
+    def to_weight(self, slot):
+        taps = slot.reshape(len(self.taps), self.g.channels, self.g.out_channels)
+        return taps.transpose(2, 1, 0).reshape(-1, self.g.channels, *self.g.kernel)
 
     def forward(self, x, y, filters, workspace):
         planes = self._planes(x, workspace)

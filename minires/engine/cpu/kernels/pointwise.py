@@ -36,8 +36,8 @@ class Pointwise(Kernel):
 
     input_filters = forward_filters
 
-    def to_weight(self, slots, part):
-        return slots.reshape(-1, self.g.out_channels, self.g.channels)[:, part].sum(axis=0)[:, :, None, None]
+    def to_weight(self, slot):
+        return slot.reshape(self.g.out_channels, self.g.channels, 1, 1)
 
     def forward(self, x, y, filters, workspace):
         for rows in self.blocks:

@@ -82,14 +82,13 @@ class Winograd(Kernel):
                 out[:, :, k, :, k] = made[:, :, k]
         return self._square(out, rows, columns)
 
-    def to_weight(self, slots, part):
+    def to_weight(self, slot):
         g, q = self.g, self.joined
-        slots = slots.reshape(-1, PLACES, self.count, q, g.channels // g.groups, q, g.out_channels // g.groups)
-        diagonal = [slots[:, :, :, k, part, k].sum(axis=0) for k in range(q)]
-        total = np.stack(diagonal, axis=2) if q > 1 else diagonal[0]
-        taps = filter_gradient(total.reshape(PLACES, -1, g.out_channels // g.groups))
-        taps = taps.reshape(g.groups, -1, *taps.shape[1:]).swapaxes(1, 2)
-        return taps.reshape(g.out_channels, -1, 3, 3)
+        c, m = g.channels // g.groups, g.out_channels // g.groups
+        squares = slot.reshape(PLACES, self.count, q, c, q, m)
+        diagonal = np.stack([squares[:, :, k, :, k] for k in range(q)], axis=2) if q > 1 else squares
+        taps = filter_gradient(diagonal.reshape(PLACES, -1, m))
+        return taps.reshape(g.groups, c, m, 3, 3).swapaxes(1, 2).reshape(-1, c, 3, 3)
 
     def forward(self, x, y, filters, workspace):
         for source, target in zip(x.views(self.x_tiles, self._x_views), y.views(self.y_tiles, self._y_views)):

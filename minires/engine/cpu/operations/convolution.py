@@ -60,7 +60,7 @@ class Convolution:
 
 
 class ConvolutionGradient:
-    """dy is assembled in the work area, inside its border; from it the slot of the weights, and dx.
+    """dy is assembled in the work area, inside its border; from it the slot of the weights, one to a thread, and dx.
 
     folded: the batch norm behind the convolution whose scale is taken here, once for each output channel, in place of
     once for each pixel   target: (buffer, whether to add), or None where dx is of no use   again: the join that made
@@ -70,7 +70,7 @@ class ConvolutionGradient:
     def __init__(self, work, assembly, folded, target, again):
         self.work, self.assembly, self.folded, self.target, self.again = work, assembly, folded, target, again
         self.form = work.y.channels, work.y.size, work.demands.y_extent
-        self.parts = work.slices(0) if target is not None else []
+        self.parts = work.slices(0)
 
     def prepare(self, frame, part):
         """Make a part of the filters for dx."""
@@ -86,8 +86,10 @@ class ConvolutionGradient:
         dy = spare(workspace, self.form, n, work.demands.dy_border, "dy")
         self.assembly(frame, i, dy, workspace)
         if not work.layer.weight.frozen:
-            x, slot = frame.forward.chunk(work.x, i, workspace), frame.slots(work.numbers)[frame.unit[i]]
+            x, slot = frame.forward.chunk(work.x, i, workspace), workspace.flat("slot", work.numbers)
             kernel.weight_gradient(x, dy, slot, frame.opens[i], workspace)
+            if frame.closes[i]:
+                frame.dweights(work.layer.weight.data.shape)[frame.unit[i]] = kernel.to_weight(slot)
         if self.target is None:
             return
         if self.target[1] and kernel.adds:
@@ -98,16 +100,15 @@ class ConvolutionGradient:
         share_in(frame, i, self.target, dx)
 
     def finish(self, frame, part):
-        """Add the slots of all units, and a part of dweight to the gradient."""
-        work = self.work
-        weight, index = work.layer.weight, (part,) if work.kernel.axis == 0 else (slice(None), part)
+        """Add what the units have found for a part of the output channels to the gradient."""
+        weight = self.work.layer.weight
         if weight.frozen:
             return
-        dweight = work.kernel.to_weight(frame.slots(work.numbers), part)
+        dweight = frame.dweights(weight.data.shape)[:, part].sum(axis=0)
         if (scale := self._scale(frame)) is not None:
-            dweight = dweight * (scale[part] if work.kernel.axis == 0 else scale)[:, None, None, None]
+            dweight *= scale[part, None, None, None]
         with frame.lock:
-            weight.grad[index] += dweight
+            weight.grad[part] += dweight
 
     def _scale(self, frame):
         return None if self.folded is None else frame.forward.states[self.folded].scale
