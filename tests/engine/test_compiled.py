@@ -53,6 +53,17 @@ def test_the_same_bits_for_any_number_of_threads_and_from_run_to_run(n):
     assert len({answer["infer"] for answer in answers}) == 1
 
 
+@pytest.mark.parametrize("name", ["resnet8", "preact_resnet11", "resnext11_2x4d", "resnet18"])
+def test_the_products_of_one_image_are_shared(name, monkeypatch):
+    monkeypatch.setattr("minires.engine.cpu.kernels.base.SHARED", 500)
+    model, x = network(name), images(1, 2, 40, 36)
+    answers = {run(minires.compile(copy.deepcopy(model), threads=n), x, images(1, 3, seed=3), True)["dx"].tobytes()
+               for n in (1, 2, 3, 5)}
+    assert len(answers) == 1
+    for train in (True, False):
+        assert_as_definition(model, x, train, threads=3)
+
+
 @pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("shape", [*((n, 9, 7) for n in BATCHES), (3, 28, 28), (2, 30, 30), (2, 33, 33), (9, 7, 5)])
 @pytest.mark.parametrize("name", ["resnet8", "preact_resnet8"])

@@ -54,11 +54,12 @@ class Chunk:
 class Workspace:
     """The work area of one thread: arrays by name, as large as the largest that was asked for.
 
-    ``spent``: the seconds of each step of each phase
+    ``spent``: the seconds of each step of each phase   ``crew``: the work areas of all threads, where they have one
+    chunk to share
     """
 
     def __init__(self, dtype):
-        self.dtype = dtype
+        self.dtype, self.crew = dtype, None
         self._roots, self._views, self.spent = {}, {}, {}
 
     def flat(self, name, size):

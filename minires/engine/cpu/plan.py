@@ -30,6 +30,7 @@ from .team import TEAM
 
 CHUNK = 32  # images of a chunk, at most
 FEW = 3  # tasks that one thread does sooner than several agree
+PIXELS, ROWS = 8_192, 128  # up to which a batch is one chunk
 UNITS = 8  # units of work of a phase, at most: the sums of each unit are added in the order of the units
 
 
@@ -42,9 +43,9 @@ class Plan:
     def __init__(self, model, shape, dtype, mode, input_gradient=True, frozen=False):
         self.shape, self.images, self.dtype, self.mode = shape, shape[0], np.dtype(dtype), mode
         self.frozen, self.filters, self.runs = frozen, {}, [0, 0]
-        self.sizes = chunk_sizes(self.images)
-        self.units = np.array_split(range(len(self.sizes)), min(len(self.sizes), UNITS))
         graph = Reader(shape, mode).read(model)
+        self.sizes = chunk_sizes(self.images, is_little(graph.operations, shape))
+        self.units = np.array_split(range(len(self.sizes)), min(len(self.sizes), UNITS))
         self.input, self.output = graph.input, graph.output
         self.work = {o: OPERATIONS[o.kind](o, self) for o in graph.operations if o.kind != "foreign"}
         self.affine = {t.affine: t.value for w in self.work.values() if isinstance(w, Join) for t in w.affine}
@@ -160,6 +161,7 @@ class Plan:
 
     def _run(self, phases, frame, threads, whole):
         seats = [_take(self.free["seats"], lambda: Workspace(self.dtype)) for _ in range(threads)]
+        seats[0].crew = seats if len(self.units) == 1 else None
         try:
             for kind, group in itertools.groupby(phases, type):
                 with blas.one_thread() if kind is Phase else nullcontext():
@@ -170,6 +172,7 @@ class Plan:
                             with inside(phase.operation.path):
                                 whole(phase.operation, frame)
         finally:
+            seats[0].crew = None
             self.free["seats"].extend(seats)
 
     def _run_phase(self, phase, frame, seats):
@@ -191,9 +194,20 @@ class Plan:
         frame.arrays[x] = frame.arrays[x] + dx if x in frame.arrays else dx
 
 
-def chunk_sizes(images):
-    """Images of each chunk: about equal, at least two chunks, and the same for any number of threads."""
-    chunks = max(min(2, images), math.ceil(images / CHUNK))
+def is_little(operations, shape):
+    """Whether two threads do a batch sooner as one chunk, whose products they share, than as two.
+
+    Few pixels are done before two threads agree; and the rows that a number of the filters meets, their pixels, must
+    be many, or the time goes into reading the filters, once for each chunk.
+    """
+    convs = [(math.prod(o.output.size), o.layer.weight.data.size) for o in operations if o.kind == "conv"]
+    rows = shape[0] * sum(p * w for p, w in convs) / max(1, sum(w for _, w in convs))
+    return shape[0] * math.prod(shape[2:]) <= PIXELS or rows <= ROWS
+
+
+def chunk_sizes(images, little):
+    """Images of each chunk: about equal, at least two chunks unless the batch is little; whatever the threads."""
+    chunks = max(min(1 if little else 2, images), math.ceil(images / CHUNK))
     return [len(part) for part in np.array_split(range(images), chunks)]
 
 

@@ -14,14 +14,26 @@ from minires.engine.cpu import plan as plan_module
 from minires.engine.cpu.phases import Whole
 from minires.engine.cpu.plan import CHUNK, UNITS, Plan, chunk_sizes
 from minires.layers import Conv2d, Dropout, ReLU, Residual, Sequential
+from minires.models import build
 
 
-@given(st.integers(1, 600))
-def test_chunks_are_about_equal(images):
-    sizes = chunk_sizes(images)
+@given(st.integers(1, 600), st.booleans())
+def test_chunks_are_about_equal(images, little):
+    sizes = chunk_sizes(images, little)
     assert sum(sizes) == images
     assert max(sizes) <= CHUNK and max(sizes) - min(sizes) <= 1
-    assert len(sizes) >= min(2, images)
+    assert len(sizes) >= min(2, images) if not little else len(sizes) == -(-images // CHUNK)
+
+
+@pytest.mark.parametrize(("name", "shape", "sizes"), [
+    ("resnet20", (2, 3, 7, 5), [2]), ("resnet20", (8, 3, 32, 32), [8]), ("resnet20", (12, 3, 32, 32), [6, 6]),
+    ("resnet20", (40, 3, 7, 5), [20, 20]), ("resnet18", (1, 3, 224, 224), [1]), ("resnet18", (2, 3, 96, 96), [2]),
+    ("resnet18", (2, 3, 224, 224), [1, 1]),
+])
+def test_a_little_batch_is_one_chunk(name, shape, sizes, monkeypatch):
+    """Little: few pixels, or few for each number of the filters."""
+    monkeypatch.undo()
+    assert Plan(build(name, rng=0), shape, np.float32, "infer").sizes == sizes
 
 
 def plan_of(model, mode, n=3, size=9, **settings):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..team import TEAM
+
 WORK = 450_000  # numbers of a work area: with its products it should stay in the second-level cache
 
 # nanoseconds on one core, measured; only their ratios matter, and only where two algorithms are close
@@ -12,6 +14,9 @@ PER_FLOP = 1 / 95  # of a large matrix product
 PER_COPY = 0.35  # a number copied in runs of some length
 PER_TRANSFORM = 0.4  # a number of a Winograd transform, of V or of M
 PER_FILTER = 2.5  # a number of a filter that is made anew in each step
+
+SHARED = 5_000_000  # multiplications of a product that several threads finish sooner
+PIECES = 4
 
 
 class Geometry(NamedTuple):
@@ -87,11 +92,34 @@ class Kernel:
         return g.out_channels * g.depth
 
 
+def product(a, b, out, workspace):
+    """out = a b. Where a batch is one chunk, the threads share its large products in pieces.
+
+    The pieces are the same for any number of threads: BLAS may sum smaller matrices in another order.
+    """
+    crew = workspace.crew
+    if crew is None or out.size * a.shape[-1] < SHARED:
+        np.matmul(a, b, out=out)
+        return
+    stacked, (rows, columns) = out.ndim > 2 and len(out) >= PIECES, out.shape[-2:]
+
+    def piece(s, _):
+        if stacked:
+            np.matmul(*(m[s] if m.ndim == out.ndim else m for m in (a, b)), out=out[s])
+        elif columns >= rows:
+            np.matmul(a, b[..., s], out=out[..., s])
+        else:
+            np.matmul(a[..., s, :], b, out=out[..., s, :])
+
+    length = len(out) if stacked else max(rows, columns)
+    TEAM.run(piece, [slice(k * length // PIECES, (k + 1) * length // PIECES) for k in range(PIECES)], crew)
+
+
 def add_product(a, b, out, first, workspace):
     """out = a b if first, else out += a b."""
     if first:
-        np.matmul(a, b, out=out)
+        product(a, b, out, workspace)
     else:
         part = workspace.array("part", out.shape)
-        np.matmul(a, b, out=part)
+        product(a, b, part, workspace)
         out += part

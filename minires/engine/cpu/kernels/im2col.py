@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..memory import Chunk
-from .base import PER_COPY, PER_FLOP, WORK, Demands, Kernel, add_product
+from .base import PER_COPY, PER_FLOP, WORK, Demands, Kernel, add_product, product
 
 
 class Im2col(Kernel):
@@ -58,7 +58,7 @@ class Im2col(Kernel):
         for rows in self.blocks:
             columns = self._columns(x, rows, workspace)
             for r, pixels in self._lines(y, rows):
-                np.matmul(columns[:, r], filters.swapaxes(1, 2), out=pixels)
+                product(columns[:, r], filters.swapaxes(1, 2), pixels, workspace)
 
     def input_gradient(self, dy, dx, filters, workspace, adds=False):
         padded = workspace.views((self, "padded"), lambda: self._padded(workspace))
@@ -66,7 +66,7 @@ class Im2col(Kernel):
         for rows in self.blocks:
             dcolumns = self._room(rows, workspace)
             for r, pixels in self._lines(dy, rows):
-                np.matmul(pixels, filters, out=dcolumns[:, r])
+                product(pixels, filters, dcolumns[:, r], workspace)
             targets = padded.views((self, rows), lambda x, rows=rows: self._windows(x, rows))
             parts = self._as_windows(dcolumns, rows, workspace)
             for i, j in self.taps:  # windows overlap, the pixels of one tap do not

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .base import PER_COPY, PER_FLOP, WORK, add_product
+from .base import PER_COPY, PER_FLOP, WORK, add_product, product
 from .im2col import Im2col
 
 
@@ -55,7 +55,7 @@ class Planar(Im2col):
         for rows in self.blocks:
             columns = self._sorted(planes, rows, workspace)
             for r, pixels in self._lines(y, rows):
-                np.matmul(columns[:, r].T, filters, out=pixels[0])
+                product(columns[:, r].T, filters, pixels[0], workspace)
 
     def weight_gradient(self, x, dy, slot, first, workspace):
         planes, slot = self._planes(x, workspace), slot.reshape(self.g.depth, -1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .base import PER_FLOP, WORK, Demands, Kernel, add_product
+from .base import PER_FLOP, WORK, Demands, Kernel, add_product, product
 
 
 class Pointwise(Kernel):
@@ -42,20 +42,20 @@ class Pointwise(Kernel):
     def forward(self, x, y, filters, workspace):
         for rows in self.blocks:
             pixels, target = self._pixels(self._taken(x, rows, workspace), y, rows)
-            np.matmul(pixels, filters.T, out=target)
+            product(pixels, filters.T, target, workspace)
 
     def input_gradient(self, dy, dx, filters, workspace, adds=False):
         if self.g.stride == (1, 1):
             for rows in self.blocks:
                 target, pixels = self._pixels(self._matrix(dx, rows), dy, rows)
-                np.matmul(pixels, filters, out=target)
+                product(pixels, filters, target, workspace)
             return
         if not adds:
             dx.image[...] = 0
         for rows in self.blocks:
             kept, pixels = self._strided(dx)[rows], self._matrix(dy, rows)
             part = workspace.array("taken", (*pixels.shape[:-1], self.g.channels))
-            np.matmul(pixels, filters, out=part)
+            product(pixels, filters, part, workspace)
             kept += part.reshape(kept.shape)
 
     def weight_gradient(self, x, dy, slot, first, workspace):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..winograd import AT, BT, FILTER, FLIPPED, PLACES, TILE, FromTiles, ToTiles, filter_gradient, filters
-from .base import PER_FILTER, PER_FLOP, PER_TRANSFORM, WORK, Demands, Kernel, add_product
+from .base import PER_FILTER, PER_FLOP, PER_TRANSFORM, WORK, Demands, Kernel, add_product, product
 
 
 class Winograd(Kernel):
@@ -93,13 +93,13 @@ class Winograd(Kernel):
     def forward(self, x, y, filters, workspace):
         for source, target in zip(x.views(self.x_tiles, self._x_views), y.views(self.y_tiles, self._y_views)):
             products = self._by_block(self.y_tiles.products(workspace))
-            np.matmul(self._by_block(self.x_tiles(source, workspace, "tiles")), filters, out=products)
+            product(self._by_block(self.x_tiles(source, workspace, "tiles")), filters, products, workspace)
             self.y_tiles(target, workspace)
 
     def input_gradient(self, dy, dx, filters, workspace, adds=False):
         for source, target in zip(dy.views(self.dy_tiles, self._dy_views), dx.views(self.dx_tiles, self._dx_views)):
             products = self._by_block(self.dx_tiles.products(workspace))
-            np.matmul(self._by_block(self.dy_tiles(source, workspace, "tiles")), filters, out=products)
+            product(self._by_block(self.dy_tiles(source, workspace, "tiles")), filters, products, workspace)
             self.dx_tiles(target, workspace)
 
     def weight_gradient(self, x, dy, slot, first, workspace):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from engine.one_kernel import geometry
+from oracles import assert_close
 
 from minires.engine.cpu.kernels import KERNELS, Depthwise, Im2col, Planar, Pointwise, Winograd, choose
-from minires.engine.cpu.kernels.base import add_product
+from minires.engine.cpu.kernels.base import SHARED, add_product, product
 from minires.engine.cpu.memory import Workspace
 from minires.layers import Conv2d, Sequential
 from minires.models import summarize
@@ -37,6 +38,25 @@ def test_every_choice_fits_and_none_is_cheaper():
 def test_flops():
     layer = Conv2d(6, 8, (3, 2), stride=2, padding=1, groups=2, rng=0)
     assert geometry(layer, (9, 7)).flops == 2 * summarize(Sequential(layer), (6, 9, 7)).macs
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("a", "b"), [
+    ((49, 900), (900, 130)), ((130, 900), (900, 49)), ((3, 49, 600), (600, 65)), ((2, 70, 600), (2, 600, 70)),
+    ((36, 9, 130), (36, 130, 130)), ((36, 2, 9, 90), (36, 2, 90, 90)), ((5, 70, 130), (130, 130)),
+])
+def test_a_shared_product(a, b, dtype):
+    """The same bits for any number of threads."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=a).astype(dtype), rng.normal(size=b).astype(dtype)
+    expected, work, answers = a @ b, Workspace(np.dtype(dtype)), set()
+    assert expected.size * a.shape[-1] >= SHARED
+    for threads in (1, 2, 3, 5):
+        work.crew, out = [Workspace(np.dtype(dtype)) for _ in range(threads)], np.full_like(expected, np.nan)
+        product(a, b, out, work)
+        assert_close(out, expected, 1e-5 if dtype == np.float32 else 1e-14)
+        answers.add(out.tobytes())
+    assert len(answers) == 1
 
 
 @pytest.mark.parametrize("first", [True, False])
