@@ -67,10 +67,11 @@ class Im2col(Kernel):
             dcolumns = self._room(rows, workspace)
             for r, pixels in self._lines(dy, rows):
                 product(pixels, filters, dcolumns[:, r], workspace)
-            targets = padded.views((self, rows), lambda x, rows=rows: self._windows(x, rows))
-            parts = self._as_windows(dcolumns, rows, workspace)
-            for i, j in self.taps:  # windows overlap, the pixels of one tap do not
-                targets[:, :, :, i, j] += parts[:, :, :, i, j]
+            targets = padded.views((self, rows), lambda x, rows=rows: self._by_tap(self._windows(x, rows)))
+            windows = self._as_windows(dcolumns, rows, workspace)
+            parts = workspace.views((self, rows, "taps"), lambda windows=windows: self._by_tap(windows))
+            for target, part in zip(targets, parts):  # windows overlap, the pixels of one tap do not
+                target += part
         if adds:
             dx.image[...] += padded.image
         else:
@@ -120,6 +121,9 @@ class Im2col(Kernel):
         g = self.g
         shape = (g.groups, len(rows), g.out[1], self.n, *g.kernel, g.channels // g.groups)
         return workspace.views((self, rows), lambda: columns.reshape(shape).transpose(1, 2, 3, 4, 5, 0, 6))
+
+    def _by_tap(self, windows):
+        return [windows[:, :, :, i, j] for i, j in self.taps]
 
     def _padded(self, workspace):
         g, border = self.g, self.demands(self.g).x_border
