@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minires.engine.cpu.memory import Chunk, Workspace
@@ -48,6 +48,7 @@ def test_the_points_are_those_of_small_errors():
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**32 - 1))
+@example(40, 52, 0)  # several blocks, the last of which is not full
 def test_filters_and_their_adjoint(p, q, seed):
     rng = np.random.default_rng(seed)
     weight, dproduct = rng.normal(size=(p, q, 3, 3)), rng.normal(size=(36, p, q))
