@@ -85,6 +85,13 @@ def test_gradients_with_equal_masks(name, shape, train):
     assert errors[worst] <= 2e-5, f"{worst} is off by {errors[worst]:.1e}"
 
 
+def batches(steps, how):
+    """Which 16 of 64 images each step takes, and in which order."""
+    for step in range(steps):
+        batch = np.arange(16) + step % 4 * 16
+        yield batch[np.random.default_rng(step).permutation(16)] if how == "permuted" else batch
+
+
 def trained(steps, seed=0, dtype=np.float32, how="reference", smooth=False):
     """The parameters and statistics after some steps on 64 images.
 
@@ -101,10 +108,7 @@ def trained(steps, seed=0, dtype=np.float32, how="reference", smooth=False):
             p.data = (p.data * (1 + 6e-8 * rng.choice([-1, 1], p.data.shape))).astype(dtype)
     running = minires.compile(model, threads=2, input_gradient=False) if how == "engine" else model
     loss, optimizer, losses = SoftmaxCrossEntropy(), SGD(model.params(), lr=0.01, momentum=0.9), []
-    for step in range(steps):
-        batch = np.arange(16) + step % 4 * 16
-        if how == "permuted":
-            batch = batch[np.random.default_rng(step).permutation(16)]
+    for batch in batches(steps, how):
         losses.append(train_step(running, loss, optimizer, x[batch], labels[batch], 0.01)[0])
     assert losses[-1] < losses[0]
     return np.concatenate([t.data.ravel().astype(np.float64) for _, t in model.tensors()])
@@ -148,10 +152,7 @@ def drift_with_equal_masks(steps, seed, how):
         for path in relus:
             model.at(path).masks = noted
     loss, optimizers = SoftmaxCrossEntropy(), [SGD(m.params(), lr=0.01, momentum=0.9) for m in (model, exact)]
-    for step in range(steps):
-        batch = np.arange(16) + step % 4 * 16
-        if how == "permuted":
-            batch = batch[np.random.default_rng(step).permutation(16)]
+    for batch in batches(steps, how):
         noted.clear()
         y, cache = running.forward(x[batch], train=True)
         for path, mask in zip(relus, masks_of(cache) if how == "engine" else noted, strict=True):

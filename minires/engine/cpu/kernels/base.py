@@ -92,6 +92,11 @@ class Kernel:
         return g.out_channels * g.depth
 
 
+def slices(length, count):
+    """``count`` slices of about equal size, together 0 to ``length``."""
+    return [slice(k * length // count, (k + 1) * length // count) for k in range(count)]
+
+
 def product(a, b, out, workspace):
     """out = a b. Where a batch is one chunk, the threads share its large products in pieces.
 
@@ -112,7 +117,7 @@ def product(a, b, out, workspace):
             np.matmul(a[..., s, :], b, out=out[..., s, :])
 
     length = len(out) if stacked else max(rows, columns)
-    TEAM.run(piece, [slice(k * length // PIECES, (k + 1) * length // PIECES) for k in range(PIECES)], crew)
+    TEAM.run(piece, slices(length, PIECES), crew)
 
 
 def add_product(a, b, out, first, workspace):

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..gradients import place_of, share_in, spare
 from ..kernels import Geometry, choose
+from ..kernels.base import slices
 
 PART = 300_000  # numbers of the filters that one thread makes at a time
 
@@ -30,7 +31,7 @@ class Convolution:
         """Parts of the weight along an axis, of about equal size."""
         channels = self.layer.weight.data.shape[axis]
         count = max(1, min(channels, self.numbers // PART)) if self.layer.groups == 1 else 1
-        return [slice(int(part[0]), int(part[-1]) + 1) for part in np.array_split(range(channels), count)]
+        return slices(channels, count)
 
     def keeps(self):
         return [self.x]
