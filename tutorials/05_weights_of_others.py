@@ -17,8 +17,8 @@ from minires.layers import Linear
 from minires.losses import SoftmaxCrossEntropy
 from minires.models import build
 from minires.models.transfer import features, freeze_but, replace_head
-from minires.models.weights import build_with_weights, export_weights, load_weights, read_weights
 from minires.train import SGD, train_step
+from minires.weights import build_with_weights, export_weights, load_weights, read_weights
 
 folder = Path(tempfile.mkdtemp())
 train, test = load("fashion_mnist_12k", "train"), load("fashion_mnist_12k", "test")

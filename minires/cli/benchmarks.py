@@ -9,7 +9,7 @@ import tyro
 
 from ..bench import Options, draw, run_benchmark, select, table
 from ..errors import RangeError
-from ..train.files import write_atomically
+from ..files.whole import write_atomically
 from .common import FAILED, Json, Switch, print_json
 
 Peers = Annotated[tuple[str, ...], tyro.conf.arg(metavar="PEER=PATH ...")]

@@ -12,13 +12,13 @@ from tqdm import tqdm
 from .. import data as data_sets
 from .. import models as networks
 from ..errors import RangeError
+from ..files.whole import write_atomically
 from ..trace import Stepper, audit
 from ..trace import trace as trace_gradient
 from ..trace.report import as_dict
 from ..trace.shell import run_shell
 from ..trace.viewer import to_html
 from ..train import load_model
-from ..train.files import write_atomically
 from .common import Json, Text, given_options, print_json
 
 Page = Annotated[str | None, tyro.conf.arg(metavar="FILE")]

@@ -10,10 +10,10 @@ from .. import data as data_sets
 from ..backend import require_device
 from ..engine import compile
 from ..errors import RangeError
-from ..models.weights import build_with_weights
-from ..models.weights import pretrained as weights_of_minires
 from ..train import TrainConfig, evaluate, fit, load_model, resume
 from ..train.training import limited
+from ..weights import build_with_weights
+from ..weights import pretrained as weights_of_minires
 from .common import Device, Hidden, Json, Number, Options, Switch, Text, given_options, key_value, print_json
 
 Channels = Annotated[tuple[float, ...] | None, tyro.conf.arg(metavar="R G B")]

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from minires.data.cifar_pickle import read_batch
-from minires.data.files import broken, check_labels, read_file
-from minires.data.tar import read_members
+from minires.data.classes import check_labels
 from minires.errors import DataFileError
+from minires.files.bounded import broken, read_file
+from minires.files.tar import read_members
 
 SHAPE = (3, 32, 32)
 PIXELS = 3072

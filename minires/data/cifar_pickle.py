@@ -7,9 +7,9 @@ Each file is a dict with ``data``, an array (N, 3072) uint8, and a list of N lab
 
 import numpy as np
 
-from minires.data.files import AGAIN, broken
-from minires.data.unpickle import unpickle
 from minires.errors import DataFileError
+from minires.files.bounded import AGAIN, broken
+from minires.files.unpickle import unpickle
 
 
 class PickledDType:

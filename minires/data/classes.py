@@ -1,5 +1,7 @@
 """Names of the classes, in the order of their labels."""
 
+from minires.files.bounded import broken
+
 MNIST = tuple("0123456789")
 
 FASHION_MNIST = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag",
@@ -16,3 +18,11 @@ CIFAR100 = tuple("""
     squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
     wardrobe whale willow_tree wolf woman worm
 """.split())
+
+
+def check_labels(path, labels, classes):
+    """Raise DataFileError unless every label lies in 0 … ``classes`` - 1."""
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        first = int(outside.argmax())
+        raise broken(path, f"label {first}", int(labels[first]), f"0 to {classes - 1}")

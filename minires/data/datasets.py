@@ -6,11 +6,11 @@ from minires.data import classes
 from minires.data.cifar import CIFAR, find_cifar, read_cifar
 from minires.data.dataset import Dataset
 from minires.data.embedded import read_embedded
-from minires.data.files import reading
 from minires.data.folder import list_images, read_folder
 from minires.data.idx import read_labelled_idx
 from minires.data.sources import SOURCES
 from minires.errors import DataFileError, RangeError
+from minires.files.bounded import reading
 
 DATASETS = ("cifar10", "cifar100", "fashion_mnist", "fashion_mnist_12k", "folder", "mnist")
 SPLITS = ("train", "test")

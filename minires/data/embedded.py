@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minires.data.files import broken, read_file
+from minires.files.bounded import broken, read_file
 
 PATH = Path(__file__).with_name("fashion_mnist_12k.npz")
 SHA256 = "170d38d18d89ce9b7cf8af0624ea3cae5f5c2b3d9fe2b9b0dc8762b137d4662d"

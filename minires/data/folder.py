@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minires.data.files import broken, reading
 from minires.errors import DataFileError, RangeError
+from minires.files.bounded import broken, reading
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # 8 bits a channel at most

@@ -8,8 +8,9 @@ import math
 
 import numpy as np
 
-from minires.data.files import AGAIN, broken, check_labels, open_bytes, read_at_most, reading
 from minires.errors import DataFileError
+from minires.data.classes import check_labels
+from minires.files.bounded import AGAIN, broken, open_bytes, read_at_most, reading
 
 UNSIGNED_BYTE = 8
 MAX_BYTES = 1 << 30

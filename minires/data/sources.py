@@ -8,8 +8,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from minires.data.files import CHUNK, broken
 from minires.errors import DataFileError, RangeError
+from minires.files.bounded import CHUNK, broken
 
 MAX_BYTES = 1 << 30
 TIMEOUT = 60  # seconds without a byte

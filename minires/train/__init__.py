@@ -1,6 +1,6 @@
 """Training: optimisers, schedules, the loop, and checkpoints from which it goes on bit for bit."""
 
-from ..models.weights import load_weights
+from ..weights import load_weights
 from .checkpoint import Checkpoint, Position, load_checkpoint, load_model, publish, save_checkpoint, save_weights
 from .config import TrainConfig, build_model
 from .fit import Result, fit, resume

@@ -10,7 +10,7 @@ import numpy as np
 from ..backend import device_of, to_device, to_numpy
 from ..data import Normalize
 from ..errors import CheckpointError, NumericError, StateError
-from ..models.weights.pretrained import RECORD, Record
+from ..weights.pretrained import RECORD, Record
 from .config import TrainConfig, build_model
 from .files import read_tensors, write_tensors
 
@@ -122,7 +122,7 @@ def save_weights(path, model):
 def publish(run, path):
     """Write the weights of a finished run, with the record of their training, into the safetensors file ``path``.
 
-    :func:`minires.models.weights.pretrained` reads such files from the folder ``models/pretrained`` of the package.
+    :func:`minires.weights.pretrained` reads such files from the folder ``weights/published`` of the package.
     """
     model, checkpoint = load_model(run)
     config = checkpoint.config.to_dict()

@@ -11,7 +11,7 @@ from safetensors.numpy import load, save
 
 from ..backend import to_numpy
 from ..errors import CheckpointError, StateError
-from ..files import ZEROS, check_seal, header_size, seal, write_atomically
+from ..files.whole import ZEROS, check_seal, header_size, seal, write_atomically
 
 DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64".split()
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import CheckpointError, RangeError, StateError
+from ..files.whole import write_atomically
 from .checkpoint import FILE, load_checkpoint
-from .files import only_user, write_atomically
+from .files import only_user
 from .log import METRICS
 from .training import Training, resume_command
 

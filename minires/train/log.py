@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import CheckpointError
-from .files import write_atomically
+from ..files.whole import write_atomically
 
 METRICS, CURVES = "metrics.jsonl", "curves.png"
 TRAIN, TEST = "tab:blue", "tab:orange"

@@ -20,9 +20,9 @@ from minires.engine import Compiled
 from minires.errors import DTypeError, MiniresError, RangeError, StateError
 from minires.gradcheck import gradcheck
 from minires.layers.base import observe, replace
-from minires.models.weights import load_weights
 from minires.trace import trace
 from minires.train import SGD, save_weights
+from minires.weights import load_weights
 
 
 def pair(name="resnet8", dtype=np.float64, **settings):

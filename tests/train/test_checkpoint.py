@@ -11,8 +11,6 @@ from minires.backend import to_device
 from minires.errors import CheckpointError, NumericError, StateError
 from minires.layers import Linear, Sequential
 from minires.models import build
-from minires.models.weights import Record
-from minires.models.weights.files import open_weights
 from minires.train import (
     SGD,
     AdamW,
@@ -28,6 +26,8 @@ from minires.train import (
     save_weights,
 )
 from minires.train.files import write_tensors
+from minires.weights import Record
+from minires.weights.open import open_weights
 
 DATA = {"name": "tiny", "images": 44, "channels": 1, "classes": list(CLASSES), "mean": [0.25], "std": [1 / 3]}
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minires.errors import CheckpointError, StateError
+from minires.files.whole import write_atomically
 from minires.train import files
-from minires.train.files import only_user, read_tensors, write_atomically, write_tensors
+from minires.train.files import only_user, read_tensors, write_tensors
 
 SMALL = {"model.w": np.arange(240, dtype="float32").reshape(2, 120), "steps": np.int64(7) * np.ones((), "int64")}
 

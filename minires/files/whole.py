@@ -5,7 +5,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from .errors import CheckpointError
+from ..errors import CheckpointError
 
 # The checksum stands in the metadata of a safetensors header. It covers every byte of the file, with its own 64 digits
 # as zeros.

@@ -4,13 +4,13 @@ import re
 
 import numpy as np
 
-from ...backend import device_of, to_device, to_numpy
-from ...errors import CheckpointError, RangeError
-from ..register import build
-from .files import open_weights
-from .fit import best_fit
+from ..backend import device_of, to_device, to_numpy
+from ..errors import CheckpointError, RangeError
+from ..files.safetensors import NAMES, write_safetensors
+from ..models import build
+from .match import best_fit
 from .names import LAYOUTS
-from .safetensors import NAMES, write_safetensors
+from .open import open_weights
 
 
 def load_weights(path, model, *, layout=None):

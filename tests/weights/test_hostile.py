@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from models.weights.hostile import FILES
-from models.weights.writers import call, dictionary, legacy_file, pickled, safetensors_file, tensor, text, zip_file
+from weights.hostile import FILES
+from weights.writers import call, dictionary, legacy_file, pickled, safetensors_file, tensor, text, zip_file
 
 from minires.errors import CheckpointError
 from minires.layers import Linear
-from minires.models.weights import load_weights, read_weights
+from minires.weights import load_weights, read_weights
 
 SECONDS, BYTES = 2, 2**30
 SUSPICIOUS = ("exec", "compile", "import", "os.", "subprocess.", "pickle.", "socket.", "ctypes.", "shutil.", "code.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .stored import FLOATS
+from ..files.stored import FLOATS
 
 MAX_LINES = 400
 MAX_NAME = 120

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from models.weights.torch_models import NETWORKS, ResNet, akamaster, moved, torch
+from weights.torch_models import NETWORKS, ResNet, akamaster, moved, torch
 
 from minires.errors import CheckpointError, RangeError
 from minires.layers import Linear, Sequential
 from minires.models import build
-from minires.models.weights import (
+from minires.weights import (
     LAYOUTS,
     build_with_weights,
     export_weights,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from models.weights.torch_models import akamaster, torch
+from weights.torch_models import akamaster, torch
 
 from minires import cli
 from minires.data import Normalize, load
-from minires.models.weights import build_with_weights, export_weights, load_weights
+from minires.weights import build_with_weights, export_weights, load_weights
 
 FILES = {20: "resnet20-12fca82f.th", 56: "resnet56-4bfd9763.th"}
 CORRECT = {20: 9173, 56: 9339}  # of 10,000: errors of 8.27 and 6.61 per cent, as its authors print them

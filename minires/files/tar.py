@@ -1,7 +1,7 @@
 """Members of a tar archive, read in place: nothing is written to disk and no member name is used as a path."""
 
-from minires.data.files import AGAIN, CHUNK, broken, open_bytes, read_at_most, reading
-from minires.errors import DataFileError
+from ..errors import DataFileError
+from .bounded import AGAIN, CHUNK, broken, open_bytes, read_at_most, reading
 
 BLOCK = 512
 MAX_ARCHIVE = 1 << 30  # bytes after unpacking; the largest archive of CIFAR has 0.2 * 2**30

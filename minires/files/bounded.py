@@ -5,7 +5,7 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
-from minires.errors import DataFileError
+from ..errors import DataFileError
 
 CHUNK = 1 << 20
 AGAIN = "the file is damaged or of another kind; fetch it again"
@@ -64,11 +64,3 @@ def read_file(path, limit):
             raise broken(path, "file size", f"{size} bytes", f"at most {limit} bytes")
         with open(path, "rb") as stream:
             return read_at_most(stream, limit)
-
-
-def check_labels(path, labels, classes):
-    """Raise DataFileError unless every label lies in 0 … ``classes`` - 1."""
-    outside = (labels < 0) | (labels >= classes)
-    if outside.any():
-        first = int(outside.argmax())
-        raise broken(path, f"label {first}", int(labels[first]), f"0 to {classes - 1}")

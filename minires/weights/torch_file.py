@@ -7,8 +7,8 @@ length in front of it.
 
 import struct
 
-from .archive import read_directory
-from .stored import Storage, StoredTensor, itemsize
+from ..files.stored import Storage, StoredTensor, itemsize
+from ..files.zip import read_directory
 from .torch_pickle import TorchPickle
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001

@@ -5,13 +5,13 @@ import os
 
 import numpy as np
 import pytest
-from models.weights.test_eval import call
-from models.weights.test_published import waves
+from weights.test_eval import call
+from weights.test_published import waves
 
 from minires.data import Normalize, load
 from minires.errors import RangeError
-from minires.models.weights import pretrained
 from minires.train import TrainConfig
+from minires.weights import pretrained
 
 LOGITS = [-1.0544, -1.3546, 3.0018, 1.966, 0.5285, -0.3289, -0.838, 0.9483, -1.6603, -1.2058]
 

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from models.weights.torch_models import torch
+from weights.torch_models import torch
 
 from minires.errors import CheckpointError
+from minires.files.safetensors import NAMES, read_safetensors, write_safetensors
 from minires.layers import Linear
 from minires.models import build
-from minires.models.weights import export_weights, load_weights, read_weights
-from minires.models.weights.safetensors import NAMES, read_safetensors, write_safetensors
 from minires.train import SGD, Position, TrainConfig, save_checkpoint, save_weights
 from minires.train import load_weights as train_load_weights
+from minires.weights import export_weights, load_weights, read_weights
 
 DTYPES = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 FORMATS = {"zip": True, "legacy": False}

@@ -9,9 +9,9 @@ from data.writers import tar_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minires.data import tar as tar_module
-from minires.data.tar import read_members
 from minires.errors import DataFileError
+from minires.files import tar as tar_module
+from minires.files.tar import read_members
 
 MEMBERS = {"top/": b"", "top/readme.html": b"<html>" * 50, "top/a": b"abc", "top/b": bytes(range(256)) * 8,
            "top/c": b""}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...errors import CheckpointError
+from ..errors import CheckpointError
 
 # NumPy has no bfloat16: the upper half of a float32
 DTYPES = {

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from ...files import ZEROS, check_seal, header_size, seal, write_atomically
 from .stored import DTYPES, Storage, StoredTensor, itemsize, require_sizes
+from .whole import ZEROS, check_seal, header_size, seal, write_atomically
 
 NAMES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",

@@ -10,7 +10,7 @@ import pickletools
 from dataclasses import dataclass
 from typing import Callable
 
-from minires.errors import DataFileError
+from ..errors import DataFileError
 
 MAX_OPCODES = 2_000_000  # a batch of CIFAR-100 needs 0.5 million; bounds the memory that small opcodes can ask for
 MAX_PROTOCOL = 5

@@ -9,9 +9,9 @@ from data.writers import python2_pickle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minires.data import unpickle as module
-from minires.data.unpickle import unpickle
 from minires.errors import DataFileError
+from minires.files import unpickle as module
+from minires.files.unpickle import unpickle
 
 NOTHING = {}
 SCALARS = (st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text()

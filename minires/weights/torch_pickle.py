@@ -1,10 +1,10 @@
 """The pickles inside PyTorch's files: which names they may mention, and what stands in for them.
 
-Nothing of PyTorch or of the file is run: a tensor becomes a :class:`~minires.models.weights.stored.StoredTensor`.
+Nothing of PyTorch or of the file is run: a tensor becomes a :class:`~minires.files.stored.StoredTensor`.
 """
 
-from ...data.unpickle import Global, unpickle
-from .stored import Storage, StoredTensor
+from ..files.stored import Storage, StoredTensor
+from ..files.unpickle import Global, unpickle
 
 MAX_PICKLE = 2**26  # bytes; resnet1202 has 0.7 million
 MAX_OPCODES = 1_000_000  # some thirty for each tensor

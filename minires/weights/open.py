@@ -5,8 +5,8 @@ import os
 import stat
 from dataclasses import dataclass
 
-from ...errors import CheckpointError, DataFileError
-from .safetensors import read_safetensors
+from ..errors import CheckpointError, DataFileError
+from ..files.safetensors import read_safetensors
 from .torch_file import read_legacy, read_zip
 
 CHECKPOINT = "minires checkpoint 1"

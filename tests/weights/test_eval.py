@@ -6,12 +6,12 @@ import json
 
 import numpy as np
 import pytest
-from models.weights.torch_models import ResNet, akamaster, torch
+from weights.torch_models import ResNet, akamaster, torch
 
 from minires import cli
 from minires.data import load
 from minires.models import build
-from minires.models.weights import build_with_weights, export_weights
+from minires.weights import build_with_weights, export_weights
 
 DATA = ["--data", "fashion_mnist_12k", "--limit-test", "100"]
 

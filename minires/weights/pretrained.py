@@ -4,12 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import RangeError
-from ..register import build
-from .files import open_weights
+from ..errors import RangeError
+from ..models import build
 from .load import load_weights
+from .open import open_weights
 
-FOLDER = Path(__file__).parents[1] / "pretrained"
+FOLDER = Path(__file__).with_name("published")
 RECORD = "record"  # where a file of weights holds the record, as JSON
 
 

@@ -5,7 +5,7 @@ import struct
 import zlib
 
 import numpy as np
-from models.weights.writers import (
+from weights.writers import (
     FACTS,
     HOOKS,
     MAGIC,

@@ -1,9 +1,9 @@
 """Weights from files of PyTorch, safetensors and minires, without PyTorch, and without running what is in them."""
 
-from .files import read_weights
 from .layout import Layout
 from .load import build_with_weights, export_weights, layouts_of, load_weights
 from .names import LAYOUTS
+from .open import read_weights
 from .pretrained import Record, pretrained
 
 __all__ = [
