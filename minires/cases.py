@@ -21,6 +21,10 @@ def _squeeze(c, rng):
     return L.Sequential(L.GlobalAvgPool2d(), *convs, L.Sigmoid())
 
 
+def _weighted(rng):
+    return Objective(SoftmaxCrossEntropy(0.1, [1, 2, 0.5, 0, 3], ignore_index=-1), np.array([4, -1, 0, 1]))
+
+
 # name: (make(rng), shape of x)
 CASES = {
     "AdaptiveAvgPool2d": (lambda rng: L.AdaptiveAvgPool2d((2, 4)), IMAGES),
@@ -65,6 +69,8 @@ CASES = {
     "Tanh": (lambda rng: L.Tanh(), (4, 9)),
     "MeanSquaredError": (lambda rng: Objective(MeanSquaredError(), rng.standard_normal((4, 5))), (4, 5)),
     "SoftmaxCrossEntropy": (lambda rng: Objective(SoftmaxCrossEntropy(0.1), rng.integers(0, 5, 4)), (4, 5)),
+    "SoftmaxCrossEntropy weighted": (_weighted, (4, 5)),
+    "SoftmaxCrossEntropy of targets": (lambda rng: Objective(SoftmaxCrossEntropy(), rng.random((4, 5))), (4, 5)),
 }
 
 

@@ -3,43 +3,95 @@
 The loss is an array without axes that stays on its device: to read it (``float(loss)``) waits for a GPU.
 """
 
+import math
+
 import numpy as np
 
-from .backend import device_of, xp_of
+from .backend import device_of, to_device, xp_of
 from .errors import DeviceError, DTypeError, RangeError, ShapeError
 from .layers.base import Buffer, Layer
 from .layers.checks import as_gradient, as_input, number
 from .ops import log_softmax, one_hot
 
+INTEGERS = (int, np.integer)
+
 
 class SoftmaxCrossEntropy:
-    """L = -(1/N) sum_n sum_k q[n, k] log p[n, k] with p = softmax(logits).
+    """L = -(1/S) sum_n sum_k w[k] q[n, k] log p[n, k] with p = softmax(logits).
 
-    logits: (N, K)   labels: (N,) integers in 0 .. K-1   q: (N, K)
+    logits: (N, K)   labels: (N,) integers in 0 .. K-1, or the targets themselves: (N, K) floats, none below 0
 
-        q = (1 - e) one_hot(labels) + e / K        dlogits = (p - q) / N
+        q = (1 - e) targets + e / K       targets = one_hot(labels)       t = w q
+        dlogits[n, k] = (p[n, k] sum_j t[n, j] - t[n, k]) / S             without w: (p - q) / N
 
-    e is ``label_smoothing`` (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7).
+    e is ``label_smoothing`` (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7), w the K
+    numbers ``weight``, one a class, all 1 by default. Rows whose label is the integer ``ignore_index`` are left out.
+    As in PyTorch, S is the sum of w[label] over the rows that count, so that the loss is their weighted mean, and N
+    where the labels are floats; with no row that counts, or none of any weight, the loss and its gradient are 0.
+    A class of logit -inf has p = 0, and costs nothing where q = 0.
     Labels are checked where they are NumPy arrays; on a GPU that would wait for it.
     """
 
-    def __init__(self, label_smoothing=0.0):
+    def __init__(self, label_smoothing=0.0, weight=None, ignore_index=None):
         self.label_smoothing = number(self, label_smoothing=label_smoothing)
         if not 0 <= self.label_smoothing < 1:
             raise RangeError(f"label_smoothing is {label_smoothing}, expected 0 <= e < 1", "SoftmaxCrossEntropy")
+        self.weight = None if weight is None else _class_weights(weight)
+        if ignore_index is not None and (isinstance(ignore_index, bool) or not isinstance(ignore_index, INTEGERS)):
+            raise DTypeError(f"ignore_index is {ignore_index!r}, expected an integer or None", "SoftmaxCrossEntropy")
+        self.ignore_index = ignore_index if ignore_index is None else int(ignore_index)
 
     def forward(self, logits, labels):
         logits = as_input(self, logits, "NK", name="logits")
-        _check_labels(logits, labels)
-        n, k = logits.shape
+        self._check_labels(logits, labels)
+        t, total = self._targets(logits, labels)
         log_p = log_softmax(logits)
-        e = self.label_smoothing
-        q = (1 - e) * one_hot(labels, k, logits.real.dtype) + e / k
-        return -(q * log_p).sum() / n, (log_p, q)
+        xp = xp_of(logits)
+        return -(t * xp.where(t == 0, 0, log_p)).sum() / total, (log_p, t, total)  # 0 log 0 = 0
 
     def backward(self, cache):
-        log_p, q = cache
-        return (xp_of(log_p).exp(log_p) - q) / len(q)
+        log_p, t, total = cache
+        return (xp_of(log_p).exp(log_p) * t.sum(axis=1, keepdims=True) - t) / total
+
+    def _targets(self, logits, labels):
+        """(t, S)."""
+        n, k = logits.shape
+        e, dtype, xp = self.label_smoothing, logits.real.dtype, xp_of(logits)
+        w = 1 if self.weight is None else to_device(self.weight.astype(dtype), device_of(logits))
+        if labels.ndim == 2:
+            return w * ((1 - e) * labels.astype(dtype) + e / k), n
+        targets = one_hot(labels, k, dtype)
+        q = (1 - e) * targets + e / k
+        if self.ignore_index is not None:
+            counts = (labels != self.ignore_index)[:, None]
+            targets, q = xp.where(counts, targets, 0), xp.where(counts, q, 0)
+        if self.weight is None and self.ignore_index is None:
+            return q, n
+        total = (w * targets).sum()
+        return w * q, xp.where(total == 0, 1, total)
+
+    def _check_labels(self, logits, labels):
+        name = type(self).__name__
+        n, k = logits.shape
+        if self.weight is not None and len(self.weight) != k:
+            raise ShapeError(
+                f"weight has {len(self.weight)} numbers, logits {(n, k)} have {k} classes: give one a class", name
+            )
+        _check_kind(labels, n, k, name)
+        if device_of(labels) != device_of(logits):
+            raise DeviceError(
+                f"labels are on {device_of(labels)}, logits on {device_of(logits)}: "
+                f'minires.to_device(labels, "{device_of(logits)}")',
+                name,
+            )
+        if not isinstance(labels, np.ndarray):
+            return
+        wrong = ~((labels >= 0) & (labels < (math.inf if labels.ndim == 2 else k)))
+        if labels.ndim == 1 and self.ignore_index is not None:
+            wrong &= labels != self.ignore_index
+        if wrong.any():
+            at = tuple(int(i) for i in np.argwhere(wrong)[0])
+            raise RangeError(_wrong_label(labels, at, k), name)
 
 
 class MeanSquaredError:
@@ -77,24 +129,47 @@ class Objective(Layer):
         return as_gradient(self, dy, ()) * self.loss.backward(cache)
 
 
-def _check_labels(logits, labels):
-    name = "SoftmaxCrossEntropy"
-    n, k = logits.shape
-    if getattr(getattr(labels, "dtype", None), "kind", "") not in ("i", "u"):
-        found = getattr(labels, "dtype", type(labels).__name__)
-        raise DTypeError(f"labels are {found}, expected an array of integers: np.asarray(labels, dtype=np.int64)", name)
-    if labels.shape != (n,):
-        raise ShapeError(f"labels have shape {labels.shape}, expected ({n},), one a row of logits {(n, k)}", name)
-    if device_of(labels) != device_of(logits):
-        raise DeviceError(
-            f"labels are on {device_of(labels)}, logits on {device_of(logits)}: "
-            f'minires.to_device(labels, "{device_of(logits)}")',
-            name,
-        )
-    if isinstance(labels, np.ndarray) and not 0 <= int(labels.min()) <= int(labels.max()) < k:
-        at = int(np.argmax((labels < 0) | (labels >= k)))
-        raise RangeError(
-            f"labels[{at}] is {labels[at]}, expected 0 <= label < {k} (the width of logits): "
-            f"build the model with num_classes={int(labels.max()) + 1} or mend the labels",
-            name,
-        )
+def _class_weights(weight):
+    try:
+        found = np.asarray(weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = None
+    if found is None or found.ndim != 1 or not found.size:
+        raise DTypeError(f"weight is {weight!r}, expected numbers, one a class: [1.0, 2.5]", "SoftmaxCrossEntropy")
+    for k, value in enumerate(found):
+        if not 0 <= value < math.inf:
+            raise RangeError(
+                f"weight[{k}] is {value}, expected a finite number of at least 0: mend the weight of class {k}",
+                "SoftmaxCrossEntropy",
+            )
+    return found
+
+
+def _check_kind(labels, n, k, name):
+    """Integers (N,) or floats (N, K)?"""
+    kind, shape = getattr(getattr(labels, "dtype", None), "kind", ""), getattr(labels, "shape", None)
+    if (kind in ("i", "u") and shape == (n,)) or (kind == "f" and shape == (n, k)):
+        return
+    if kind in ("i", "u", "b") and shape == (n, k) or kind in ("i", "u"):
+        remedy = "pass the labels of these images"
+        if shape == (n, k):
+            remedy = "labels.argmax(axis=1) where they are one-hot; targets are floats: labels.astype(np.float32)"
+        raise ShapeError(f"labels have shape {shape}, expected ({n},), one a row of logits {(n, k)}: {remedy}", name)
+    if kind == "f" and shape != (n,):
+        expected = f"expected integers ({n},) or floats {(n, k)}: pass the labels of these images"
+        raise ShapeError(f"labels are {labels.dtype} of shape {shape}, {expected}", name)
+    found = getattr(labels, "dtype", type(labels).__name__)
+    raise DTypeError(f"labels are {found}, expected an array of integers: np.asarray(labels, dtype=np.int64)", name)
+
+
+def _wrong_label(labels, at, k):
+    value, where = labels[at], f"labels{list(at)}"
+    if labels.ndim == 2:
+        return f"{where} is {value}, expected a finite number of at least 0: mend the targets"
+    leave_out = f"leave such rows out by SoftmaxCrossEntropy(ignore_index={value})"
+    if value < 0:
+        return f"{where} is {value}, expected 0 <= label < {k} (the width of logits): {leave_out}, or mend the labels"
+    return (
+        f"{where} is {value}, expected 0 <= label < {k} (the width of logits): "
+        f"build the model with num_classes={int(labels.max()) + 1}, {leave_out}, or mend the labels"
+    )

@@ -1,5 +1,7 @@
 """Functions of arrays that layers share. Pure, no parameters, NumPy or CuPy in and out."""
 
+import numpy as np
+
 from .backend import xp_of
 from .errors import ShapeError
 
@@ -81,7 +83,8 @@ def sigmoid(x):
 def log_softmax(logits):
     """log(exp(z_k) / sum_j exp(z_j)) along the last axis, without overflow. logits: (N, K)."""
     xp = xp_of(logits)
-    z = logits - logits.real.max(axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):  # logits further apart than the largest number: -inf is right
+        z = logits - logits.real.max(axis=-1, keepdims=True)
     return z - xp.log(xp.exp(z).sum(axis=-1, keepdims=True))
 
 

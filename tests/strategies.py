@@ -139,6 +139,16 @@ def containers(draw, kind):
     return _finish(draw, layer, (2, c, draw(st.integers(2, 3)), draw(st.integers(2, 3))))
 
 
+def cross_entropy(draw, n, k, rng):
+    """(loss, labels): smoothing, weights of classes (zeros too), rows left out, labels of classes or targets."""
+    labels = rng.random((n, k)) if draw(st.booleans()) else rng.integers(0, k, n)
+    weight = draw(st.none() | st.lists(st.sampled_from([0.5, 1.0, 3.0]), min_size=k, max_size=k))
+    ignore_index = draw(st.sampled_from([None, -100, 0]))
+    if ignore_index == -100 and labels.ndim == 1:
+        labels[rng.random(n) < 0.3] = -100
+    return SoftmaxCrossEntropy(draw(st.sampled_from([0.0, 0.1, 0.5, 0.9])), weight, ignore_index), labels
+
+
 @st.composite
 def objectives(draw, kind):
     n, k = draw(few), draw(st.integers(1, 4))
@@ -146,7 +156,7 @@ def objectives(draw, kind):
     if kind is MeanSquaredError:
         loss = Objective(MeanSquaredError(), rng.normal(size=(n, k)))
     else:
-        loss = Objective(SoftmaxCrossEntropy(draw(st.sampled_from([0.0, 0.1, 0.5]))), rng.integers(0, k, n))
+        loss = Objective(*cross_entropy(draw, n, k, rng))
     return loss, rng.normal(size=(n, k))
 
 

@@ -461,7 +461,61 @@ LOSSES = {
     "labels one-hot": (
         lambda: CE.forward(f32(2, 3), np.eye(3, dtype=int)[:2]),
         ShapeError,
-        "labels have shape (2, 3), expected (2,), one a row of logits (2, 3)",
+        "labels have shape (2, 3), expected (2,), one a row of logits (2, 3)|labels.argmax(axis=1)",
+    ),
+    "labels one-hot booleans": (
+        lambda: CE.forward(f32(2, 3), np.eye(3, dtype=bool)[:2]),
+        ShapeError,
+        "labels have shape (2, 3), expected (2,)|labels.argmax(axis=1)|labels.astype(np.float32)",
+    ),
+    "targets of another width": (
+        lambda: CE.forward(f32(2, 3), f32(2, 4)),
+        ShapeError,
+        "labels are float32 of shape (2, 4), expected integers (2,) or floats (2, 3)",
+    ),
+    "targets below 0": (
+        lambda: CE.forward(f32(2, 3), np.array([[0.0, 1, 0], [2, -1, 0]])),
+        RangeError,
+        "labels[1, 1] is -1.0, expected a finite number of at least 0",
+    ),
+    "targets of NaN": (
+        lambda: CE.forward(f32(1, 3), np.array([[0.0, np.nan, 0]])),
+        RangeError,
+        "labels[0, 1] is nan, expected a finite number of at least 0",
+    ),
+    "label -100": (
+        lambda: CE.forward(f32(2, 3), labels_of(1, -100)),
+        RangeError,
+        "labels[1] is -100, expected 0 <= label < 3|SoftmaxCrossEntropy(ignore_index=-100), or mend the labels",
+    ),
+    "label 255": (
+        lambda: CE.forward(f32(2, 3), labels_of(1, 255)),
+        RangeError,
+        "labels[1] is 255|num_classes=256|SoftmaxCrossEntropy(ignore_index=255)",
+    ),
+    "a label that is not the one left out": (
+        lambda: SoftmaxCrossEntropy(ignore_index=-1).forward(f32(2, 3), labels_of(-1, -2)),
+        RangeError,
+        "labels[1] is -2, expected 0 <= label < 3",
+    ),
+    "weights of other classes": (
+        lambda: SoftmaxCrossEntropy(weight=[1, 2]).forward(f32(2, 3), labels_of(0, 1)),
+        ShapeError,
+        "weight has 2 numbers, logits (2, 3) have 3 classes",
+    ),
+    "weight below 0": (lambda: SoftmaxCrossEntropy(weight=[1, -2]), RangeError, "weight[1] is -2.0, expected a finite"),
+    "weight infinite": (lambda: SoftmaxCrossEntropy(weight=[np.inf]), RangeError, "weight[0] is inf, expected a"),
+    "weight a number": (lambda: SoftmaxCrossEntropy(weight=2), DTypeError, "weight is 2, expected numbers, one a"),
+    "weight words": (lambda: SoftmaxCrossEntropy(weight="ab"), DTypeError, "weight is 'ab', expected numbers, one a"),
+    "ignore_index a float": (
+        lambda: SoftmaxCrossEntropy(ignore_index=1.0),
+        DTypeError,
+        "ignore_index is 1.0, expected an integer or None",
+    ),
+    "ignore_index a bool": (
+        lambda: SoftmaxCrossEntropy(ignore_index=True),
+        DTypeError,
+        "ignore_index is True, expected an integer or None",
     ),
     "too many labels": (
         lambda: CE.forward(f32(2, 3), labels_of(0, 1, 2)),

@@ -4,14 +4,16 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import to_xp
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from oracles import assert_close, jacobian
 from oracles.scalar_maths import cross_entropy, squared_error
+from strategies import cross_entropy as cross_entropy_case
 
+from minires.backend import to_numpy
 from minires.losses import MeanSquaredError, Objective, SoftmaxCrossEntropy
 
-smoothings = st.sampled_from([0.0, 0.1, 0.5, 0.9])
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -25,26 +27,47 @@ def loss_and_gradient(loss, outputs, targets):
     return np.asarray(value), loss.backward(cache)
 
 
-@given(st.integers(1, 6), st.integers(1, 6), smoothings, seeds)
-@settings(max_examples=100)
-def test_cross_entropy_equals_the_loops(n, k, smoothing, seed):
-    logits, labels = logits_and_labels(n, k, seed)
-    loss, gradient = loss_and_gradient(SoftmaxCrossEntropy(smoothing), logits, labels)
-    expected, expected_gradient = cross_entropy(logits, labels, smoothing)
-    assert_close(loss, np.asarray(expected))
-    assert_close(gradient, expected_gradient)
+@st.composite
+def cross_entropies(draw):
+    """(loss, logits, labels)."""
+    n, k = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    rng = np.random.default_rng(draw(seeds))
+    loss, labels = cross_entropy_case(draw, n, k, rng)
+    return loss, rng.normal(scale=3, size=(n, k)), labels
 
 
-@given(st.integers(1, 6), st.integers(1, 6), smoothings, seeds)
-@settings(max_examples=50)
-def test_cross_entropy_equals_pytorch(n, k, smoothing, seed):
+def counted(loss, labels):
+    return labels.ndim == 2 or (labels != loss.ignore_index).any()
+
+
+@given(cross_entropies())
+@settings(max_examples=200)
+def test_cross_entropy_equals_the_loops(case):
+    loss, logits, labels = case
+    assume(counted(loss, labels))
+    value, gradient = loss_and_gradient(loss, logits, labels)
+    expected, dlogits = cross_entropy(logits, labels, loss.label_smoothing, loss.weight, loss.ignore_index)
+    assert_close(value, np.asarray(expected))
+    assert_close(gradient, dlogits)
+
+
+@given(cross_entropies())
+@settings(max_examples=200)
+def test_cross_entropy_equals_pytorch(case):
     torch = pytest.importorskip("oracles.torch_answers").torch
-    logits, labels = logits_and_labels(n, k, seed)
+    loss, logits, labels = case
+    assume(counted(loss, labels))
     z = torch.tensor(logits, requires_grad=True)
-    expected = torch.nn.functional.cross_entropy(z, torch.tensor(labels), label_smoothing=smoothing)
+    expected = torch.nn.functional.cross_entropy(
+        z,
+        torch.tensor(labels),
+        weight=None if loss.weight is None else torch.tensor(loss.weight),
+        ignore_index=-(10**6) if loss.ignore_index is None or labels.ndim == 2 else loss.ignore_index,
+        label_smoothing=loss.label_smoothing,
+    )
     expected.backward()
-    loss, gradient = loss_and_gradient(SoftmaxCrossEntropy(smoothing), logits, labels)
-    assert_close(loss, expected.detach().numpy())
+    value, gradient = loss_and_gradient(loss, logits, labels)
+    assert_close(value, expected.detach().numpy())
     assert_close(gradient, z.grad.numpy())
 
 
@@ -69,6 +92,59 @@ def test_extreme_logits_neither_overflow_nor_warn(dtype):
     assert loss == 1e4  # a right answer costs 0, a wrong one 2e4
     assert gradient.tolist() == [[0, 0, 0], [-0.5, 0.5, 0]]
     assert loss.dtype == gradient.dtype == dtype
+
+
+INF = math.inf
+EXTREMES = {  # logits, label, settings, the loss
+    "another class at -inf": ([-INF, 0, 1], 1, {}, 1.3132616),
+    "the right class at -inf": ([-INF, 0, 1], 0, {}, INF),
+    "a class at -inf, with smoothing": ([-INF, 0, 1], 1, {"label_smoothing": 0.1}, INF),
+    "a class at -inf, without weight": ([-INF, 0, 1], 1, {"label_smoothing": 0.1, "weight": [0, 1, 1]}, 1.2361529),
+    "further apart than the largest number": ([2e38, -2e38], 0, {}, 0),
+    "further apart, and wrong": ([2e38, -2e38], 1, {}, INF),
+    "one class alone": ([-INF, 3, -INF], 1, {}, 0),
+    "a row left out, at -inf": ([-INF, 0, 1], -100, {"ignore_index": -100}, 0),
+}
+
+
+@pytest.mark.parametrize("logits, label, settings, expected", EXTREMES.values(), ids=EXTREMES)
+def test_extremes_have_the_loss_of_the_sum(logits, label, settings, expected, xp):
+    z, labels = to_xp(xp, np.array([logits], np.float32)), to_xp(xp, np.array([label]))
+    value, cache = SoftmaxCrossEntropy(**settings).forward(z, labels)
+    assert float(to_numpy(value)) == pytest.approx(expected, rel=1e-6)
+    assert np.isfinite(to_numpy(SoftmaxCrossEntropy(**settings).backward(cache))).all()
+
+
+NOTHING_COUNTS = [{"ignore_index": 2}, {"ignore_index": 2, "weight": [1, 2, 3]}, {"weight": [1, 1, 0]}]
+
+
+@pytest.mark.parametrize("settings", NOTHING_COUNTS)
+def test_where_no_row_counts_loss_and_gradient_are_zero(settings, xp):
+    z, labels = to_xp(xp, np.random.default_rng(0).normal(size=(4, 3))), to_xp(xp, np.full(4, 2))
+    loss = SoftmaxCrossEntropy(0.0, **settings)
+    value, cache = loss.forward(z, labels)
+    assert float(to_numpy(value)) == 0 and not to_numpy(loss.backward(cache)).any()
+
+
+def test_targets_that_are_one_hot_are_the_labels():
+    logits, labels = logits_and_labels(6, 5, 0)
+    for weight in (None, np.ones(5)):
+        loss = SoftmaxCrossEntropy(0.1, weight)
+        found = loss_and_gradient(loss, logits, np.eye(5, dtype=np.float32)[labels])
+        expected = loss_and_gradient(loss, logits, labels)
+        assert_close(found[0], expected[0])
+        assert_close(found[1], expected[1])
+
+
+def test_rows_left_out_are_as_if_they_were_not_there():
+    logits, labels = logits_and_labels(8, 5, 0)
+    keep = np.arange(8) % 3 > 0
+    loss = SoftmaxCrossEntropy(0.1, [1, 2, 3, 4, 5], ignore_index=255)
+    value, gradient = loss_and_gradient(loss, logits, np.where(keep, labels, 255).astype(np.uint8))
+    expected, dlogits = loss_and_gradient(loss, logits[keep], labels[keep])
+    assert_close(value, expected)
+    assert_close(gradient[keep], dlogits)
+    assert not gradient[~keep].any()
 
 
 def test_uniform_logits_cost_log_k():

@@ -1,6 +1,10 @@
 """Mistakes in losses, each inside an :class:`~minires.losses.Objective`."""
 
+import numpy as np
+
+from ..backend import xp_of
 from ..losses import MeanSquaredError, Objective, SoftmaxCrossEntropy
+from ..ops import one_hot
 from .base import plant
 
 
@@ -8,41 +12,76 @@ class DividedTwice(SoftmaxCrossEntropy):
     """The mean over the batch is in dlogits already: divided by N once more, the step depends on the batch size."""
 
     def backward(self, cache):
-        _, q = cache
-        return super().backward(cache) / len(q)
+        _, t, _ = cache
+        return super().backward(cache) / len(t)
 
 
 class NotDivided(SoftmaxCrossEntropy):
     """The loss is a mean over the batch, so dlogits is divided by N."""
 
     def backward(self, cache):
-        _, q = cache
-        return super().backward(cache) * len(q)
+        log_p, t, _ = cache
+        return super().backward((log_p, t, 1))
 
 
 class TargetsForgotten(SoftmaxCrossEntropy):
     """dlogits is p - q: the probabilities alone would push every logit down, that of the right class too."""
 
     def backward(self, cache):
-        log_p, q = cache
-        return super().backward(cache) + q / len(q)
+        _, t, total = cache
+        return super().backward(cache) + t / total
 
 
 class LogProbabilities(SoftmaxCrossEntropy):
     """dlogits is p - q with the probabilities p, not with their logarithms."""
 
     def backward(self, cache):
-        log_p, q = cache
-        return (log_p - q) / len(q)
+        log_p, t, total = cache
+        return (log_p * t.sum(axis=1, keepdims=True) - t) / total
 
 
 class SmoothingIgnored(SoftmaxCrossEntropy):
     """With label smoothing the targets of the loss are q, and so are those of its gradient, not the hard labels."""
 
     def backward(self, cache):
-        log_p, q = cache
+        log_p, t, total = cache
         e = self.label_smoothing
-        return super().backward((log_p, (q - e / q.shape[1]) / (1 - e)))
+        return super().backward((log_p, (t - e / t.shape[1]) / (1 - e), total))
+
+
+class WeightOnTheTargetAlone(SoftmaxCrossEntropy):
+    """A weight multiplies the loss of its row, so p - q as a whole, not q alone."""
+
+    def backward(self, cache):
+        log_p, t, total = cache
+        counts = t.sum(axis=1, keepdims=True) > 0
+        return (xp_of(log_p).exp(log_p) * counts - t) / total
+
+
+class DividedByAllRows(SoftmaxCrossEntropy):
+    """A weighted mean is divided by the sum of the weights of the rows that count, not by their number."""
+
+    def backward(self, cache):
+        log_p, t, _ = cache
+        return super().backward((log_p, t, len(t)))
+
+
+class IgnoredRowsPush(SoftmaxCrossEntropy):
+    """A row that is left out of the loss has no gradient; p - q with q = 0 would push all of its logits down."""
+
+    def backward(self, cache):
+        log_p, t, total = cache
+        row = t.sum(axis=1, keepdims=True)
+        return (xp_of(log_p).exp(log_p) * xp_of(log_p).where(row > 0, row, 1) - t) / total
+
+
+class LikeliestClassAlone(SoftmaxCrossEntropy):
+    """Targets that are a mixture of classes pull towards each of them, not only towards the largest."""
+
+    def backward(self, cache):
+        log_p, t, total = cache
+        row = t.sum(axis=1, keepdims=True)
+        return super().backward((log_p, row * one_hot(t.argmax(axis=1), t.shape[1], t.dtype), total))
 
 
 class FactorTwoForgotten(MeanSquaredError):
@@ -71,13 +110,24 @@ def _cross_entropy(cls, rng):
     return Objective(cls(0.1), rng.integers(0, 5, 4))
 
 
+def _weighted(cls, rng):
+    return Objective(cls(weight=[1, 2, 0.5, 3, 1], ignore_index=-1), np.array([3, -1, 0, 1]))
+
+
+def _mixture(cls, rng):
+    return Objective(cls(), rng.dirichlet(np.ones(5), 4))
+
+
 def _squared_error(cls, rng):
     return Objective(cls(), rng.standard_normal((4, 5)))
 
 
 CROSS_ENTROPY = (DividedTwice, NotDivided, TargetsForgotten, LogProbabilities, SmoothingIgnored)
+WEIGHTED = (WeightOnTheTargetAlone, DividedByAllRows, IgnoredRowsPush)
 SQUARED_ERROR = (FactorTwoForgotten, SignExchanged, DividedByImages)
 MUTANTS = (
     *(plant(SoftmaxCrossEntropy, wrong, _cross_entropy, (4, 5)) for wrong in CROSS_ENTROPY),
+    *(plant(SoftmaxCrossEntropy, wrong, _weighted, (4, 5)) for wrong in WEIGHTED),
+    plant(SoftmaxCrossEntropy, LikeliestClassAlone, _mixture, (4, 5)),
     *(plant(MeanSquaredError, wrong, _squared_error, (4, 5)) for wrong in SQUARED_ERROR),
 )

@@ -1,24 +1,25 @@
 """One step of training, and evaluation. On a GPU nothing here waits for it but the end of an evaluation."""
 
+import math
 from dataclasses import dataclass
 
 from ..backend import to_device, to_numpy
-from ..errors import StateError
+from ..errors import NumericError, StateError
 from ..losses import SoftmaxCrossEntropy
 
 
 def train_step(model, loss, optimizer, x, labels, lr):
     """Forward, backward and update on one batch; x and labels on the device of the model.
 
-    x: (N, ...)   labels: (N,)   Returns ``(value, correct)``: the mean loss before the update and the number
-    of images classified rightly, arrays without axes on the device.
+    x: (N, ...)   labels: (N,), or the (N, K) targets that ``loss`` takes   Returns ``(value, correct)``: the mean
+    loss before the update and the number of images classified rightly, arrays without axes on the device.
     """
     model.zero_grads()
     logits, cache = model.forward(x, train=True)
     value, loss_cache = loss.forward(logits, labels)
     model.backward(loss.backward(loss_cache), cache)
     optimizer.step(lr)
-    return value, count_correct(logits, labels)
+    return value, count_correct(logits, labels, getattr(loss, "ignore_index", None))
 
 
 @dataclass(frozen=True)
@@ -34,27 +35,49 @@ class Evaluation:
         return self.correct / self.total
 
 
-def evaluate(model, loader, device="cpu"):
-    """Run inference over an epoch of ``loader`` on ``device``, where the model is; return an :class:`Evaluation`."""
-    return evaluate_batches(model, loader.epoch(0), device)
+def evaluate(model, loader, device="cpu", ignore_index=None):
+    """Run inference over an epoch of ``loader`` on ``device``, where the model is; return an :class:`Evaluation`.
+
+    Images whose label is ``ignore_index`` do not count. Raises :class:`~minires.errors.NumericError` where the loss is
+    NaN, and :class:`~minires.errors.StateError` where no image counts.
+    """
+    return evaluate_batches(model, loader.epoch(0), device, ignore_index)
 
 
-def evaluate_batches(model, batches, device="cpu"):
+def evaluate_batches(model, batches, device="cpu", ignore_index=None):
     """:func:`evaluate` for any iterable of ``(x, labels)``."""
-    loss = SoftmaxCrossEntropy()
+    loss = SoftmaxCrossEntropy(ignore_index=ignore_index)
     total, correct, loss_sum = 0, 0, 0.0
     for x, labels in batches:
         labels = to_device(labels, device)
         logits = model(to_device(x, device))
         value, _ = loss.forward(logits, labels)
-        total += len(labels)
-        correct = correct + count_correct(logits, labels)
-        loss_sum = loss_sum + value.astype("float64") * len(labels)
+        counted = count_labels(labels, ignore_index)
+        total = total + counted
+        correct = correct + count_correct(logits, labels, ignore_index)
+        loss_sum = loss_sum + value.astype("float64") * counted
+    total, loss_sum = int(to_numpy(total)), float(to_numpy(loss_sum))
     if total == 0:
         raise StateError("there are 0 images to evaluate, expected at least 1: pass a loader that holds images")
-    return Evaluation(int(to_numpy(correct)), total, float(to_numpy(loss_sum)) / total)
+    if math.isnan(loss_sum):
+        raise NumericError(
+            f"the loss of {total} images is nan, expected a number: the model gives NaN or infinity; "
+            "minires.trace.Stepper shows the layer that gives it first"
+        )
+    return Evaluation(int(to_numpy(correct)), total, loss_sum / total)
 
 
-def count_correct(logits, labels):
-    """The number of rows of ``logits`` (N, K) whose largest entry is at the label, as an array without axes."""
-    return (logits.argmax(axis=1) == labels).sum()
+def count_labels(labels, ignore_index=None):
+    """How many of the (N,) labels are not ``ignore_index``: N, or an array without axes. All (N, K) targets count."""
+    return len(labels) if ignore_index is None or labels.ndim == 2 else (labels != ignore_index).sum()
+
+
+def count_correct(logits, labels, ignore_index=None):
+    """How many rows of ``logits`` (N, K) have their largest entry at the label, as an array without axes.
+
+    Of labels (N, K), targets, the largest is the label; labels (N,) that are ``ignore_index`` do not count.
+    """
+    if labels.ndim == 2:
+        return (logits.argmax(axis=1) == labels.argmax(axis=1)).sum()
+    right = logits.argmax(axis=1) == labels
+    return right.sum() if ignore_index is None else (right & (labels != ignore_index)).sum()

@@ -8,7 +8,8 @@ from oracles import assert_same, randomise, run, upstream
 from minires.backend import to_numpy
 from minires.cases import CASES, case
 
-MASKS = {"Dropout": 1}  # uploads of a training step: the mask is drawn on the CPU
+# uploads of a step: the mask is drawn on the CPU, the weights are a setting
+UPLOADS = {("Dropout", True): 1, ("SoftmaxCrossEntropy weighted", True): 1, ("SoftmaxCrossEntropy weighted", False): 1}
 
 each = pytest.mark.parametrize("name", CASES)
 in_both = pytest.mark.parametrize("train", [False, True], ids=["eval", "train"])
@@ -46,7 +47,7 @@ def numpy_answer(name, train):
 def test_a_step_in_float32_waits_for_nothing_moves_nothing_and_stays_float32(name, train, strict):
     layer, x, dy = on_device(name, strict, "cuda", np.float32)
     layer.zero_grads()
-    with strict.budget(syncs=0, downloads=0, uploads=MASKS.get(name, 0) if train else 0, hidden=0, leaks=0):
+    with strict.budget(syncs=0, downloads=0, uploads=UPLOADS.get((name, train), 0), hidden=0, leaks=0):
         y, cache = layer.forward(x, train)
         dx = layer.backward(dy, cache)
     assert y.dtype == dx.dtype == np.float32

@@ -49,18 +49,23 @@ def linear(x, dy, weight, bias):
     return answer if bias is None else {**answer, "bias": np.array([sum(dy[:, m]) for m in range(dy.shape[1])])}
 
 
-def cross_entropy(logits, labels, e):
-    """Loss and dlogits, through the probabilities: dL/dz_k = sum_j dL/dp_j dp_j/dz_k."""
+def cross_entropy(logits, labels, e, weight=None, ignore_index=None):
+    """Loss and dlogits, through the probabilities: dL/dz_k = sum_j dL/dp_j dp_j/dz_k. Labels (N,) or (N, K)."""
     n_rows, n_classes = logits.shape
+    weight = [1.0] * n_classes if weight is None else weight
+    hard = labels.ndim == 1
+    rows = [n for n in range(n_rows) if not hard or labels[n] != ignore_index]
+    total = math.fsum(weight[labels[n]] for n in rows) if hard else n_rows
     loss, dlogits = 0.0, np.zeros(logits.shape)
-    for n in range(n_rows):
+    for n in rows:
         exps = [math.exp(z) for z in logits[n]]
         p = [v / math.fsum(exps) for v in exps]
-        q = [(1 - e) * (k == labels[n]) + e / n_classes for k in range(n_classes)]
-        loss -= math.fsum(q[k] * math.log(p[k]) for k in range(n_classes)) / n_rows
+        targets = [float(k == labels[n]) for k in range(n_classes)] if hard else labels[n]
+        t = [weight[k] * ((1 - e) * targets[k] + e / n_classes) for k in range(n_classes)]
+        loss -= math.fsum(t[k] * math.log(p[k]) for k in range(n_classes)) / total
         for k in range(n_classes):
             for j in range(n_classes):
-                dlogits[n, k] += -q[j] / p[j] / n_rows * p[j] * ((j == k) - p[k])
+                dlogits[n, k] += -t[j] / p[j] / total * p[j] * ((j == k) - p[k])
     return loss, dlogits
 
 

@@ -7,8 +7,8 @@ from cupy_strict import budget
 from train.tiny_training import dataset, model
 
 from minires.data import Loader
-from minires.errors import StateError
-from minires.layers import Flatten, Linear, Sequential
+from minires.errors import NumericError, StateError
+from minires.layers import Flatten, Layer, Linear, Sequential
 from minires.losses import SoftmaxCrossEntropy
 from minires.train import SGD, evaluate, evaluate_batches, train_step
 
@@ -72,6 +72,48 @@ def test_evaluation_counts(batch_size):
     losses = [np.log(np.exp(row.astype(float)).sum()) - row[label] for row, label in zip(logits, data.labels)]
     assert (found.correct, found.total, found.accuracy) == (right, 24, right / 24)
     assert found.loss == pytest.approx(np.mean(losses), rel=1e-6)
+
+
+class Says(Layer):
+    """A model that answers with the logits given, whatever it sees."""
+
+    def __init__(self, logits):
+        self.logits = logits
+
+    def forward(self, x, train=False):
+        return self.logits, None
+
+
+def test_labels_left_out_count_nowhere(strict):
+    logits, labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]], np.array([0, 2, 2, 1])
+    for ignore_index, right, total in ((2, 1, 2), (1, 2, 3), (-100, 2, 4)):
+        for module in (np, strict):
+            x, answer, targets = to_xp(module, logits), to_xp(module, logits), to_xp(module, labels)
+            device = "cpu" if module is np else "cuda"
+            found = evaluate_batches(Says(answer), [(x, targets), (x, targets)], device, ignore_index)
+            assert (found.correct, found.total) == (2 * right, 2 * total)
+            losses = [np.log(np.exp(z).sum()) - z[k] for z, k in zip(logits, labels) if k != ignore_index]
+            assert found.loss == pytest.approx(np.mean(losses), rel=1e-6)
+    with pytest.raises(StateError, match="0 images to evaluate"):
+        evaluate_batches(Says(logits[:1]), [(logits[:1], labels[:1])], ignore_index=0)
+
+
+def test_a_step_counts_no_label_that_is_left_out_and_takes_targets():
+    net = Sequential(flatten=Flatten(), fc=Linear(16, 3, rng=0))
+    optimiser = SGD(net.params(), 0.1)
+    x, _ = batch()
+    likeliest = net(x).argmax(axis=1)
+    loss = SoftmaxCrossEntropy(ignore_index=int(likeliest[0]))
+    _, correct = train_step(net, loss, optimiser, x, likeliest, 0.0001)
+    assert correct == (likeliest != likeliest[0]).sum()
+    _, correct = train_step(net, SoftmaxCrossEntropy(), optimiser, x, 0.4 + 0.2 * np.eye(3)[likeliest], 0.0001)
+    assert correct == 6
+
+
+def test_nan_is_not_a_class():
+    nan = np.full((10, 10), np.nan, np.float32)
+    with pytest.raises(NumericError, match="the loss of 10 images is nan, expected a number: the model gives NaN"):
+        evaluate_batches(Says(nan), [(nan, np.zeros(10, np.int64))])
 
 
 def test_evaluation_changes_nothing():
