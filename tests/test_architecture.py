@@ -30,7 +30,7 @@ KNOW = {"files": {"errors", "backend"}, "layers": NUMBERS, "models": NUMBERS | {
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem not in ("__init__", "__main__"))
 # what may be imported at the top of a module without being a dependency of the core
 STANDARD = set(sys.stdlib_module_names) | {"numpy", "minires"}
-NEEDS = {"train": {"safetensors", "tqdm"}, "data": {"tqdm"}, "mutants": {"tqdm"}, "cli": {"tyro", "tqdm"}}
+NEEDS = {"train": {"tqdm"}, "data": {"tqdm"}, "mutants": {"tqdm"}, "cli": {"tyro", "tqdm"}}
 
 
 def room(path):
@@ -103,7 +103,7 @@ def test_the_core_needs_numpy_alone(path):
 def test_import_minires_loads_numpy_alone():
     code = (
         "import sys; import minires, minires.cases; minires.models.build('resnet8', rng=0);"
-        "print(sorted({'cupy', 'safetensors', 'tqdm', 'tyro', 'matplotlib', 'torch', 'PIL'} & set(sys.modules)))"
+        "print(sorted({'cupy', 'tqdm', 'tyro', 'matplotlib', 'torch', 'PIL'} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "[]"

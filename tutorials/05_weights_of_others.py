@@ -18,7 +18,7 @@ from minires.losses import SoftmaxCrossEntropy
 from minires.models import build
 from minires.models.transfer import features, freeze_but, replace_head
 from minires.train import SGD, train_step
-from minires.weights import build_with_weights, export_weights, load_weights, read_weights
+from minires.weights import build_with_weights, load_weights, read_weights, save_weights
 
 folder = Path(tempfile.mkdtemp())
 train, test = load("fashion_mnist_12k", "train"), load("fashion_mnist_12k", "test")
@@ -64,7 +64,7 @@ print(f"six kinds of clothes: {accuracy(theirs, *pictures(test, OLD)):.1%}")
 assert accuracy(theirs, *pictures(test, OLD)) > 0.75
 
 published = folder / "clothes.safetensors"
-export_weights(published, theirs, layout="chenyaofo")  # torchvision's names, for networks of small images
+save_weights(published, theirs, layout="chenyaofo")  # torchvision's names, for networks of small images
 for name, array in list(read_weights(published).items())[-7:]:
     print(f"{name:<40} {array.shape}")
 assert read_weights(published)["layer2.0.downsample.0.weight"].shape == (32, 16, 1, 1)
@@ -191,7 +191,7 @@ assert lead[5] < lead[1] / 2
 # With PyTorch's names again, so that others can go on from here.
 
 # %%
-export_weights(folder / "four.safetensors", tuned, layout="chenyaofo")
+save_weights(folder / "four.safetensors", tuned, layout="chenyaofo")
 again, _ = build_with_weights("resnet8", folder / "four.safetensors", in_channels=1, num_classes=len(NEW))
 assert (again(x_new) == tuned(x_new)).all()
 assert read_weights(folder / "four.safetensors")["fc.weight"].shape == (4, 64)

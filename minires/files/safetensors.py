@@ -1,22 +1,25 @@
 """Safetensors files: the length of a header in 8 bytes, the header in JSON, the numbers.
 
-Source: the format's README at github.com/huggingface/safetensors. Read here, and not with its library, so that types
-that NumPy lacks and nothing but the header is read before it is known to fit.
+Source: the format's README at github.com/huggingface/safetensors. Read and written here, and not with its library: that
+lacks types that NumPy lacks, reads the numbers before they are known to fit, and writes wrong ones where an array has
+another memory layout or byte order.
 """
 
 import json
 import math
 
-import numpy as np
-
-from .stored import DTYPES, Storage, StoredTensor, itemsize, require_sizes
+from ..backend import to_numpy
+from ..errors import CheckpointError
+from .stored import Storage, StoredTensor, itemsize, require_sizes
 from .whole import ZEROS, check_seal, header_size, seal, write_atomically
 
 NAMES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
-    "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
+    "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
+    "C64": "complex64",
 }
-MAX_HEADER = 2**23  # bytes; resnet1202 has 0.9 million
+CODES = {dtype: code for code, dtype in NAMES.items() if dtype != "bfloat16"}  # what NumPy has, and so can be written
+MAX_HEADER = 2**24  # bytes; resnet1202 has 0.9 million, and three times that with the state of AdamW
 WRITER = "writer"
 
 
@@ -42,18 +45,32 @@ def read_safetensors(path, data):
 
 
 def write_safetensors(path, arrays, texts):
-    """Write ``{name: array}`` in C order and native types, with a checksum; the file is whole or not there."""
-    header, parts, position = {"__metadata__": {**texts, WRITER: "minires", "sha256": ZEROS.decode()}}, [], 0
-    codes = {dtype: code for code, dtype in NAMES.items()}
+    """Write ``{name: array}`` and ``{name: text}`` with a checksum; the file is whole or as it was.
+
+    Arrays may live on any device and have any memory layout and byte order. Raises
+    :class:`~minires.errors.CheckpointError` for a type that the format or NumPy lacks, and where the disk fails.
+    """
+    header = {"__metadata__": {**texts, WRITER: "minires", "sha256": ZEROS.decode()}}
     for name, array in arrays.items():
-        dtype = array.dtype.name
-        values = np.ascontiguousarray(array, dtype="|b1" if dtype == "bool" else DTYPES[dtype])
-        offsets = [position, position + values.nbytes]
-        header[name] = {"dtype": codes[dtype], "shape": list(array.shape), "data_offsets": offsets}
-        parts.append(values.tobytes())
-        position += values.nbytes
+        if array.dtype.name not in CODES:
+            raise CheckpointError(
+                f"{path} cannot hold {name} of dtype {array.dtype}, expected one of {', '.join(CODES)}: "
+                "convert the model with model.to(dtype=...)"
+            )
+        header[name] = {"dtype": CODES[array.dtype.name], "shape": list(array.shape)}
+    parts, position = [], 0
+    for name in sorted(arrays, key=lambda name: -arrays[name].dtype.itemsize):  # each begins at a multiple of its size
+        array = to_numpy(arrays[name])
+        parts.append(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+        header[name]["data_offsets"] = [position, position + len(parts[-1])]
+        position += len(parts[-1])
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # numbers begin at a multiple of 8
+    if len(text) > MAX_HEADER:
+        raise CheckpointError(
+            f"{path} cannot hold {len(arrays)} tensors: its header has {len(text)} bytes, expected at most {MAX_HEADER}"
+            ": choose a network with fewer layers, or shorter names"
+        )
     write_atomically(path, seal(b"".join([len(text).to_bytes(8, "little"), text, *parts])))
 
 

@@ -1,7 +1,6 @@
 """Training: optimisers, schedules, the loop, and checkpoints from which it goes on bit for bit."""
 
-from ..weights import load_weights
-from .checkpoint import Checkpoint, Position, load_checkpoint, load_model, publish, save_checkpoint, save_weights
+from .checkpoint import Checkpoint, Position, load_checkpoint, load_model, publish, save_checkpoint
 from .config import TrainConfig, build_model
 from .fit import Result, fit, resume
 from .interrupt import Interrupted
@@ -31,13 +30,11 @@ __all__ = [
     "learning_rate",
     "load_checkpoint",
     "load_model",
-    "load_weights",
     "one_cycle",
     "publish",
     "read_metrics",
     "resume",
     "save_checkpoint",
-    "save_weights",
     "steps",
     "train_step",
     "warmup",

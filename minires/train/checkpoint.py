@@ -2,21 +2,23 @@
 
 import json
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from ..backend import device_of, to_device, to_numpy
+from .. import __version__
 from ..data import Normalize
-from ..errors import CheckpointError, NumericError, StateError
+from ..errors import CheckpointError, StateError
+from ..weights import save_weights
+from ..weights.differences import Differences, refusal
+from ..weights.load import put
+from ..weights.open import CHECKPOINT, MODEL, open_file
 from ..weights.pretrained import RECORD, Record
+from ..weights.save import write_finite
 from .config import TrainConfig, build_model
-from .files import read_tensors, write_tensors
 
 FILE = "checkpoint.safetensors"
-CHECKPOINT, WEIGHTS = "minires checkpoint 1", "minires weights 1"
-MODEL, OPTIMIZER = "model.", "optimizer."  # what the names of the tensors begin with
+OPTIMIZER = "optimizer."  # what the names of its tensors begin with
 
 
 @dataclass
@@ -61,9 +63,12 @@ class Checkpoint:
         """
         wanted = (MODEL,) if optimizer is None else (MODEL, OPTIMIZER)
         tensors = {name: array for name, array in self.tensors.items() if name.startswith(wanted)}
-        generators = dict(model.generators())
-        problems = _differences(tensors, _buffers(model, optimizer)) + _differences_of_rngs(self.generators, generators)
-        _put(self.path, problems, tensors, _buffers(model, optimizer))
+        buffers, generators = _buffers(model, optimizer), dict(model.generators())
+        lines = Differences(_kinds(tensors), _kinds({name: buffer.data for name, buffer in buffers.items()})).lines()
+        if lines := lines + _differences_of_rngs(self.generators, generators):
+            remedy = "build the model and the optimizer with the settings that the file was written with"
+            raise CheckpointError(refusal(self.path, lines, remedy))
+        put([(buffer, tensors[name]) for name, buffer in buffers.items()])
         for path, rng in generators.items():
             rng.bit_generator.state = self.generators[path]
 
@@ -82,7 +87,8 @@ def save_checkpoint(path, model, optimizer, *, config, data, position, summary=N
         "summary": summary or {},
         "generators": {name: _plain(rng.bit_generator.state) for name, rng in model.generators()},
     }
-    _write(path, _buffers(model, optimizer), {"format": CHECKPOINT, "state": json.dumps(state)})
+    arrays = {name: buffer.data for name, buffer in _buffers(model, optimizer).items()}
+    write_finite(path, arrays, {"format": CHECKPOINT, "state": json.dumps(state)})
 
 
 def load_checkpoint(path):
@@ -92,7 +98,8 @@ def load_checkpoint(path):
     """
     path = Path(path)
     path = path / FILE if path.is_dir() else path
-    tensors, texts = read_tensors(path)
+    file = open_file(path)
+    tensors, texts = file.arrays(), file.texts
     if texts.get("format") != CHECKPOINT:
         raise CheckpointError(
             f"{path} has the format {texts.get('format')!r}, expected {CHECKPOINT!r}: "
@@ -114,11 +121,6 @@ def load_model(path):
     return checkpoint.build_model(), checkpoint
 
 
-def save_weights(path, model):
-    """Write the parameters and buffers of ``model`` alone into the safetensors file ``path``."""
-    _write(path, dict(model.tensors()), {"format": WEIGHTS})
-
-
 def publish(run, path):
     """Write the weights of a finished run, with the record of their training, into the safetensors file ``path``.
 
@@ -133,8 +135,8 @@ def publish(run, path):
         )
     for place in ("run_dir", "data_dir"):  # they mean something on one machine only
         config[place] = None
-    record = Record(metadata.version("minires"), config, checkpoint.data, checkpoint.summary)
-    _write(path, dict(model.tensors()), {"format": WEIGHTS, RECORD: record.to_json()})
+    record = Record(__version__, config, checkpoint.data, checkpoint.summary)
+    save_weights(path, model, texts={RECORD: record.to_json()})
 
 
 def _buffers(model, optimizer=None):
@@ -143,28 +145,6 @@ def _buffers(model, optimizer=None):
     if optimizer is not None:
         buffers |= {OPTIMIZER + path: buffer for path, buffer in optimizer.tensors()}
     return buffers
-
-
-def _write(path, buffers, texts):
-    arrays = {name: to_numpy(buffer.data) for name, buffer in buffers.items()}
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            bad = int(np.count_nonzero(~np.isfinite(array)))
-            raise NumericError(
-                f"{name}: {bad} of {array.size} values are NaN or infinite, expected none; {path} was left as it was: "
-                "lower the learning rate, or lengthen the warm-up"
-            )
-    write_tensors(path, arrays, texts)
-
-
-def _differences(tensors, buffers):
-    """One line for each name, shape or dtype in which the arrays of a file differ from the Buffers they are for."""
-    lines = [f"missing in the file: {name} {_kind(buffers[name].data)}" for name in buffers if name not in tensors]
-    lines += [f"unknown to the model: {name} {_kind(array)}" for name, array in tensors.items() if name not in buffers]
-    for name, buffer in buffers.items():
-        if name in tensors and _kind(tensors[name]) != _kind(buffer.data):
-            lines.append(f"{name}: {_kind(tensors[name])} in the file, {_kind(buffer.data)} in the model")
-    return lines
 
 
 def _differences_of_rngs(states, generators):
@@ -178,19 +158,8 @@ def _differences_of_rngs(states, generators):
     return lines
 
 
-def _put(path, problems, tensors, buffers):
-    if problems:
-        raise CheckpointError(
-            f"{path} does not fit: {len(problems)} differences, expected none:\n  " + "\n  ".join(problems)
-            + "\nbuild the model and the optimizer with the settings that the file was written with"
-        )
-    arrays = {name: to_device(tensors[name], device_of(buffer.data)) for name, buffer in buffers.items()}
-    for name, buffer in buffers.items():
-        buffer.data[...] = arrays[name]  # in place: optimisers and compiled models may hold the array
-
-
-def _kind(array):
-    return f"{tuple(array.shape)} {array.dtype}"
+def _kinds(arrays):
+    return {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
 
 
 def _plain(value):

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..errors import CheckpointError, RangeError, StateError
 from ..files.whole import write_atomically
 from .checkpoint import FILE, load_checkpoint
-from .files import only_user
+from .lock import only_user
 from .log import METRICS
 from .training import Training, resume_command
 

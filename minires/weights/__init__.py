@@ -1,19 +1,20 @@
 """Weights from files of PyTorch, safetensors and minires, without PyTorch, and without running what is in them."""
 
 from .layout import Layout
-from .load import build_with_weights, export_weights, layouts_of, load_weights
-from .names import LAYOUTS
+from .load import build_with_weights, load_weights
+from .names import LAYOUTS, layouts_of
 from .open import read_weights
 from .pretrained import Record, pretrained
+from .save import save_weights
 
 __all__ = [
     "LAYOUTS",
     "Layout",
     "Record",
     "build_with_weights",
-    "export_weights",
     "layouts_of",
     "load_weights",
     "pretrained",
     "read_weights",
+    "save_weights",
 ]

@@ -1,15 +1,12 @@
-"""Weights of files into models, and back into files with the names of other libraries."""
-
-import re
+"""Weights of files into models."""
 
 import numpy as np
 
-from ..backend import device_of, to_device, to_numpy
-from ..errors import CheckpointError, RangeError
-from ..files.safetensors import NAMES, write_safetensors
+from ..backend import device_of, to_device
+from ..errors import CheckpointError
 from ..models import build
 from .match import best_fit
-from .names import LAYOUTS
+from .names import LAYOUTS, layout_called, layouts_of
 from .open import open_weights
 
 
@@ -17,13 +14,13 @@ def load_weights(path, model, *, layout=None):
     """Put the weights of a file into ``model``; all or nothing.
 
     The file is one of PyTorch (zip or legacy format; a state_dict, or a dict that holds one), safetensors, a file of
-    :func:`minires.train.save_weights` or a checkpoint of a training. Its names may be those of minires or of any known
+    :func:`save_weights` or a checkpoint of a training. Its names may be those of minires or of any known
     library; ``layout``, such as "torchvision", allows those of one alone. Floats take the type of the model.
 
     Raises CheckpointError for a file that is broken or wants to run code, for numbers that are NaN or infinite, and,
     with a list of all that is missing, unexpected or of another shape, where file and model differ.
     """
-    _put(best_fit(open_weights(path), model, LAYOUTS if layout is None else [_called(layout)]))
+    _put(best_fit(open_weights(path), model, LAYOUTS if layout is None else [layout_called(layout)]))
 
 
 def build_with_weights(name, path, *, num_classes=None, in_channels=3, layout=None, **options):
@@ -34,7 +31,7 @@ def build_with_weights(name, path, *, num_classes=None, in_channels=3, layout=No
     :func:`~minires.models.build` and :func:`load_weights`.
     """
     file, models, fits = open_weights(path), {}, []
-    for candidate in layouts_of(name) if layout is None else [_called(layout)]:
+    for candidate in layouts_of(name) if layout is None else [layout_called(layout)]:
         settings = candidate.options | options
         key = repr(sorted(settings.items()))
         if key not in models:
@@ -45,40 +42,17 @@ def build_with_weights(name, path, *, num_classes=None, in_channels=3, layout=No
     return model, fit.layout
 
 
-def export_weights(path, model, *, layout):
-    """Write the weights of ``model`` as a safetensors file with the names of a library, such as "torchvision".
-
-    PyTorch loads it: ``net.load_state_dict(safetensors.torch.load_file(path))``. An older file is replaced at once.
-    Raises RangeError for an unknown layout, CheckpointError where the disk fails or the type is not in the format.
-    """
-    chosen, arrays = _called(layout), {}
-    for tensor_path, buffer in model.tensors():
-        name, array = chosen.rename(tensor_path), to_numpy(buffer.data)
-        if name in arrays or array.dtype.name not in NAMES.values():
-            raise CheckpointError(
-                f"{path} cannot hold {tensor_path} ({array.dtype}) as {name}: the type is none of "
-                f"{', '.join(NAMES.values())}, or two tensors have this name; choose another layout or dtype"
-            )
-        arrays[name] = array.reshape(chosen.shape(name, array.shape))
-    write_safetensors(path, arrays, {"format": "pt", "layout": chosen.name})
-
-
-def layouts_of(name):
-    """The layouts that are known for the network called ``name``; that of minires comes first."""
-    return [layout for layout in LAYOUTS if re.fullmatch(layout.models, name, re.ASCII)]
-
-
-def _called(name):
-    found = next((layout for layout in LAYOUTS if layout.name == name), None)
-    if found is None:
-        raise RangeError(f"layout is {name!r}, expected one of {', '.join(layout.name for layout in LAYOUTS)}")
-    return found
+def put(arrays):
+    """Fill each Buffer of ``[(Buffer, NumPy array)]`` in place, once every array is on the device of its buffer."""
+    buffers = [buffer.data for buffer, _ in arrays]
+    placed = [to_device(array, device_of(held)) for held, (_, array) in zip(buffers, arrays)]
+    for held, array in zip(buffers, placed):
+        held[...] = array  # in place: optimisers and compiled models may hold the array
 
 
 def _put(fit):
     """Fill the model of a :class:`Fit`, once every number is known to be there and to be finite."""
-    if report := fit.report():
-        raise CheckpointError(report)
+    fit.require()
     values = []
     for name, (_, buffer, _) in fit.wanted.items():
         array = fit.file.tensors[name].array(f"{fit.file.path}: {name}").reshape(buffer.data.shape)
@@ -90,5 +64,4 @@ def _put(fit):
                 "expected none: the file is damaged, or its training diverged"
             )
         values.append((buffer, array))
-    for buffer, array in values:
-        buffer.data[...] = to_device(array, device_of(buffer.data))  # in place: optimisers may hold the array
+    put(values)

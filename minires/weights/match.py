@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
+from ..errors import CheckpointError
 from ..files.stored import FLOATS
-
-MAX_LINES = 400
-MAX_NAME = 120
+from .differences import Differences, refusal, shown
 
 
 @dataclass(frozen=True)
@@ -18,48 +17,27 @@ class Fit:
     file: object
     layout: object
     wanted: dict
-
-    @property
-    def missing(self):
-        return [name for name in self.wanted if name not in self.file.tensors]
-
-    @property
-    def unexpected(self):
-        return [name for name in self.file.tensors if name not in self.wanted]
-
-    @property
-    def misfits(self):
-        """Names that both have, with another shape, or with numbers that are no floats."""
-        both = [name for name in self.wanted if name in self.file.tensors]
-        tensors = self.file.tensors
-        return [n for n in both if tensors[n].shape != self.wanted[n][2] or tensors[n].dtype not in FLOATS]
+    differences: Differences
 
     def distance(self):
         """How little the names fit, then how little the shapes do."""
-        return len(self.missing) + len(self.unexpected), len(self.misfits)
+        found = self.differences
+        return len(found.missing) + len(found.unexpected), len(found.misfits)
 
-    def report(self):
-        """Text with a line for each difference and a hint; "" where there is none."""
-        tensors, wanted = self.file.tensors, self.wanted
-        lines = [f"missing in the file: {shown(n)} {wanted[n][2]} {wanted[n][1].data.dtype}" for n in self.missing]
-        lines += [f"unknown to the model: {shown(n)} {tensors[n].shape} {tensors[n].dtype}" for n in self.unexpected]
-        for n in self.misfits:
-            here = f"{wanted[n][2]} {wanted[n][1].data.dtype}"
-            lines.append(f"{shown(n)}: {tensors[n].shape} {tensors[n].dtype} in the file, {here} in the model")
-        if not lines:
-            return ""
-        more = [f"and {len(lines) - MAX_LINES} more"] if len(lines) > MAX_LINES else []
-        head = f"{self.file.path} does not fit: {len(lines)} differences, expected none, by the names of"
-        return "\n  ".join([f"{head} {self.layout.name}:", *lines[:MAX_LINES], *more]) + f"\n{self.hint()}"
+    def require(self):
+        """Raise :class:`~minires.errors.CheckpointError` with a line for each difference and a hint, unless all fit."""
+        if lines := self.differences.lines():
+            raise CheckpointError(refusal(self.file.path, lines, self.hint(), f", by the names of {self.layout.name}"))
 
     def hint(self):
         """The likeliest reason, with what to do."""
-        tensors, missing, unexpected = self.file.tensors, self.missing, self.unexpected
+        tensors, missing, unexpected = self.file.tensors, self.differences.missing, self.differences.unexpected
+        misfits = self.differences.misfits
         prefix = next(iter(tensors)).partition(".")[0] + "." if tensors else ""
         if prefix and all(n.startswith(prefix) and n.removeprefix(prefix) in self.wanted for n in tensors):
             return f"all names of the file begin with {shown(prefix)}: save it again without that prefix"
-        if not missing and not unexpected and all("fc." in n or "linear." in n for n in self.misfits):
-            classes = tensors[self.misfits[-1]].shape[:1]
+        if not missing and not unexpected and all("fc." in n or "linear." in n for n in misfits):
+            classes = tensors[misfits[-1]].shape[:1]
             return (
                 f"the file seems to be for {classes[0] if classes else 'other'} classes: build the model with that "
                 "num_classes, load, and exchange its head with minires.models.transfer.replace_head"
@@ -89,13 +67,10 @@ def fit_to(file, tensors, layout):
     for path, buffer in tensors:
         name = layout.rename(path)
         wanted[name] = path, buffer, layout.shape(name, buffer.data.shape)
-    return Fit(file, layout, wanted)
+    kinds = {name: (shape, buffer.data.dtype.name) for name, (_, buffer, shape) in wanted.items()}
+    found = {name: (tensor.shape, tensor.dtype) for name, tensor in file.tensors.items()}
+    return Fit(file, layout, wanted, Differences(found, kinds, FLOATS))
 
 
 def is_shortcut(name):
     return any(word in name for word in ("shortcut", "downsample", "convShortcut"))
-
-
-def shown(name):
-    """A name of the file, safe to print."""
-    return name if name.isprintable() and len(name) <= MAX_NAME else repr(name[:MAX_NAME])

@@ -3,13 +3,14 @@
 import mmap
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import CheckpointError, DataFileError
 from ..files.safetensors import read_safetensors
 from .torch_file import read_legacy, read_zip
 
-CHECKPOINT = "minires checkpoint 1"
+# The format of a training, and what the names of its weights begin with
+CHECKPOINT, MODEL = "minires checkpoint 1", "model."
 # What wraps a model puts its name in front of all names: DataParallel, torch.compile, Lightning
 PREFIXES = ("module.", "_orig_mod.", "model.")
 IGNORED = "num_batches_tracked"  # PyTorch counts training batches in each batch norm, for a momentum of None
@@ -31,6 +32,17 @@ class WeightFile:
     tensors: dict
     texts: dict
 
+    def arrays(self):
+        """{name: NumPy array}. Raises CheckpointError."""
+        size = sum(tensor.nbytes for tensor in self.tensors.values())
+        limit = MAX_EXPANSION * self.size + 2**20
+        if size > limit:
+            raise CheckpointError(
+                f"{self.path}: its tensors need {size} bytes in memory, expected at most {limit} for a file of "
+                f"{self.size}: it names the same numbers again and again; fetch it again from its official address"
+            )
+        return {name: tensor.array(f"{self.path}: {name}") for name, tensor in self.tensors.items()}
+
 
 def open_weights(path):
     """Return the :class:`WeightFile` of a file of PyTorch (zip or legacy), safetensors or minires.
@@ -38,6 +50,15 @@ def open_weights(path):
     Names lose the prefix of a wrapper that all of them have ("module."), counters of batches are left out, and of a
     checkpoint of minires only the model is taken. Raises :class:`~minires.errors.CheckpointError`.
     """
+    file = open_file(path)
+    tensors = file.tensors
+    if file.texts.get("format") == CHECKPOINT:
+        tensors = {name: tensor for name, tensor in tensors.items() if name.startswith(MODEL)}
+    return replace(file, tensors=_clean(tensors))
+
+
+def open_file(path):
+    """The :class:`WeightFile` with all that is in it, under the names of the file. Errors: see :func:`open_weights`."""
     path = os.fspath(path)
     data = _map(path)
     try:
@@ -55,9 +76,7 @@ def open_weights(path):
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path}: {error}: if the file is damaged, fetch it again") from error
-    if texts.get("format") == CHECKPOINT:
-        tensors = {name: tensor for name, tensor in tensors.items() if name.startswith("model.")}
-    return WeightFile(path, len(data), _clean(tensors), texts)
+    return WeightFile(path, len(data), tensors, texts)
 
 
 def read_weights(path):
@@ -65,15 +84,7 @@ def read_weights(path):
 
     Types stay as they are, but for bfloat16, which comes as float32. Raises CheckpointError.
     """
-    file = open_weights(path)
-    size = sum(tensor.nbytes for tensor in file.tensors.values())
-    limit = MAX_EXPANSION * file.size + 2**20
-    if size > limit:
-        raise CheckpointError(
-            f"{path}: its tensors need {size} bytes in memory, expected at most {limit} for a file of {file.size}: "
-            "it names the same numbers again and again; fetch it again from its official address"
-        )
-    return {name: tensor.array(f"{path}: {name}") for name, tensor in file.tensors.items()}
+    return open_weights(path).arrays()
 
 
 def _map(path):

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from engine.equality import assert_as_definition, entered, images, network
 from oracles import assert_same, run
-from safetensors.numpy import load_file
 
 import minires
 from minires import layers as L
@@ -21,8 +20,8 @@ from minires.errors import DTypeError, MiniresError, RangeError, StateError
 from minires.gradcheck import gradcheck
 from minires.layers.base import observe, replace
 from minires.trace import trace
-from minires.train import SGD, save_weights
-from minires.weights import load_weights
+from minires.train import SGD
+from minires.weights import load_weights, read_weights, save_weights
 
 
 def pair(name="resnet8", dtype=np.float64, **settings):
@@ -284,7 +283,7 @@ def test_weights_are_saved_and_loaded(tmp_path):
         tensor.data = tensor.data * np.float32(1.1)
     x = images(3, 2, 9, 9, dtype=np.float32)
     save_weights(tmp_path / "fast.safetensors", fast)
-    saved = load_file(tmp_path / "fast.safetensors")
+    saved = read_weights(tmp_path / "fast.safetensors")
     assert sum(a.size for a in saved.values()) == sum(t.data.size for _, t in model.tensors())
     before = fast(x)
     save_weights(tmp_path / "other.safetensors", minires.compile(other))

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from conftest import np_of
 from train.tiny_training import CLASSES, config, model
+from weights.hostile import FILES
 
 from minires.backend import to_device
 from minires.errors import CheckpointError, NumericError, StateError
+from minires.files import write_safetensors
 from minires.layers import Linear, Sequential
 from minires.models import build
 from minires.train import (
@@ -20,13 +22,10 @@ from minires.train import (
     fit,
     load_checkpoint,
     load_model,
-    load_weights,
     publish,
     save_checkpoint,
-    save_weights,
 )
-from minires.train.files import write_tensors
-from minires.weights import Record
+from minires.weights import Record, load_weights, save_weights
 from minires.weights.open import open_weights
 
 DATA = {"name": "tiny", "images": 44, "channels": 1, "classes": list(CLASSES), "mean": [0.25], "std": [1 / 3]}
@@ -141,6 +140,20 @@ def test_weights_alone(tmp_path):
         load_weights(tmp_path / "w", Linear(2, 2, rng=0))
 
 
+@pytest.mark.parametrize("kind", FILES)
+def test_refuses_broken_and_hostile_files(kind, tmp_path):
+    (tmp_path / "c").write_bytes(FILES[kind][0])
+    with pytest.raises(CheckpointError, match="c"):
+        load_checkpoint(tmp_path / "c")
+
+
+def test_a_file_of_another_program(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save({"weight": torch.ones(2)}, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match="has the format None, expected 'minires checkpoint 1': use load_weights"):
+        load_checkpoint(tmp_path / "w.pth")
+
+
 def test_load_model(tmp_path):
     settings = TrainConfig(model="resnet8", shortcut="B", run_dir=str(tmp_path))
     net = build_model(settings, num_classes=3, in_channels=1)
@@ -154,7 +167,7 @@ def test_load_model(tmp_path):
 
 @pytest.mark.parametrize("state", ["{", "[]", "{}", '{"config": {"modle": "resnet20"}, "position": {}}'])
 def test_settings_of_another_version(tmp_path, state):
-    write_tensors(tmp_path / "c", {}, {"format": "minires checkpoint 1", "state": state})
+    write_safetensors(tmp_path / "c", {}, {"format": "minires checkpoint 1", "state": state})
     with pytest.raises(CheckpointError, match="c holds settings that this minires cannot read: .*use the version"):
         load_checkpoint(tmp_path / "c")
 

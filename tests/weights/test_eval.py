@@ -11,7 +11,7 @@ from weights.torch_models import ResNet, akamaster, torch
 from minires import cli
 from minires.data import load
 from minires.models import build
-from minires.weights import build_with_weights, export_weights
+from minires.weights import build_with_weights, save_weights
 
 DATA = ["--data", "fashion_mnist_12k", "--limit-test", "100"]
 
@@ -27,7 +27,7 @@ def call(*argv):
 def weights(tmp_path_factory):
     """A network for grey images whose answers depend on the normalisation."""
     path = tmp_path_factory.mktemp("weights") / "w"
-    export_weights(path, build("resnet8", in_channels=1, rng=3), layout="minires")
+    save_weights(path, build("resnet8", in_channels=1, rng=3), layout="minires")
     return path
 
 

@@ -13,12 +13,11 @@ from hypothesis.extra import numpy as hnp
 from weights.torch_models import torch
 
 from minires.errors import CheckpointError
-from minires.files.safetensors import NAMES, read_safetensors, write_safetensors
+from minires.files.safetensors import NAMES, write_safetensors
 from minires.layers import Linear
 from minires.models import build
-from minires.train import SGD, Position, TrainConfig, save_checkpoint, save_weights
-from minires.train import load_weights as train_load_weights
-from minires.weights import export_weights, load_weights, read_weights
+from minires.train import SGD, Position, TrainConfig, save_checkpoint
+from minires.weights import load_weights, read_weights, save_weights
 
 DTYPES = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 FORMATS = {"zip": True, "legacy": False}
@@ -107,14 +106,14 @@ def test_any_dict(arrays, format, tmp_path):
 
 def test_both_formats_of_safetensors_agree(tmp_path):
     """The library reads what minires writes, and minires what the library writes; every type."""
-    from safetensors.torch import load_file, save_file
+    library = pytest.importorskip("safetensors.torch")
 
     tensors = {dtype: torch.ones(2, 3).to(getattr(torch, dtype)) for dtype in DTYPES} | {"é 0": torch.zeros(())}
-    save_file(tensors, tmp_path / "theirs", {"format": "pt"})
+    library.save_file(tensors, tmp_path / "theirs", {"format": "pt"})
     assert_same(read_weights(tmp_path / "theirs"), tensors)
     arrays = {name: tensor.numpy() for name, tensor in tensors.items() if name != "bfloat16"}
     write_safetensors(tmp_path / "ours", arrays, {"format": "pt"})
-    found = load_file(tmp_path / "ours")
+    found = library.load_file(tmp_path / "ours")
     assert found.keys() == arrays.keys()
     for name in arrays:
         assert found[name].dtype == tensors[name].dtype and torch.equal(found[name], tensors[name]), name
@@ -132,9 +131,8 @@ def test_the_length_of_a_header_decides_nothing(size, tmp_path):
 def test_own_files(tmp_path):
     model, other = build("resnet8", rng=0), build("resnet8", rng=1)
     save_weights(tmp_path / "own", model)
-    assert train_load_weights is load_weights
     for layout in ("minires", "akamaster", "torchvision"):
-        export_weights(tmp_path / layout, model, layout=layout)
+        save_weights(tmp_path / layout, model, layout=layout)
     for name in ("own", "minires", "akamaster", "torchvision"):
         other = build("resnet8", rng=1)
         load_weights(tmp_path / name, other)
@@ -154,8 +152,8 @@ def test_of_a_checkpoint_only_the_model_is_taken(tmp_path):
 
 def test_a_changed_bit_of_an_own_file(tmp_path):
     model = Linear(2, 2, rng=0)
-    for write in (save_weights, lambda path, model: export_weights(path, model, layout="minires")):
-        write(tmp_path / "w", model)
+    for layout in ("minires", "torchvision"):
+        save_weights(tmp_path / "w", model, layout=layout)
         data = bytearray((tmp_path / "w").read_bytes())
         data[-5] ^= 1
         (tmp_path / "w").write_bytes(data)
@@ -178,7 +176,7 @@ def test_a_changed_bit_of_a_zip(format, tmp_path):
 
 
 def test_every_type_has_a_name_in_safetensors():
-    assert sorted(NAMES.values()) == sorted(DTYPES)
+    assert set(DTYPES) <= set(NAMES.values())
 
 
 def test_a_whole_model_is_told_how_to_be_saved(tmp_path):
@@ -188,9 +186,3 @@ def test_a_whole_model_is_told_how_to_be_saved(tmp_path):
     (tmp_path / "w").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(CheckpointError, match=r"no file of torch.save: .*model.state_dict\(\), path"):
         read_weights(tmp_path / "w")
-
-
-def test_metadata_of_safetensors():
-    header = b'{"__metadata__":{"format":"pt","sha256":"not ours"}}'
-    tensors, texts = read_safetensors("x", len(header).to_bytes(8, "little") + header)
-    assert tensors == {} and texts == {"format": "pt", "sha256": "not ours"}

@@ -12,7 +12,7 @@ from weights.torch_models import akamaster, torch
 
 from minires import cli
 from minires.data import Normalize, load
-from minires.weights import build_with_weights, export_weights, load_weights
+from minires.weights import build_with_weights, load_weights, save_weights
 
 FILES = {20: "resnet20-12fca82f.th", 56: "resnet56-4bfd9763.th"}
 CORRECT = {20: 9173, 56: 9339}  # of 10,000: errors of 8.27 and 6.61 per cent, as its authors print them
@@ -72,7 +72,7 @@ def test_the_padding_of_the_paper_is_another_network(weights):
 
 def test_round_trip(weights, tmp_path):
     model, layout = build_with_weights("resnet20", weights / FILES[20])
-    export_weights(tmp_path / "w", model, layout=layout.name)
+    save_weights(tmp_path / "w", model, layout=layout.name)
     other, found = build_with_weights("resnet20", tmp_path / "w")
     assert found is layout
     for (path, a), (_, b) in zip(model.tensors(), other.tensors()):

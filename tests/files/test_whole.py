@@ -1,0 +1,69 @@
+"""A write that fails, is interrupted or is cut off costs nothing."""
+
+import os
+
+import pytest
+
+from minires.errors import CheckpointError
+from minires.files.whole import write_atomically
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_bytes(b"old")
+    return path
+
+
+def fail(*args):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace"])
+def test_a_failed_write_leaves_the_old_file_and_no_litter(path, monkeypatch, function):
+    before = path.read_bytes()
+    monkeypatch.setattr(os, function, fail)
+    with pytest.raises(CheckpointError, match="cannot be written .*No space left.*: make room"):
+        write_atomically(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_a_full_disk(path):
+    """The real thing where there is one: /dev/full takes no byte."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full")
+    before = path.read_bytes()
+    (path.parent / f".{path.name}.tmp").symlink_to("/dev/full")
+    with pytest.raises(CheckpointError, match="No space left"):
+        write_atomically(path, b"new" * 10**6)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, MemoryError])
+def test_an_interrupted_write(path, monkeypatch, interruption):
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(interruption))
+    with pytest.raises(interruption):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == before and os.listdir(path.parent) == [path.name]
+
+
+def test_litter_of_a_crash_is_taken_over(path):
+    (path.parent / f".{path.name}.tmp").write_bytes(b"half a checkpoint" * 1000)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new" and os.listdir(path.parent) == [path.name]
+
+
+def test_the_file_is_durable_before_it_takes_the_name(path, monkeypatch):
+    """The order that survives a loss of power: content to the disk, then the name, then the folder."""
+    events = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, real=real, name=name: (events.append(name), real(*args))[1])
+    write_atomically(path, b"new")
+    assert events == ["fsync", "replace", "fsync"]
