@@ -6,6 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from weights.writers import dictionary, pickled, tensor, zip_file
+
+from minires.layers import Linear, Sequential
+from minires.train import SGD, Position, TrainConfig, load_checkpoint, save_checkpoint
+from minires.weights import load_weights, save_weights
 
 ROOT = Path(__file__).parents[1] / "minires"
 ROWS = [
@@ -130,3 +135,52 @@ def test_no_clever_machinery(path):
             assert all(alias.name != "*" for alias in node.names), "star import"
         if isinstance(node, ast.Global):
             pytest.fail(f"global state: {node.names}")
+
+
+def stays(way):
+    """The rooms that a call passes through, one after the other; what a loop repeats counts once."""
+    found = []
+
+    def note(frame, event, _):
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and ROOT in path.parents:
+            found.append(room(path))
+
+    sys.setprofile(note)
+    try:
+        way()
+    finally:
+        sys.setprofile(None)
+    size = 1
+    while 2 * size <= len(found):
+        again = [i for i in range(len(found) - 2 * size + 1) if found[i : i + size] == found[i + size : i + 2 * size]]
+        if again:
+            del found[again[0] : again[0] + size]
+            size = 1
+        else:
+            size += 1
+    return found
+
+
+@pytest.mark.parametrize("kind", ["minires", "torchvision", "PyTorch", "checkpoint"])
+def test_the_way_of_weights_is_short(kind, tmp_path):
+    """From the bytes of a file into a model: what reads, compares and writes stands together."""
+    path, model = tmp_path / "w", Sequential(Linear(3, 2, rng=0), Linear(2, 2, rng=1))
+    optimizer = SGD(model.params(), 0.1)
+    if kind == "PyTorch":
+        layers = [("0", (2, 3), (3, 1)), ("1", (2, 2), (2, 1))]
+        tensors = {f"{name}.weight": tensor(shape, strides) for name, shape, strides in layers}
+        tensors |= {f"{name}.bias": tensor((2,), (1,)) for name, _, _ in layers}
+        path.write_bytes(zip_file(pickled(dictionary(**tensors))))
+    elif kind == "checkpoint":
+        save_checkpoint(path, model, optimizer, config=TrainConfig(), data={}, position=Position())
+    else:
+        save_weights(path, model, layout=kind)
+    for _, parameter in model.params():
+        parameter.data[...] = -7
+    if kind == "checkpoint":
+        found = stays(lambda: load_checkpoint(path).restore(model, optimizer))
+    else:
+        found = stays(lambda: load_weights(path, model))
+    assert all((parameter.data != -7).all() for _, parameter in model.params())
+    assert {"files", "weights", "layers"} <= set(found) and len(found) <= 8, found
