@@ -63,7 +63,7 @@ class Layer:
         """Yield ``(path, layer)`` for this layer (its path is ``""``) and everything below it."""
         yield path, self
         for name, child in self.children():
-            yield from child.walk(f"{path}.{name}" if path else name)
+            yield from child.walk(join(path, name))
 
     def at(self, path):
         """The layer at ``path``, as :meth:`walk` names it. Raises RangeError, which lists what is there."""
@@ -87,7 +87,7 @@ class Layer:
             for name, value in vars(layer).items():
                 if isinstance(value, Buffer) and id(value) not in seen:
                     seen.add(id(value))
-                    yield (f"{path}.{name}" if path else name), value
+                    yield join(path, name), value
 
     def params(self):
         """Yield ``(path, Param)`` for everything that is trained."""
@@ -98,7 +98,7 @@ class Layer:
         for path, layer in self.walk():
             for name, value in vars(layer).items():
                 if isinstance(value, np.random.Generator):
-                    yield (f"{path}.{name}" if path else name), value
+                    yield join(path, name), value
 
     def zero_grads(self):
         """Set the gradient of every parameter to zero."""
@@ -165,11 +165,15 @@ def inside(name):
         raise error.within(name) from error.__cause__
 
 
+def join(path, name):
+    """The path of the child ``name`` of the layer at ``path``."""
+    return f"{path}.{name}" if path and name else path or name
+
+
 def observe(layer, see):
     """Return a copy of ``layer`` that shares its tensors and calls ``see(path, layer, x, y)`` after each forward.
 
-    ``path`` and ``layer`` are those of the original; containers are seen after their children. Run the copy
-    by its ``forward``: a Sequential called for inference calls its layers, not its own forward.
+    ``path`` and ``layer`` are those of the original; containers are seen after their children.
     """
     shared = {id(t): t for _, t in layer.tensors()}
     twin = copy.deepcopy(layer, shared)

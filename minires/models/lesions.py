@@ -17,7 +17,7 @@ import itertools
 
 from ..backend import xp_of
 from ..errors import RangeError
-from ..layers import Conv2d, Gate, Linear, Residual, Scale, Sequential
+from ..layers import Conv2d, Gate, Identity, Linear, Residual, Scale, Sequential
 from ..layers.base import observe, replace
 
 FORKS = (Residual, Gate)
@@ -38,6 +38,21 @@ def delete(model, path):
     if isinstance(fork, Residual):
         return replace(model, {path: fork.shortcut})
     return replace(model, {f"{path}.branch": Scale(0)})
+
+
+def bypass(model, path, *, image=None):
+    """A copy of ``model`` without the layers at ``path``, a block of a plain network say: y = x there.
+
+    image: see :func:`reorder`. Raises RangeError unless the layer maps its input to the same shape.
+    """
+    model.at(path)
+    shapes = _shapes(model, image)
+    if shapes[path][0] != shapes[path][1]:
+        fitting = [p for p, (x, y) in shapes.items() if p and p.count(".") == path.count(".") and x == y]
+        raise RangeError(
+            f"{path} maps {_arrow(shapes[path])}, expected the same shape, to be bypassed: {_some(fitting)}"
+        )
+    return replace(model, {path: Identity()})
 
 
 def scale_branch(model, path, factor):

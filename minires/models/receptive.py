@@ -3,6 +3,7 @@
 import math
 
 from ..layers import Fork, GlobalAvgPool2d, Linear, RungeKutta, SqueezeExcite
+from ..layers.base import join
 
 WHOLE = math.inf
 
@@ -20,7 +21,7 @@ def receptive_fields(model):
 
 def _visit(layer, path, state, fields):
     """``state``: (field, jump), each (rows, columns); returns that behind ``layer``."""
-    children = [(child, f"{path}.{name}" if path else name) for name, child in layer.children()]
+    children = [(child, join(path, name)) for name, child in layer.children()]
     if isinstance(layer, Fork) and not isinstance(layer, RungeKutta):  # each k_i is in the input of the next
         states = [_visit(child, name, state, fields) for child, name in children]
         state = tuple(tuple(map(max, zip(*pairs))) for pairs in zip(*states))

@@ -3,6 +3,7 @@
 from ..errors import RangeError
 from ..initializers import generator
 from ..layers import Concat, Gate, Linear, Residual, Sequential
+from ..layers.known import kind_of
 from ..layers.base import replace
 
 
@@ -53,13 +54,14 @@ def features(model, path):
     name, _, rest = path.partition(".")
     if not path:
         return model
-    if isinstance(model, Sequential):
+    kind = kind_of(model)
+    if kind is Sequential:
         layers = dict(model.children())
         before = list(layers)[: list(layers).index(name)]
         return Sequential(**{key: layers[key] for key in before}, **{name: features(layers[name], rest)})
-    if isinstance(model, (Residual, Concat, Gate)):
+    if kind in (Residual, Concat, Gate):
         return features(dict(model.children())[name], rest)
     raise RangeError(
-        f"{path!r} lies inside a {type(model).__name__}, expected a path through Sequential, Residual, Concat or Gate: "
-        "take the output of the whole layer"
+        f"{path!r} lies inside a {type(model).__name__}, expected a path through Sequential, Residual, Concat or Gate "
+        "that run by their own methods: take the output of the whole layer"
     )

@@ -1,8 +1,10 @@
 """The gradient, traced: every term named, kept and added up."""
 
 from .audit import Audit, audit
-from .ledger import BlockRecord, ForkRecord, Ledger, trace
+from .depth import LayerGradient, gradient_norms
+from .ledger import Ledger, trace
 from .paths import PathLengths, SampledPaths, all_paths, path_lengths, sample_paths
+from .records import BlockRecord, ForkRecord
 from .step import Stepper
 from .telescope import Telescope, telescope
 
@@ -10,6 +12,7 @@ __all__ = [
     "Audit",
     "BlockRecord",
     "ForkRecord",
+    "LayerGradient",
     "Ledger",
     "PathLengths",
     "SampledPaths",
@@ -17,6 +20,7 @@ __all__ = [
     "Telescope",
     "all_paths",
     "audit",
+    "gradient_norms",
     "path_lengths",
     "sample_paths",
     "telescope",

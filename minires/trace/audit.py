@@ -29,7 +29,10 @@ from ..layers import (
     SqueezeExcite,
     Subsample,
 )
+from ..layers.base import join
+from ..layers.known import kind_of
 from .norms import difference, norm, ratio, same
+from .records import PLAIN
 
 WHY = {
     ReLU: "the ReLU masks the gradient: entries with a negative sum get 0",
@@ -47,6 +50,7 @@ WHY = {
     Dropout: "dropout sets the gradient of the dropped entries to 0",
     Gate: "the carry gate multiplies the gradient by 1 - t, and adds a term of its own",
     SqueezeExcite: "squeeze-and-excitation multiplies each channel by its scale, and adds a term of its own",
+    PLAIN: "there is no shortcut: all of the gradient goes through the layers of the block, none around them",
     Concat: "concatenation hands back a slice of the gradient: exact, but of fewer channels",
 }
 
@@ -147,32 +151,37 @@ def _breaks_on_the_way(trunk, number):
     found = []
 
     def look(path, layer, where):
-        if isinstance(layer, Sequential):
+        if kind_of(layer) is Sequential:
             for name, child in layer.children():
-                look(f"{path}.{name}", child, where)
+                look(join(path, name), child, where)
         elif not _is_identity(layer, trunk.train):
             found.append(Break(path, type(layer).__name__, where, _why(layer)))
 
     for block in trunk.between(number, number + 1):
+        if block.plain:
+            found.append(Break(block.path, PLAIN, "the whole block", WHY[PLAIN]))
+            continue
         for part in block.pre:
             look(part.path, part.layer, "before the fork, shared by shortcut and branch" if block.fork else LINK)
-        if block.fork is not None and isinstance(block.fork.layer, Residual):
-            look(f"{block.fork.path}.shortcut".lstrip("."), block.fork.layer.shortcut, "on the shortcut")
-        elif block.fork is not None and not isinstance(block.fork.layer, RungeKutta):  # which adds to x itself
-            look(block.fork.path, block.fork.layer, "where the ways join")
+        fork = block.fork and block.fork.layer
+        if fork and kind_of(fork) is Residual:
+            look(join(block.fork.path, "shortcut"), fork.shortcut, "on the shortcut")
+        elif fork and kind_of(fork) is not RungeKutta:  # which adds to x itself
+            look(block.fork.path, fork, "where the ways join")
         for part in block.post:
             look(part.path, part.layer, "after the addition")
     return found
 
 
 def _is_identity(layer, train):
-    if isinstance(layer, Dropout):
+    kind = kind_of(layer)
+    if kind is Dropout:
         return not train or layer.p == 0
-    return isinstance(layer, Identity) or (isinstance(layer, Scale) and layer.factor == 1)
+    return kind is Identity or (kind is Scale and layer.factor == 1)
 
 
 def _why(layer):
-    if isinstance(layer, Concat) and "shortcut" not in layer.branches:
+    kind = kind_of(layer)
+    if kind is Concat and "shortcut" not in layer.branches:
         return "no way through is a shortcut: nothing arrives beside the branches"
-    known = (why for kind, why in WHY.items() if isinstance(layer, kind))
-    return next(known, f"{type(layer).__name__} is not the identity")
+    return WHY.get(kind, f"{type(layer).__name__} is not the identity, as far as minires knows it")

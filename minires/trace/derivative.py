@@ -18,6 +18,7 @@ from ..backend import device_of, to_device
 from ..errors import StateError
 from ..layers import Layer
 from ..layers.base import inside
+from ..layers.watch import watched
 from .norms import difference, dot, frozen, norm, ratio, worst
 
 STEP = 1e-30
@@ -36,7 +37,7 @@ def derivative_error(visit, incoming):
     x, dy = visit.x.astype("float64"), incoming.astype("float64")
     with inside(visit.path):
         fork, given = visit.again(dtype="float64"), dy.copy()
-        dx, terms = backward_with_terms(fork, given, fork.forward(x, visit.train)[1])
+        dx, terms = backward_with_terms(fork, fork.backward, given, fork.forward(x, visit.train)[1])
         v = _random(rng, x)
         moved = visit.again(dtype="float64")
         children = {name: _Moved(child, _random(rng, x)) for name, child in moved.children() if name in terms}
@@ -49,23 +50,23 @@ def derivative_error(visit, incoming):
     return worst((difference(given, dy), ratio(abs(found - expected), size) if size else 0.0))
 
 
-def backward_with_terms(fork, dy, cache):
-    """(what ``fork.backward`` returns, copies of the terms that it found on the way, or would have found)."""
-    terms_of, backward, terms = fork.terms, type(fork).backward, {}
+def backward_with_terms(fork, backward, dy, cache):
+    """(``backward(dy, cache)``, copies of the terms that the fork found on the way, or would have found)."""
+    terms = {}
 
-    def noted(dy, cache):
-        found = terms_of(dy, cache)
-        terms.update((name, frozen(term)) for name, term in found.items())
-        return found
+    def noting(path, fork, terms_of):
+        def noted(dy, cache):
+            found = terms_of(dy, cache)
+            terms.update((name, frozen(term)) for name, term in found.items())
+            return found
 
-    fork.terms = noted
-    try:
-        dx = backward(fork, dy, cache)
+        return noted
+
+    with watched([("", fork)], terms=noting):
+        dx = backward(dy, cache)
         if not terms:
             fork.terms(dy, cache)
-        return dx, terms
-    finally:
-        del fork.terms
+    return dx, terms
 
 
 class _Moved(Layer):

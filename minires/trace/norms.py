@@ -7,6 +7,9 @@ import numpy as np
 from ..backend import xp_of
 
 
+AGREE = {"float32": 1e-5, "float64": 1e-12}
+
+
 def norm(a):
     """Euclidean norm of all entries."""
     a = a.astype("float64")
@@ -34,6 +37,20 @@ def difference(found, expected):
     if size == 0:
         return 0.0 if gap == 0 else math.inf
     return gap / size
+
+
+def agrees(found, expected):
+    """Whether two arrays of one dtype are equal but for rounding of sums: within 1e-5 in float32, 1e-12 in float64.
+
+    NaN and infinities must stand in the same places.
+    """
+    if found.shape != expected.shape:
+        return False
+    xp = xp_of(expected)
+    finite = xp.isfinite(expected)
+    if not bool((xp.isfinite(found) == finite).all()):
+        return False
+    return difference(xp.where(finite, found, 0), xp.where(finite, expected, 0)) <= AGREE[str(expected.dtype)]
 
 
 def worst(errors):

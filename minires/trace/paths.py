@@ -85,7 +85,7 @@ def path_lengths(ledger, start=0, stop=None, *, longest=None, progress=iter):
     by_length = [ledger.g(stop)]
     products = 0
     for block in progress(ledger.trunk.between(start, stop)[::-1]):
-        if block.fork is None:
+        if block.link:
             by_length = [block.backward(g) for g in by_length]
             continue
         found, branch = [], None  # the term of G_k that came through this branch
@@ -164,7 +164,7 @@ def _walk(ledger, start, stop, branches):
     branches = set(branches)
     g, number = ledger.g(stop), stop
     for block in reversed(ledger.trunk.between(start, stop)):
-        if block.fork is not None:
+        if not block.link:
             number -= 1
-        g = block.residual(g) if block.fork is not None and number in branches else block.shortcut(g)
+        g = block.residual(g) if not block.link and number in branches else block.shortcut(g)
     return g

@@ -49,6 +49,8 @@ def as_dict(ledger, *, name=None, pictures=False, progress=iter):
         "path_error": lengths.error if lengths else 0.0,
         "branch_vjps": lengths.residual_products if lengths else 0,
         "identity_holds": found.holds if found else False,
+        "plain": any(record.fork is None for record in ledger.blocks),
+        "notes": ledger.notes,
         "output_gradient_norm": norm(ledger.g(len(ledger.blocks))) if ledger.blocks else None,
         "blocks": [_block(ledger, record, found, sums, pictures) for record in ledger.blocks],
         "forks": [_fork(record) for record in ledger.forks],
@@ -74,6 +76,7 @@ def as_table(ledger):
             f"{norm(b.outgoing):>10.3g} {b.cosine:>7.3f} {norm(b.identity):>9.3g}"
         )
     lines.append(f"the terms add up to the gradient, and are derivatives of forward, within {ledger.closure_error:.1e}")
+    lines += ledger.notes
     return "\n".join(lines)
 
 
@@ -81,7 +84,7 @@ def _block(ledger, record, found, sums, pictures):
     block = ledger.trunk.blocks[record.index]
     facts = _fork(record) | {
         "index": record.index,
-        "at_fork_norm": norm(record.fork.incoming),
+        "at_fork_norm": norm((record.fork or record).incoming),
         "shape": list(block.x.shape),
         "identity_norm": norm(record.identity),
         "identity_ratio": record.identity_ratio,
@@ -127,9 +130,10 @@ def _pictures(record, block):
     backward: "incoming" (behind the block), "at_fork" (before those layers, if any), the terms, "outgoing"
     """
     visit, ways = record.visit, {}
-    seen = observe(visit.again(), lambda path, layer, x, y: ways.update({path: y}))
-    seen.forward(visit.x, visit.train)
-    ways = {name: ways[name] for name, _ in visit.fork.children() if name in ways}
+    if visit:
+        seen = observe(visit.again(), lambda path, layer, x, y: ways.update({path: y}))
+        seen.forward(visit.x, visit.train)
+        ways = {name: ways[name] for name, _ in visit.fork.children() if name in ways}
     joined = {"sum": block.post[0].x} if block.post else {}
     at_fork = {"at_fork": record.fork.incoming} if block.post else {}
     return {

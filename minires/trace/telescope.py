@@ -57,7 +57,7 @@ def telescope(ledger, start=0, stop=None, form="local", *, progress=iter):
     identity = _shortcuts(chain, g_stop)
     terms, products = {}, 0
     for i, block in enumerate(progress(chain)):
-        if block.fork is None:
+        if block.link:
             continue
         if form == "local":
             term = _shortcuts(chain[:i], block.residual(ledger.blocks[start + len(terms)].incoming))
@@ -66,7 +66,7 @@ def telescope(ledger, start=0, stop=None, form="local", *, progress=iter):
             term = block.residual(_shortcuts(chain[i + 1 :], g_stop))
             for earlier in reversed(chain[:i]):
                 term = earlier.backward(term)
-            products += 1 + sum(earlier.fork is not None for earlier in chain[:i])
+            products += 1 + sum(not earlier.link for earlier in chain[:i])
         terms[block.path] = frozen(term)
     total = sum(terms.values(), start=identity)
     return Telescope(form, start, stop, frozen(identity), terms, frozen(total), ledger.g(start), products)

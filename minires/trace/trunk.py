@@ -1,43 +1,21 @@
-"""The trunk of a network: the way of x from the input to the output, as a chain of blocks.
+"""The trunk of a network: the way of x from the input to the output, as a chain of blocks (:mod:`.block`).
 
-A block is what lies between x_l and x_{l+1}: a fork with the layers before it that belong to the same block (a shared
-pre-activation) and behind it (the ReLU of v1). What comes back through it is a sum of terms,
-
-    g_l = A_l^T g_{l+1} + B_l^T g_{l+1} (+ C_l^T g_{l+1} for a gate)
-
-with A^T, the shortcut operator, B^T, the residual operator, each including the layers before and behind the fork.
-Layers without a fork between blocks (stem, head, transitions) are links: A^T alone.
+Only what runs by the methods of minires is opened (:func:`~minires.layers.kind_of`); a container that the user wrote
+is opened where one forward tells what it does (:mod:`~minires.trace.written`), and else is one step.
 """
 
 import copy
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import itertools
+from dataclasses import dataclass
+from functools import partial
 
-from ..backend import xp_of
+from ..engine import Compiled
 from ..layers import Fork, Sequential
-from ..layers.base import inside
-
-SHORTCUT = "shortcut"
-
-
-@dataclass
-class Part:
-    """A layer on the trunk with what its last forward left: the path in the model, the input and the cache."""
-
-    path: str
-    layer: object
-    x: object = None
-    cache: object = None
-
-    def forward(self, x, train):
-        self.x = x
-        with inside(self.path):
-            y, self.cache = self.layer.forward(x, train)
-        return y
-
-    def backward(self, u):
-        with inside(self.path):
-            return self.layer.backward(u, self.cache)
+from ..layers.known import kind_of
+from ..layers.base import join
+from ..layers.watch import watched
+from .block import Block, Part
+from .written import is_written, read_written
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,64 +40,6 @@ class Visit:
         return twin
 
 
-@dataclass
-class Block:
-    """Layers before a fork, the fork, layers behind it; a link has no fork and all its layers in ``pre``."""
-
-    path: str
-    pre: list = field(default_factory=list)
-    fork: Part | None = None
-    post: list = field(default_factory=list)
-    y: object = None
-
-    @property
-    def parts(self):
-        return [*self.pre, *([self.fork] if self.fork else []), *self.post]
-
-    @property
-    def x(self):
-        """x_l, the input of the block."""
-        return self.parts[0].x
-
-    def forward(self, x, train):
-        for part in self.parts:
-            x = part.forward(x, train)
-        self.y = x
-        return x
-
-    def backward(self, u):
-        """The whole gradient: g_l from u = g_{l+1}, by the layers' own backward."""
-        return _back(self.parts, u)
-
-    def terms(self, u):
-        """``{name: term}``: the terms of g_l, each brought back to the input of the block; a link has "shortcut"."""
-        if self.fork is None:
-            return {SHORTCUT: self.backward(u)}
-        u = _back(self.post, u)
-        with inside(self.fork.path):
-            terms = self.fork.layer.terms(u, self.fork.cache)
-        return {name: _back(self.pre, term) for name, term in terms.items()}
-
-    def shortcut(self, u):
-        """A_l^T u alone, without the cost of the residual branch; zeros where the fork has no shortcut."""
-        if self.fork is None:
-            return self.backward(u)
-        with inside(self.fork.path):
-            term = self.fork.layer.shortcut_term(_back(self.post, u), self.fork.cache)
-        return _back(self.pre, term)
-
-    def residual(self, u):
-        """B_l^T u: everything but the shortcut term."""
-        return self.split(u)[1]
-
-    def split(self, u):
-        """(A_l^T u, B_l^T u): the shortcut term, and the sum of all the others."""
-        terms = self.terms(u)
-        shortcut = terms.pop(SHORTCUT, None)
-        zero = xp_of(self.x).zeros_like(self.x)
-        return (zero if shortcut is None else shortcut), sum(terms.values(), start=zero)
-
-
 class Trunk:
     """The blocks of a private copy of ``model``, run forward once on x; the model itself is never touched.
 
@@ -128,13 +48,36 @@ class Trunk:
     """
 
     def __init__(self, model, x, train=True):
-        self.model = copy.deepcopy(model).freeze()
-        self.chain = _blocks(self.model)
+        self.model = definition(copy.deepcopy(model)).freeze()
+        self.written = read_written(self.model, x, train)
+        self.chain = list(_Opener(self.model, self.written).chain(self.model))
         self.train = train
-        with _noting_visits(self.model) as self._visits:
+        self._visits = {}
+        with watched(self.forks(), forward=partial(_noting_visit, visits=self._visits)):
             for block in self.chain:
                 x = block.forward(x, train)
         self.y = x
+
+    def forks(self):
+        """Yield ``(path, fork)`` for every fork of the model, and for the sums in what the user wrote."""
+        sums = [part.walk(path) for path, parts in self.written.items() for name, part in parts if not name]
+        everything = itertools.chain(self.model.walk(), *sums)
+        return ((path, layer) for path, layer in everything if isinstance(layer, Fork))
+
+    @property
+    def notes(self):
+        """A sentence about each container that could not be opened."""
+        found = []
+        for part in (part for block in self.chain for part in block.parts):
+            name = f"{type(part.layer).__name__}{f' ({part.path})' if part.path else ''}"
+            if is_written(part.layer):
+                count = sum(isinstance(layer, Fork) for _, layer in part.layer.walk())
+                what = f"its {count} forks do" if count > 1 else "its fork does" if count else "a shortcut inside would"
+                found.append(
+                    f"{name} is not a container that minires knows: {what} not lie on the trunk; write it with "
+                    "Sequential, Residual and the other containers, or trace the part of it that you mean."
+                )
+        return found
 
     def visit(self, fork, cache):
         """The :class:`Visit` of ``fork`` that left ``cache``."""
@@ -142,8 +85,8 @@ class Trunk:
 
     @property
     def blocks(self):
-        """The blocks that hold a fork, from the input to the output."""
-        return [block for block in self.chain if block.fork is not None]
+        """The blocks that are no links, from the input to the output."""
+        return [block for block in self.chain if not block.link]
 
     def gradients(self, dy):
         """``[(block, g behind it, g before it)]`` along the chain, for the gradient ``dy`` of the output."""
@@ -156,29 +99,12 @@ class Trunk:
 
     def between(self, start, stop):
         """The part of the chain from block number ``start`` to before block number ``stop``, links included."""
-        numbers = [i for i, block in enumerate(self.chain) if block.fork is not None]
+        numbers = [i for i, block in enumerate(self.chain) if not block.link]
         numbers.append(numbers[-1] + 1)  # behind the last block begins the head
         return self.chain[numbers[start] : numbers[stop]]
 
 
-@contextmanager
-def _noting_visits(model):
-    """While the body runs, note every forward of a fork: {(id of the fork, id of the cache): visit}."""
-    visits, watched = {}, {}
-    for path, layer in model.walk():
-        if isinstance(layer, Fork) and id(layer) not in watched:
-            watched[id(layer)] = layer
-            layer.forward = _noting_visit(layer, path, visits)
-    try:
-        yield visits
-    finally:
-        for layer in watched.values():
-            del layer.forward
-
-
-def _noting_visit(fork, path, visits):
-    forward = fork.forward
-
+def _noting_visit(path, fork, forward, visits):
     def noted(x, train=False):
         states = [generator.bit_generator.state for _, generator in fork.generators()]
         y, cache = forward(x, train)
@@ -188,35 +114,66 @@ def _noting_visit(fork, path, visits):
     return noted
 
 
-def _back(parts, u):
-    for part in reversed(parts):
-        u = part.backward(u)
-    return u
+def definition(model):
+    """``model``, changed in place, with the definition in the place of every compiled layer."""
+    while isinstance(model, Compiled):
+        model = model.definition
+    for name, child in list(model.children()):
+        if definition(child) is not child:
+            model.set_child(name, definition(child))
+    return model
 
 
-def _blocks(model):
-    """The chain of a model: Sequentials are opened until each block holds one fork."""
-    chain = []
-    for path, layer in _open("", model, top=True):
-        parts = [Part(p, part) for p, part in _open(path, layer, everything=True)]
-        forks = [i for i, part in enumerate(parts) if isinstance(part.layer, Fork)]
-        if forks:
-            (i,) = forks
-            chain.append(Block(path, parts[:i], parts[i], parts[i + 1 :]))
+class _Opener:
+    """Opens the containers of a model whose insides are known."""
+
+    def __init__(self, model, written):
+        self.written = written
+        self.plain = not self.count_forks("", model) and not any(isinstance(part, Fork) for _, part in model.walk())
+
+    def inside(self, path, layer):
+        """The parts of a container that run one after the other, [(path, layer)]; None where that is not known."""
+        if kind_of(layer) is Sequential:
+            return [(join(path, name), child) for name, child in layer.children()]
+        if path in self.written and is_written(layer):
+            return [(join(path, name), child) for name, child in self.written[path]]
+        return None
+
+    def count_forks(self, path, layer):
+        parts = self.inside(path, layer)
+        return int(isinstance(layer, Fork)) if parts is None else sum(self.count_forks(*part) for part in parts)
+
+    def parts(self, path, layer, wanted):
+        """Yield ``(path, layer)`` of what runs one after the other, opening the containers that are ``wanted``."""
+        parts = self.inside(path, layer)
+        if parts is None or not wanted(path, layer, parts):
+            yield path, layer
         else:
-            chain.append(Block(path, parts))
-    return chain
+            for part in parts:
+                yield from self.parts(*part, wanted)
 
+    def chain(self, model):
+        """The blocks and links: containers are opened until each block holds one fork or, in a plain net, layers."""
+        top, layer = "", model
+        while is_written(layer) and len(parts := self.inside(top, layer) or ()) == 1:
+            ((top, layer),) = parts  # a class around a network
 
-def _open(path, layer, top=False, everything=False):
-    if isinstance(layer, Sequential) and (top or everything or _count_forks(layer) > 1 or len(layer) == 1):
-        for name, child in layer.children():
-            yield from _open(f"{path}.{name}" if path else name, child, everything=everything)
-    else:
-        yield path, layer
+        def holds_blocks(path, layer, parts):
+            if path == top or len(parts) == 1:
+                return True
+            if self.plain:
+                return all(self.inside(*part) is not None for part in parts)
+            return self.count_forks(path, layer) > 1
 
-
-def _count_forks(layer):
-    if isinstance(layer, Sequential):
-        return sum(_count_forks(child) for _, child in layer.children())
-    return int(isinstance(layer, Fork))
+        found = list(self.parts(top, layer, holds_blocks))
+        depth = max((path.count(".") for path, _ in found), default=0)
+        for path, layer in found:
+            parts = [Part(p, part) for p, part in self.parts(path, layer, lambda *_: True)]
+            forks = [i for i, part in enumerate(parts) if isinstance(part.layer, Fork)]
+            if forks:
+                (i,) = forks
+                yield Block(path, parts[:i], parts[i], parts[i + 1 :])
+            else:
+                # the stem and the head of a plain net are links, unless it has no stages
+                counts = path.count(".") == depth and any(True for _ in layer.params())
+                yield Block(path, parts, plain=self.plain and counts)

@@ -24,7 +24,7 @@ from minires.layers import (
 from minires.layers.base import replace
 from minires.models import build
 from minires.models.blocks import PLACEMENTS, SHORTCUTS
-from minires.models.lesions import delete, forks, reorder, scale_branch, swap
+from minires.models.lesions import bypass, delete, forks, reorder, scale_branch, swap
 
 EVERY_BLOCK = pytest.mark.parametrize("block", PLACEMENTS)
 EVERY_SHORTCUT = pytest.mark.parametrize("option", SHORTCUTS)
@@ -385,3 +385,16 @@ def test_replace_copies_the_new_layer_and_shares_its_parameters():
     assert twin["a"].weight is new.weight
     twin.forward(np.ones((2, 2), np.float32), train=True)
     assert dropout.rng.bit_generator.state == Dropout(rng=3).rng.bit_generator.state
+
+
+def test_bypass_takes_a_block_of_a_plain_network_out():
+    model, x = build("plain14", rng=0), np.random.default_rng(0).standard_normal((2, 3, 8, 8)).astype(np.float32)
+    lesioned = bypass(model, "stage2.1", image=(3, 8, 8))
+    expected = Sequential(**{name: layer for name, layer in model.children()})
+    expected = replace(expected, {"stage2": Sequential(model.at("stage2.0"))})
+    assert np.array_equal(lesioned(x), expected(x)) and not np.array_equal(lesioned(x), model(x))
+    assert lesioned.at("stage1.0.branch.conv1").weight is model.at("stage1.0.branch.conv1").weight
+    with pytest.raises(RangeError, match=r"stage2.0 maps \(16, 8, 8\) to \(32, 4, 4\), .* same shape.* stage1.0"):
+        bypass(model, "stage2.0", image=(3, 8, 8))
+    with pytest.raises(RangeError, match="no layer at 'stage9'"):
+        bypass(model, "stage9")

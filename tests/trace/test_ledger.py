@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import timeit
 import tracemalloc
 
@@ -13,10 +14,10 @@ from oracles.trunks import VARIANTS
 
 from minires import models
 from minires.errors import DTypeError, RangeError, ShapeError, StateError
-from minires.layers import Conv2d, Gate, Identity, Layer, Linear, Residual, Scale, Sequential, Sigmoid
+from minires.layers import Conv2d, Gate, Identity, Layer, Linear, ReLU, Residual, Scale, Sequential, Sigmoid
 from minires.losses import MeanSquaredError, SoftmaxCrossEntropy
 from minires.mutants import MUTANTS
-from minires.trace import trace
+from minires.trace import path_lengths, telescope, trace
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((4, 2, 6, 6))
@@ -418,22 +419,38 @@ def test_wrong_positions(position):
         trace(VARIANTS["original A"](), X, dy=DY).g(position)
 
 
-@pytest.mark.parametrize("model", [models.build("plain8", rng=0), Sequential(), Linear(3, 3, rng=0), Identity()])
-def test_plain_nets_have_an_empty_ledger(model):
-    x = X.astype(np.float32)
-    if isinstance(model, Sequential) and len(model):
-        x = np.concatenate([x, x[:, :1]], axis=1)
-    elif isinstance(model, Linear):
-        x = x[:, 0, 0, :3]
-    y = copy.deepcopy(model).forward(x, True)[0]
-    ledger = trace(model, x, dy=y)
-    assert (ledger.blocks, ledger.forks, ledger.closure_error) == ((), (), 0.0)
-    assert ledger.dx.shape == x.shape
+@pytest.mark.parametrize("model", [Sequential(), Identity(), Sequential(ReLU())])
+def test_a_model_without_blocks_has_an_empty_ledger(model):
+    ledger = trace(model, X, dy=DY[:, :1, None, None] * X)
+    assert (ledger.blocks, ledger.forks, ledger.closure_error, ledger.notes) == ((), (), 0.0, [])
+    assert ledger.dx.shape == X.shape
     found = json.loads(ledger.to_json(pictures=True))
     assert (found["blocks"], found["forks"], found["paths"], found["branch_vjps"]) == ([], [], None, 0)
     assert "block" in ledger.table()
-    with pytest.raises(StateError, match="0 forks on its trunk"):
+    with pytest.raises(StateError, match="0 blocks, expected at least 1: it holds no fork and no layer with parameter"):
         ledger.g(0)
+
+
+@pytest.mark.parametrize(("model", "paths"), [
+    (models.build("plain8", rng=0), ["stage1.0", "stage2.0", "stage3.0"]),
+    (Sequential(conv=Conv2d(3, 3, 1, rng=0), relu=ReLU(), last=Conv2d(3, 3, 1, rng=0)), ["conv", "last"]),
+    (Conv2d(3, 3, 3, padding=1, rng=0), [""]),
+])
+def test_the_blocks_of_a_plain_net_have_one_term(model, paths):
+    x = RNG.standard_normal((2, 3, 8, 8)).astype(np.float32)
+    ledger = trace(model, x, dy=RNG.standard_normal(model.forward(x)[0].shape).astype(np.float32))
+    assert [block.path for block in ledger.blocks] == paths
+    for block in ledger.blocks:
+        assert list(block.terms) == ["branch"] and block.fork is None and block.kind == "plain"
+        assert np.array_equal(block.terms["branch"], block.outgoing)
+        assert np.array_equal(block.residual, block.outgoing) and not block.identity.any()
+        assert math.isnan(block.shortcut_scaling) and math.isnan(block.cosine)
+    lengths = path_lengths(ledger)
+    assert [size > 0 for size in lengths.norms] == [False] * len(paths) + [True]
+    assert lengths.error < 1e-6 and telescope(ledger).error < 1e-6
+    found = json.loads(ledger.to_json(pictures=True))
+    assert found["plain"] and [block["path"] for block in found["blocks"]] == paths
+    assert all(path in ledger.table() for path in paths)
 
 
 def test_a_gradient_of_zero_has_a_ledger():

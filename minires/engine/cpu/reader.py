@@ -37,8 +37,9 @@ from ...layers import (
     Subsample,
     Tanh,
 )
+from ...layers.base import join
 from .affine import BatchNorm, Bias, FoldedNorm, RunningNorm
-from .values import Array, Operation, Sum, Term, Unsuited, Value, join, shape_behind
+from .values import Array, Operation, Sum, Term, Unsuited, Value, shape_behind
 
 
 class Reader:

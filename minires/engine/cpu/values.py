@@ -116,8 +116,3 @@ def shape_behind(layer, shape):
         return layer(np.zeros((1, *shape), dtype)).shape[1:]
     except MiniresError:
         raise Unsuited from None
-
-
-def join(path, name):
-    """The path of a child."""
-    return f"{path}.{name}" if path else name

@@ -13,6 +13,7 @@ function anatomy(doc, l) {
     pre: breaks("before the fork, shared by shortcut and branch"),
     side: breaks("on the shortcut"),
     post: breaks("after the addition"),
+    plain: breaks("the whole block").length > 0,
     gated: block.kind === "Gate",
     added: block.kind === "Residual",
     here: `g${sub(l)}`,
@@ -50,6 +51,7 @@ function say(doc, now) {
 }
 
 function sayForward(a) {
+  if (a.plain) return html`x goes through the layers of the block. No shortcut leads around them.`;
   if (a.gated)
     return html`From x, ${GATE} computes t, between 0 and 1: ${SHORTCUT} lets (1 − t)·x through. To that ${BRANCH} adds
       its F(x), of which the gate may take a part as well.`;
@@ -72,6 +74,9 @@ function howItArrives(a) {
 }
 
 function howItSplits(a) {
+  if (a.plain)
+    return html`Without a shortcut there is one term: all of the gradient goes through the layers of the block, and each
+      of them may shrink or blow it up.`;
   if (a.gated)
     return html`Of the gradient, ${SHORTCUT} lets the part 1 − t through, ${BRANCH} adds r, and ${GATE} a term c of its
       own, because t depends on x as well.`;

@@ -1,0 +1,36 @@
+"""Seeing what passes through the layers of a model, without a word in the layers themselves."""
+
+from contextlib import contextmanager
+
+
+@contextmanager
+def watched(layers, **around):
+    """While the body runs, a call of the method ``name`` of a layer is ``around[name](path, layer, method)(...)``.
+
+    layers: pairs (path, layer), such as ``model.walk()``; those that lack the method are passed over, and one that
+    comes twice is seen under its first path. Afterwards every layer is as it was, also after an error.
+
+    >>> import numpy as np
+    >>> from minires.layers import ReLU, Sequential
+    >>> seen = []
+    >>> def noting(path, layer, forward):
+    ...     return lambda x, train=False: (seen.append(path), forward(x, train))[1]
+    >>> model = Sequential(ReLU(), Sequential(ReLU()))
+    >>> with watched(model.walk(), forward=noting):
+    ...     _ = model(np.zeros((1, 2)))
+    >>> seen
+    ['', '0', '1', '1.0']
+    """
+    touched = {}
+    for path, layer in layers:
+        if id(layer) not in touched:
+            touched[id(layer)] = layer, {name: vars(layer).get(name) for name in around}
+            for name, wrap in around.items():
+                if hasattr(layer, name):
+                    setattr(layer, name, wrap(path, layer, getattr(layer, name)))
+    try:
+        yield
+    finally:
+        for layer, before in touched.values():
+            for name, own in before.items():
+                vars(layer).pop(name, None) if own is None else setattr(layer, name, own)

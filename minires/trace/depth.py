@@ -1,0 +1,76 @@
+"""The gradient by depth: how large dx and dW are at every layer of any network, plain ones too."""
+
+import copy
+from dataclasses import dataclass
+
+from ..errors import StateError
+from ..layers import Param
+from ..layers.checks import as_floats
+from ..layers.watch import watched
+from ..losses import SoftmaxCrossEntropy
+from .norms import norm
+
+
+@dataclass(frozen=True)
+class LayerGradient:
+    """|dx| and |dy| of one backward through a layer without children, and {name: |dW|} of its own parameters.
+
+    dx, dy: the Euclidean norms of the gradients before and behind the layer   params: of the whole backward, for a
+    layer that runs more than once
+    """
+
+    path: str
+    kind: str
+    dx: float
+    dy: float
+    params: dict
+
+
+def gradient_norms(model, x, labels=None, *, dy=None, train=True, loss=None):
+    """Return a tuple of :class:`LayerGradient` for the layers of ``model`` on a private copy, from input to output.
+
+    x, labels, dy, train, loss: as for :func:`~minires.trace.trace`. A layer that runs twice comes twice, and a
+    container only where it has parameters of its own.
+    He et al. 2015, section 4.1, "we verify that the backward propagated gradients exhibit healthy norms".
+
+    >>> import numpy as np
+    >>> from minires import models
+    >>> x, labels = np.random.default_rng(0).standard_normal((4, 3, 16, 16)), np.arange(4)
+    >>> def first_over_last(name):
+    ...     norms = gradient_norms(models.build(name, rng=0).to(dtype="float64"), x, labels)
+    ...     convs = [g.params["weight"] for g in norms if g.kind == "Conv2d"]
+    ...     return convs[0] / convs[-1]
+    >>> first_over_last("plain56") > 100, first_over_last("resnet56") < 10
+    (True, True)
+    """
+    if (labels is None) == (dy is None):
+        given = "neither" if labels is None else "both"
+        raise StateError(f"gradient_norms got {given} of labels and dy, expected one: gradient_norms(model, x, labels)")
+    x, model = as_floats(x), copy.deepcopy(model)
+    model.freeze(False).zero_grads()
+    order = {id(layer): i for i, (_, layer) in reversed(list(enumerate(model.walk())))}
+    seen = []
+
+    def noting(path, layer, backward):
+        def noted(dy, cache):
+            dx = backward(dy, cache)
+            seen.append((order[id(layer)], path, layer, norm(dx), norm(dy)))
+            return dx
+
+        return noted
+
+    with watched(model.walk(), backward=noting):
+        y, cache = model.forward(x, train)
+        if dy is None:
+            loss = loss or SoftmaxCrossEntropy()
+            dy = loss.backward(loss.forward(y, labels)[1])
+        model.backward(as_floats(dy, "dy"), cache)
+    return tuple(
+        LayerGradient(path, type(layer).__name__, dx_norm, dy_norm, params)
+        for _, path, layer, dx_norm, dy_norm in sorted(reversed(seen), key=lambda one: one[0])
+        if (params := _own_gradients(layer)) or next(layer.children(), None) is None
+    )
+
+
+def _own_gradients(layer):
+    return {name: norm(p.grad) for name, p in vars(layer).items() if isinstance(p, Param)}
