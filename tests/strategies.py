@@ -54,7 +54,7 @@ def conv2d(draw, depthwise=False):
 @st.composite
 def _pool(draw, kind, **settings):
     kernel = draw(_pair(few))
-    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
+    padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
     stride = draw(st.none() | _pair(few))
     layer = kind(kernel, stride=stride, padding=padding, **{k: draw(v) for k, v in settings.items()})
     size = [draw(st.integers(k, k + 3)) for k in kernel]

@@ -119,9 +119,9 @@ SETTINGS = {
     ),
     "subsample 0": (lambda: Subsample(0), RangeError, "Subsample: stride is 0, expected an integer of at least 1"),
     "pool padding": (
-        lambda: MaxPool2d(3, padding=2),
+        lambda: MaxPool2d(3, padding=(2, 3)),
         RangeError,
-        "MaxPool2d: padding is (2, 2), expected at most half|(3, 3)",
+        "MaxPool2d: padding is (2, 3), expected less than the kernel (3, 3)|see no pixel",
     ),
     "pool stride 0": (lambda: AvgPool2d(2, stride=0), RangeError, "AvgPool2d: stride is 0, expected"),
     "smoothing 1": (

@@ -21,7 +21,8 @@ class ReLU(Layer):
 
     def backward(self, dy, cache):
         alive = cache
-        return as_gradient(self, dy, alive.shape) * alive
+        dy = as_gradient(self, dy, alive.shape)
+        return xp_of(dy).where(alive, dy, 0)
 
 
 class ReLU6(Layer):
@@ -35,7 +36,8 @@ class ReLU6(Layer):
 
     def backward(self, dy, cache):
         inner = cache
-        return as_gradient(self, dy, inner.shape) * inner
+        dy = as_gradient(self, dy, inner.shape)
+        return xp_of(dy).where(inner, dy, 0)
 
 
 class LeakyReLU(Layer):
@@ -58,7 +60,9 @@ class LeakyReLU(Layer):
 
 
 class ELU(Layer):
-    """y = x where x > 0, else alpha (exp(x) - 1).   dx = dy where x > 0, else dy alpha exp(x) = dy (y + alpha).
+    """y = x where x > 0, else alpha (exp(x) - 1).   dx = dy where x > 0, else dy alpha exp(x).
+
+    Near 0 exp(x) - 1 would lose its digits, and so would alpha exp(x) = y + alpha far below: expm1 and exp keep them.
 
     Clevert et al. 2016, "Fast and Accurate Deep Network Learning by Exponential Linear Units", eq. 15.
     """
@@ -72,13 +76,14 @@ class ELU(Layer):
         x = as_input(self, x)
         xp = xp_of(x)
         positive = x.real > 0
-        y = xp.where(positive, x, self.alpha * (xp.exp(xp.where(positive, 0, x)) - 1))
-        return y, (y, positive)
+        below = xp.where(positive, 0, x)
+        return xp.where(positive, x, self.alpha * xp.expm1(below)), (below, positive)
 
     def backward(self, dy, cache):
-        y, positive = cache
-        dy = as_gradient(self, dy, y.shape, like=y)
-        return xp_of(dy).where(positive, dy, dy * (y + self.alpha))
+        below, positive = cache
+        dy = as_gradient(self, dy, below.shape, like=below)
+        xp = xp_of(dy)
+        return xp.where(positive, dy, dy * (self.alpha * xp.exp(below)))
 
 
 class Sigmoid(Layer):
@@ -129,10 +134,11 @@ class HardSwish(Layer):
         x = as_input(self, x)
         low, high = x.real <= -3, x.real >= 3
         xp = xp_of(x)
-        return xp.where(low, 0, xp.where(high, x, x * (x + 3) / 6)), (x, low, high)
+        inner = xp.where(low | high, 0, x)
+        return xp.where(low, 0, xp.where(high, x, inner * (inner + 3) / 6)), (inner, low, high)
 
     def backward(self, dy, cache):
-        x, low, high = cache
-        xp = xp_of(x)
-        slope = xp.where(low, 0, xp.where(high, 1, (2 * x + 3) / 6))
-        return as_gradient(self, dy, x.shape, like=x) * slope
+        inner, low, high = cache
+        dy = as_gradient(self, dy, inner.shape, like=inner)
+        xp = xp_of(dy)
+        return xp.where(low, 0, xp.where(high, dy, dy * (2 * inner + 3) / 6))

@@ -1,6 +1,6 @@
 """Dropout."""
 
-from ..backend import device_of, to_device
+from ..backend import device_of, to_device, xp_of
 from ..errors import RangeError
 from ..initializers import generator
 from .base import Layer
@@ -10,9 +10,9 @@ from .checks import as_gradient, as_input, number
 class Dropout(Layer):
     """In training each entry is dropped with probability p and the others are scaled by 1 / (1 - p).
 
-    x, y: any shape   mask: entries 0 or 1 / (1 - p), drawn on the CPU from ``rng``
+    x, y: any shape   keep: True or False for each entry, drawn on the CPU from ``rng``
 
-        y = mask x        dx = mask dy        in evaluation y = x
+        y = x / (1 - p) where keep, else 0        dx = dy / (1 - p) where keep, else 0        in evaluation y = x
 
     The mask is in the cache: backward uses the very mask of its forward. Srivastava et al. 2014, section 4 and 10.
     """
@@ -27,11 +27,10 @@ class Dropout(Layer):
         x = as_input(self, x)
         if not train:
             return x, (None, x.shape)
-        keep = self.rng.random(x.shape) >= self.p
-        mask = to_device(keep.astype(x.real.dtype) / (1 - self.p), device_of(x))
-        return x * mask, (mask, x.shape)
+        keep = to_device(self.rng.random(x.shape) >= self.p, device_of(x))
+        return xp_of(x).where(keep, x, 0) / (1 - self.p), (keep, x.shape)
 
     def backward(self, dy, cache):
-        mask, shape = cache
-        dy = as_gradient(self, dy, shape, like=mask)
-        return dy if mask is None else dy * mask
+        keep, shape = cache
+        dy = as_gradient(self, dy, shape)
+        return dy if keep is None else xp_of(dy).where(keep, dy, 0) / (1 - self.p)

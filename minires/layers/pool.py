@@ -23,10 +23,10 @@ class _Pool2d(Layer):
         self.stride = self.kernel if stride is None else pair(self, stride=stride)
         self.padding = pair(self, least=0, padding=padding)
         self.ceil_mode = ceil_mode
-        if any(2 * p > k for p, k in zip(self.padding, self.kernel)):
+        if any(p >= k for p, k in zip(self.padding, self.kernel)):
             raise RangeError(
-                f"padding is {self.padding}, expected at most half the kernel {self.kernel}: "
-                "a window must see at least one pixel",
+                f"padding is {self.padding}, expected less than the kernel {self.kernel}: "
+                "the first window would see no pixel",
                 type(self).__name__,
             )
 
@@ -78,11 +78,10 @@ class MaxPool2d(_Pool2d):
         size = x.shape[2:]
         out = self._out_sizes(size)
         xp = xp_of(x)
+        y = xp.full((*x.shape[:2], *out), -math.inf, dtype=x.dtype)
+        winner = self._first_pixels(xp, out)
         x = self._pad(x, out, -math.inf)
-        views = self._windows(x, out)
-        _, y = next(views)
-        winner = xp.zeros(y.shape, dtype=np.int32)
-        for k, value in views:
+        for k, value in self._windows(x, out):
             larger = (value.real > y.real) | (value != value)  # NaN wins, so that it is seen
             y = xp.where(larger, value, y)
             winner = xp.where(larger, np.int32(k), winner)
@@ -91,10 +90,17 @@ class MaxPool2d(_Pool2d):
     def backward(self, dy, cache):
         winner, shape, size = cache
         dy = as_gradient(self, dy, winner.shape)
-        dx = xp_of(dy).zeros(shape, dtype=dy.dtype)
+        xp = xp_of(dy)
+        dx = xp.zeros(shape, dtype=dy.dtype)
         for k, view in self._windows(dx, winner.shape[2:]):
-            view += dy * (winner == k)
+            view += xp.where(winner == k, dy, 0)
         return crop(dx, self.padding, size)
+
+    def _first_pixels(self, xp, out):
+        """(OH, OW): the place of each window that lies on its first pixel, not on the border before the image."""
+        begins = zip(out, self.stride, self.padding)
+        rows, columns = (xp.maximum(p - s * xp.arange(o, dtype=np.int32), 0) for o, s, p in begins)
+        return rows[:, None] * np.int32(self.kernel[1]) + columns
 
 
 class AvgPool2d(_Pool2d):

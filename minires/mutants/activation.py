@@ -86,18 +86,20 @@ class OutputAsDerivative(ELU):
     """The derivative of alpha (exp(x) - 1) is alpha exp(x) = y + alpha, not y: the - 1 falls away."""
 
     def backward(self, dy, cache):
-        y, positive = cache
-        dy = as_gradient(self, dy, y.shape, like=y)
-        return xp_of(dy).where(positive, dy, dy * y)
+        below, positive = cache
+        dy = as_gradient(self, dy, below.shape, like=below)
+        xp = xp_of(dy)
+        return xp.where(positive, dy, dy * (self.alpha * xp.expm1(below)))
 
 
 class AlphaForgotten(ELU):
-    """The derivative of alpha (exp(x) - 1) is y + alpha; y + 1 is right for alpha = 1 alone."""
+    """The derivative of alpha (exp(x) - 1) is alpha exp(x): exp(x) is right for alpha = 1 alone."""
 
     def backward(self, dy, cache):
-        y, positive = cache
-        dy = as_gradient(self, dy, y.shape, like=y)
-        return xp_of(dy).where(positive, dy, dy * (y + 1))
+        below, positive = cache
+        dy = as_gradient(self, dy, below.shape, like=below)
+        xp = xp_of(dy)
+        return xp.where(positive, dy, dy * xp.exp(below))
 
 
 class WrongSign(Sigmoid):
@@ -136,18 +138,18 @@ class ProductRuleForgotten(HardSwish):
     """x appears twice in x (x + 3) / 6: the derivative is (2 x + 3) / 6, not the factor (x + 3) / 6."""
 
     def backward(self, dy, cache):
-        x, low, high = cache
-        xp = xp_of(x)
-        slope = xp.where(low, 0, xp.where(high, 1, (x + 3) / 6))
-        return as_gradient(self, dy, x.shape, like=x) * slope
+        inner, low, high = cache
+        dy = as_gradient(self, dy, inner.shape, like=inner)
+        xp = xp_of(dy)
+        return xp.where(low, 0, xp.where(high, dy, dy * (inner + 3) / 6))
 
 
 class BoundsForgotten(HardSwish):
     """Outside -3 < x < 3 hard-swish is 0 or x, with the derivatives 0 and 1."""
 
     def backward(self, dy, cache):
-        x, _, _ = cache
-        return as_gradient(self, dy, x.shape, like=x) * (2 * x + 3) / 6
+        inner, _, _ = cache
+        return as_gradient(self, dy, inner.shape, like=inner) * (2 * inner + 3) / 6
 
 
 RELU = (PassesEverything, SignOfGradient, GuidedGradient, AliveAtZero, GradientChanged, InputChanged)

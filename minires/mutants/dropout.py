@@ -8,9 +8,9 @@ class MaskRedrawn(Dropout):
     """Backward needs the very mask of its forward: a new one passes the gradient of other entries."""
 
     def backward(self, dy, cache):
-        mask, _ = cache
-        if mask is not None:
-            _, cache = self.forward(mask, train=True)
+        keep, _ = cache
+        if keep is not None:
+            _, cache = self.forward(dy, train=True)
         return super().backward(dy, cache)
 
 
@@ -18,9 +18,9 @@ class ScaleMissing(Dropout):
     """Forward scales what it keeps by 1 / (1 - p), so backward must scale its gradient too."""
 
     def backward(self, dy, cache):
-        mask, _ = cache
+        keep, _ = cache
         dx = super().backward(dy, cache)
-        return dx if mask is None else dx * (1 - self.p)
+        return dx if keep is None else dx * (1 - self.p)
 
 
 class MaskForgotten(Dropout):

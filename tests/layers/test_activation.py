@@ -1,13 +1,17 @@
 """Activations against functions of ``math`` and PyTorch, at kinks, at the ends of the number line and at NaN."""
 
+import math
+
 import numpy as np
 import pytest
+from conftest import to_xp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import assert_close, assert_same, run
 from oracles.scalar_maths import ACTIVATIONS, activation
 from strategies import seeds
 
+from minires.backend import to_numpy
 from minires.layers import ELU, HardSwish, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
 
 MAKE = {
@@ -79,6 +83,35 @@ def test_extreme_inputs_neither_overflow_nor_warn(name, dtype):
     x = np.array([-1e4, -800, 800, 1e4], dtype)
     answer = run(MAKE[name](), x, np.ones_like(x))  # a warning is an error here
     assert np.isfinite(answer["y"]).all() and np.isfinite(answer["dx"]).all()
+
+
+@pytest.mark.parametrize("name, closed", [("ReLU", -4), ("ReLU6", 7), ("ReLU6", -4), ("HardSwish", -4)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_closed_unit_stops_an_infinite_gradient(name, closed, dtype, xp):
+    x, dy = (to_xp(xp, np.array(values, dtype)) for values in ([closed, 2], [np.inf, 1]))
+    layer = MAKE[name]()
+    dx = to_numpy(layer.backward(dy, layer.forward(x)[1]))
+    assert dx[0] == 0 and np.isfinite(dx[1]) and dx[1] > 0
+
+
+@pytest.mark.parametrize("name", ["ReLU", "ReLU6", "HardSwish", "ELU"])
+def test_infinite_inputs(name):
+    """A warning is an error here."""
+    answer = run(MAKE[name](), np.array([-np.inf, np.inf, -3e38, 3e38], np.float32), np.ones(4, np.float32))
+    below, above = (-1.5, np.inf) if name == "ELU" else (0, 6 if name == "ReLU6" else np.inf)
+    assert answer["y"][:3].tolist() == [below, above, below]
+    assert answer["dx"].tolist() == [0, name != "ReLU6"] * 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_elu_keeps_its_digits_near_zero_and_far_below(dtype, xp):
+    x = np.array([-1e-8, -1e-3, -1, -20, -80], dtype)
+    layer = ELU(1.5)
+    y, cache = layer.forward(to_xp(xp, x))
+    dx = layer.backward(to_xp(xp, np.ones_like(x)), cache)
+    tolerance = 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(to_numpy(y), [1.5 * math.expm1(v) for v in x], rtol=tolerance)
+    np.testing.assert_allclose(to_numpy(dx), [1.5 * math.exp(v) for v in x], rtol=tolerance)
 
 
 @each

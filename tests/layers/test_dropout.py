@@ -16,12 +16,12 @@ def test_equals_the_mask_of_the_cache_entry_by_entry(p, seed):
     x, dy = rng.normal(size=(2, 3, 4, 2, 2))
     layer = Dropout(p, rng=seed)
     y, cache = layer.forward(x, train=True)
-    mask, _ = cache
-    assert set(np.unique(mask)) <= {0.0, 1 / (1 - p)}
+    keep, _ = cache
+    assert keep.dtype == bool
     expected = {"y": np.zeros(x.shape), "dx": np.zeros(x.shape)}
-    for e in np.ndindex(x.shape):
-        expected["y"][e] = mask[e] * x[e]
-        expected["dx"][e] = mask[e] * dy[e]
+    for e in np.argwhere(keep):
+        expected["y"][tuple(e)] = x[tuple(e)] / (1 - p)
+        expected["dx"][tuple(e)] = dy[tuple(e)] / (1 - p)
     assert_same({"y": y, "dx": layer.backward(dy, cache)}, expected)
 
 
@@ -58,6 +58,14 @@ def test_float32_stays_float32_whatever_the_type_of_p():
     layer = Dropout(np.float64(0.5), rng=0)
     y, cache = layer.forward(x, train=True)
     assert y.dtype == layer.backward(x, cache).dtype == np.float32
+
+
+def test_what_is_dropped_is_gone_however_large():
+    """A warning is an error here."""
+    inf = np.full(64, np.inf)
+    layer = Dropout(0.5, rng=0)
+    y, cache = layer.forward(inf, train=True)
+    assert set(y) == set(layer.backward(inf, cache)) == {0, np.inf}
 
 
 def test_generator_is_that_given():

@@ -2,14 +2,22 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import to_xp
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from oracles import assert_close, assert_same, run, upstream
 from oracles import window_loops
 from strategies import avg_pool2d, images, max_pool2d, seeds
 
+import minires
+from minires.backend import to_numpy
 from minires.errors import ShapeError
-from minires.layers import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from minires.layers import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d, Sequential
+
+
+def assume_pytorch_takes(layer):
+    """Its border is at most half the kernel."""
+    assume(all(2 * p <= k for p, k in zip(layer.padding, layer.kernel)))
 
 
 @given(max_pool2d(), seeds)
@@ -26,6 +34,7 @@ def test_max_pool_equals_the_naive_loops(case, seed):
 def test_max_pool_equals_pytorch_also_where_values_tie(case, seed):
     torch_answers = pytest.importorskip("oracles.torch_answers")
     layer, x = case
+    assume_pytorch_takes(layer)
     dy = upstream(layer, x, np.random.default_rng(seed))
 
     def reference(x):
@@ -51,6 +60,7 @@ def test_avg_pool_equals_the_naive_loops(case, seed):
 def test_avg_pool_equals_pytorch(case, seed):
     torch_answers = pytest.importorskip("oracles.torch_answers")
     layer, x = case
+    assume_pytorch_takes(layer)
     dy = upstream(layer, x, np.random.default_rng(seed))
 
     def reference(x):
@@ -137,6 +147,33 @@ def test_a_border_of_a_max_pool_never_wins():
     answer = run(MaxPool2d(3, stride=1, padding=1), x, np.ones((1, 1, 2, 2)))
     assert answer["y"].ravel().tolist() == [-5.0] * 4
     assert answer["dx"].sum() == 4.0
+
+
+@pytest.mark.parametrize("kernel, padding", [(3, 1), (3, 2), ((2, 5), (1, 4)), (2, 0)])
+def test_of_a_window_of_minus_infinity_the_first_pixel_wins(kernel, padding, xp):
+    """Not the border, where the gradient would be lost."""
+    x = np.full((2, 2, 4, 5), -np.inf)
+    layer = MaxPool2d(kernel, stride=2, padding=padding)
+    y, cache = layer.forward(to_xp(xp, x))
+    dy = np.random.default_rng(0).normal(size=y.shape)
+    found = to_numpy(layer.backward(to_xp(xp, dy), cache))
+    expected = window_loops.max_pool(x, dy, layer.kernel, layer.stride, layer.padding)
+    assert np.isneginf(to_numpy(y)).all()
+    assert_close(found, expected["dx"])
+    assert found.sum() == pytest.approx(dy.sum())
+    assert_close(run(minires.compile(Sequential(layer)), x, dy)["dx"], expected["dx"])
+
+
+def test_an_infinite_gradient_goes_to_the_winner_alone():
+    x = np.random.default_rng(0).normal(size=(1, 1, 4, 4))
+    dx = run(MaxPool2d(2), x, np.full((1, 1, 2, 2), np.inf))["dx"]
+    assert sorted(dx.ravel()) == [0.0] * 12 + [np.inf] * 4
+
+
+def test_a_border_wider_than_half_the_kernel_by_hand():
+    x = np.array([[[[1.0, 2.0]]]])
+    assert MaxPool2d((1, 3), stride=1, padding=(0, 2))(x).ravel().tolist() == [1, 2, 2, 2]
+    assert AvgPool2d((1, 3), stride=1, padding=(0, 2))(3 * x).ravel().tolist() == [1, 3, 3, 2]
 
 
 @pytest.mark.parametrize("place", range(4))
