@@ -64,6 +64,7 @@ class Checkpoint:
         wanted = (MODEL,) if optimizer is None else (MODEL, OPTIMIZER)
         tensors = {name: array for name, array in self.tensors.items() if name.startswith(wanted)}
         buffers, generators = _buffers(model, optimizer), dict(model.generators())
+        _give_each_its_steps(tensors, buffers)
         lines = Differences(_kinds(tensors), _kinds({name: buffer.data for name, buffer in buffers.items()})).lines()
         if lines := lines + _differences_of_rngs(self.generators, generators):
             remedy = "build the model and the optimizer with the settings that the file was written with"
@@ -160,6 +161,13 @@ def _differences_of_rngs(states, generators):
 
 def _kinds(arrays):
     return {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
+
+
+def _give_each_its_steps(tensors, buffers):
+    """AdamW once had one count of steps for all parameters together."""
+    steps = OPTIMIZER + "steps"
+    if steps in tensors and steps in buffers and tensors[steps].shape == ():
+        tensors[steps] = np.full(buffers[steps].data.shape, tensors[steps])
 
 
 def _plain(value):

@@ -38,8 +38,11 @@ class SGD:
         self.velocity = _zeros_like(self.params) if self.momentum else {}
 
     def step(self, lr=None):
-        """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor."""
-        lr = self.lr if lr is None else _positive(self, lr=lr)
+        """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor.
+
+        A schedule may end at 0: then no parameter moves.
+        """
+        lr = self.lr if lr is None else _not_negative(self, lr=lr)
         _check_state(self, self.velocity)
         for path, p in self.params:
             if p.frozen:
@@ -60,7 +63,7 @@ class SGD:
 
 
 class AdamW:
-    """Adam with decoupled weight decay w; g = grad, t counts the steps from 1.
+    """Adam with decoupled weight decay w; g = grad, t counts the steps of p from 1, those while it is frozen not.
 
         p <- (1 - lr w) p
         m <- b1 m + (1 - b1) g                  v <- b2 v + (1 - b2) g^2
@@ -77,20 +80,23 @@ class AdamW:
         self.eps = _positive(self, eps=eps)
         self.weight_decay = _not_negative(self, weight_decay=weight_decay)
         self.decay_all = decay_all
-        self.steps = Buffer(np.zeros((), np.int64))  # on the CPU always: read at every step
+        self.steps = Buffer(np.zeros(len(self.params), np.int64))  # on the CPU always: read at every step
         self.mean, self.square = _zeros_like(self.params), _zeros_like(self.params)
 
     def step(self, lr=None):
-        """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor."""
-        lr = self.lr if lr is None else _positive(self, lr=lr)
+        """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor.
+
+        A schedule may end at 0: then no parameter moves.
+        """
+        lr = self.lr if lr is None else _not_negative(self, lr=lr)
         _check_state(self, self.mean)
-        self.steps.data += 1
         b1, b2 = self.betas
-        rate = lr / (1 - b1 ** int(self.steps.data))
-        root = math.sqrt(1 - b2 ** int(self.steps.data))
-        for path, p in self.params:
+        for k, (path, p) in enumerate(self.params):
             if p.frozen:
                 continue
+            self.steps.data[k] += 1
+            t = int(self.steps.data[k])
+            rate, root = lr / (1 - b1**t), math.sqrt(1 - b2**t)
             g, m, v = p.grad, self.mean[path].data, self.square[path].data
             if self.weight_decay and _decays(p, self.decay_all):
                 p.data *= 1 - lr * self.weight_decay

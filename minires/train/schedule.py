@@ -5,6 +5,8 @@ A schedule keeps no state, so that a resumed training needs to know nothing but 
 
 import math
 
+from ..errors import RangeError
+
 
 def constant(step, *, lr):
     """lr."""
@@ -17,8 +19,9 @@ def steps(step, *, lr, milestones, gamma=0.1):
 
 
 def cosine(step, *, lr, total):
-    """lr (1 + cos(pi step / total)) / 2: from lr down to 0. Loshchilov and Hutter 2017, "SGDR", eq. 5."""
-    return lr * (1 + math.cos(math.pi * step / total)) / 2
+    """lr (1 + cos(pi step / total)) / 2: from lr down to 0, and 0 behind. Loshchilov and Hutter 2017, "SGDR", eq. 5."""
+    _require_steps(total)
+    return lr * (1 + math.cos(math.pi * min(1, step / total))) / 2
 
 
 def one_cycle(step, *, lr, total, rise=0.3, start=1 / 25, end=1 / 25e4):
@@ -26,6 +29,7 @@ def one_cycle(step, *, lr, total, rise=0.3, start=1 / 25, end=1 / 25e4):
 
     Smith and Topin 2018, "Super-Convergence", with the cosines and the defaults of PyTorch's OneCycleLR.
     """
+    _require_steps(total)
     top = rise * total - 1  # as in PyTorch; 0 or less where the rise is shorter than two steps
     if step < top:
         return lr * _ease(start, 1, step / top)
@@ -51,6 +55,11 @@ def learning_rate(config, step, total):
         "one-cycle": lambda: one_cycle(step, lr=config.lr, total=total),
     }[config.schedule]()
     return lr * warmup(step, length=config.warmup)
+
+
+def _require_steps(total):
+    if not total >= 1:
+        raise RangeError(f"total is {total}, expected the number of steps of the training, at least 1: change total")
 
 
 def _ease(a, b, part):

@@ -106,13 +106,26 @@ def test_lists_every_misfit_and_changes_nothing(tmp_path):
         "missing in the file: model.new.weight (2, 2) float32",
         "missing in the file: optimizer.velocity.fc1.weight (8, 15) float32",
         "unknown to the model: model.bn.running_var (8,) float32",
-        "unknown to the model: optimizer.steps () int64",
+        "unknown to the model: optimizer.steps (6,) int64",
         "unknown to the model: random state of dropout.rng",
         "model.fc1.weight: (8, 16) float32 in the file, (8, 15) float32 in the model",
         "model.fc2.bias: (3,) float32 in the file, (3,) float64 in the model",
     ]:
         assert line in message
     assert state_of(other, other_optimiser) == before
+
+
+def test_a_checkpoint_with_one_count_of_steps_for_all_parameters(tmp_path):
+    """So AdamW kept it first: one number, without axes."""
+    net, optimiser = scrambled(1)
+    expected = state_of(net, optimiser)
+    optimiser.steps.data = np.array(3)
+    save(tmp_path / "c", net, optimiser)
+    other, other_optimiser = scrambled(5)
+    other_optimiser.steps.data[...] = 0
+    load_checkpoint(tmp_path / "c").restore(other, other_optimiser)
+    assert other_optimiser.steps.data.tolist() == [3] * 6
+    assert state_of(other, other_optimiser) == expected
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

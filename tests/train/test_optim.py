@@ -9,7 +9,7 @@ from cupy_strict import budget
 
 from minires.errors import DTypeError, RangeError, StateError
 from minires.layers import Linear, Param
-from minires.train import SGD, AdamW
+from minires.train import SGD, AdamW, cosine
 
 SHAPES = {"fc.weight": (3, 4), "fc.bias": (3,), "scale": ()}
 SGDS = [
@@ -113,12 +113,29 @@ def test_goes_on_from_its_tensors(kind, settings):
 
 
 @pytest.mark.parametrize("lr", [0, -0.1, math.nan, math.inf])
-def test_refuses_learning_rates(lr):
-    for kind in (SGD, AdamW):
-        with pytest.raises(RangeError, match=f"{kind.__name__}: lr is .* expected a finite number above 0"):
-            kind(params_of(), lr)
-        with pytest.raises(RangeError, match="lr is"):
+@pytest.mark.parametrize("kind", [SGD, AdamW])
+def test_refuses_learning_rates(kind, lr):
+    with pytest.raises(RangeError, match=f"{kind.__name__}: lr is .* expected a finite number above 0"):
+        kind(params_of(), lr)
+    if lr != 0:
+        with pytest.raises(RangeError, match=f"{kind.__name__}: lr is .* expected a finite number of at least 0"):
             kind(params_of(), 0.1).step(lr)
+
+
+@pytest.mark.parametrize(("kind", "settings"), OPTIMISERS, ids=str)
+def test_a_learning_rate_of_zero_moves_no_parameter_but_counts_as_a_step(kind, settings):
+    """The schedules end at 0."""
+    params, twins = params_of(), params_of()
+    optimiser, twin = kind(params, 0.5, **settings), kind(twins, 0.5, **settings)
+    for _, p in params + twins:
+        p.grad[...] = 1
+    before = [p.data.copy() for _, p in params]
+    optimiser.step(cosine(100, lr=0.1, total=100))
+    assert all((p.data == old).all() for (_, p), old in zip(params, before))
+    twin.step(0.1)
+    if not settings.get("weight_decay", kind is AdamW):
+        state, expected = ([b.data for _, b in o.tensors()] for o in (optimiser, twin))
+        assert all((a == b).all() for a, b in zip(state, expected, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -158,6 +175,25 @@ def test_notices_that_the_model_moved(kind, strict):
         model.to(**move)
         with pytest.raises(StateError, match="make the optimiser after model.to"):
             optimiser.step()
+
+
+@pytest.mark.parametrize(("kind", "settings"), OPTIMISERS, ids=str)
+def test_a_parameter_that_thaws_begins_at_its_own_first_step(kind, settings):
+    torch = pytest.importorskip("torch")
+    params = params_of()
+    twins = [torch.nn.Parameter(torch.tensor(p.data)) for _, p in params]
+    ours = kind(params, 0.01, **settings)
+    theirs = (torch.optim.SGD if kind is SGD else torch.optim.AdamW)(twins, 0.01, **settings)
+    rng = np.random.default_rng(1)
+    for k in range(60):
+        params[0][1].frozen, params[1][1].frozen = k < 50, 20 <= k < 40
+        for (_, p), twin in zip(params, twins):
+            p.grad[...] = rng.normal(size=p.data.shape)
+            twin.grad = None if p.frozen else torch.tensor(p.grad.copy())
+        ours.step()
+        theirs.step()
+    for (path, p), twin in zip(params, twins):
+        np.testing.assert_allclose(p.data, twin.detach().numpy(), rtol=1e-12, atol=1e-13, err_msg=path)
 
 
 @pytest.mark.parametrize("optimizer", [SGD, AdamW])

@@ -1,9 +1,12 @@
 """Schedules against torch.optim.lr_scheduler and against values by hand."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minires.errors import RangeError
 from minires.train import TrainConfig, constant, cosine, learning_rate, one_cycle, steps, warmup
 
 LR, TOTAL = 0.4, 50
@@ -30,6 +33,18 @@ def test_steps_equal_pytorch():
 def test_cosine_equals_pytorch():
     ours = [cosine(k, lr=LR, total=TOTAL) for k in range(TOTAL)]
     assert ours == pytest.approx(torch_rates(lambda s, o: s.CosineAnnealingLR(o, TOTAL)), rel=1e-9)
+
+
+def test_behind_its_end_a_schedule_stays():
+    assert [cosine(k, lr=LR, total=100) for k in (100, 101, 150, 200)] == [0, 0, 0, 0]
+    assert len({one_cycle(k, lr=LR, total=100) for k in (99, 100, 150, 200)}) == 1
+
+
+@pytest.mark.parametrize("schedule", [cosine, one_cycle])
+@pytest.mark.parametrize("total", [0, -3, math.nan])
+def test_no_steps_have_no_schedule(schedule, total):
+    with pytest.raises(RangeError, match=f"total is {total}, expected the number of steps of the training, at least 1"):
+        schedule(0, lr=LR, total=total)
 
 
 @pytest.mark.parametrize("total", [10, 37, 50])

@@ -3,6 +3,7 @@
     python tests/weights/old_files.py tests/weights/old        with the package and the tests of that version
 """
 
+import math
 import sys
 from pathlib import Path
 
@@ -33,9 +34,11 @@ def state(kind, dtype="float32"):
     model = network().to(dtype=np.dtype(dtype))
     optimizer = OPTIMIZERS[kind](model.params(), 0.1)
     count = 0
-    for _, buffer in [*model.tensors(), *optimizer.tensors()]:
-        buffer.data[...] = (np.arange(buffer.data.size).reshape(buffer.data.shape) + count) / 16
-        count += buffer.data.size
+    for path, buffer in [*model.tensors(), *optimizer.tensors()]:
+        shape = () if path == "steps" else buffer.data.shape  # AdamW had one count of steps for all parameters
+        numbers = np.arange(math.prod(shape)).reshape(shape)
+        buffer.data[...] = (numbers + count) / 16
+        count += numbers.size
     model["dropout"].rng.random(5)
     return model, optimizer
 
