@@ -33,6 +33,7 @@ ROWS = [
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row.split()}
 NUMBERS = {"errors", "backend", "ops", "initializers"}
 KNOW = {"files": {"errors", "backend"}, "layers": NUMBERS, "models": NUMBERS | {"layers"}}  # these know no more
+TESTS = Path(__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem not in ("__init__", "__main__"))
 # what may be imported at the top of a module without being a dependency of the core
 STANDARD = set(sys.stdlib_module_names) | {"numpy", "minires"}
@@ -185,3 +186,35 @@ def test_the_way_of_weights_is_short(kind, tmp_path):
         found = stays(lambda: load_weights(path, model))
     assert all((parameter.data != -7).all() for _, parameter in model.params())
     assert {"files", "weights", "layers"} <= set(found) and len(found) <= 8, found
+
+
+def skips_when_read(node):
+    """Does a statement, with what stands in it outside of functions, skip?"""
+    if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+        return False
+    name = getattr(node, "attr", getattr(node, "id", getattr(node, "name", None)))
+    return name in ("importorskip", "skip") or any(map(skips_when_read, ast.iter_child_nodes(node)))
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: str(path.relative_to(TESTS)))
+def test_no_module_of_the_tests_skips_when_it_is_read(path):
+    """Doctests are collected by reading it: a skip would leave half a module behind, and the next import gets that."""
+    assert not skips_when_read(ast.parse(path.read_text())), "skip inside the tests; PyTorch: see oracles/pytorch.py"
+
+
+READ_ALL = """
+import importlib, pathlib, sys
+from _pytest.outcomes import Skipped
+sys.modules |= {"torch": None, "cupy": None}
+sys.path[:0] = ["tests", "."]
+for path in sorted(pathlib.Path("tests").rglob("*.py")):
+    try:
+        importlib.import_module(".".join(path.with_suffix("").parts))
+    except (Skipped, ImportError) as error:
+        print(path, error)
+"""
+
+
+def test_all_modules_of_the_tests_are_read_whole_without_pytorch():
+    found = subprocess.run([sys.executable, "-c", READ_ALL], cwd=TESTS.parent, capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (0, ""), found.stderr

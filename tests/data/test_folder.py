@@ -5,12 +5,11 @@ import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from minires.data import folder as folder_module
 from minires.data import read_folder
 from minires.errors import DataFileError, RangeError
-
-Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 
 
 def save(path, pixels, **options):

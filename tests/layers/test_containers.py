@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import assert_close, assert_same, jacobian, randomise, run, upstream
+from oracles import assert_close, assert_same, jacobian, randomise, run, upstream, torch_answers
 from strategies import LAYERS, containers, seeds
 
 from minires.errors import DTypeError, ShapeError
@@ -154,7 +154,6 @@ def test_gate_has_three_terms(exclusive):
 
 @pytest.mark.parametrize("train", [True, False])
 def test_a_residual_block_equals_pytorch(train):
-    torch_answers = pytest.importorskip("oracles.torch_answers")
     functional = torch_answers.torch.nn.functional
     rng = np.random.default_rng(0)
     branch = Sequential(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from oracles import assert_same, run, upstream
+from oracles import assert_same, run, upstream, torch_answers
 from oracles.scalar_maths import linear as naive_linear
 from strategies import linear, seeds
 
@@ -22,7 +22,6 @@ def test_equals_the_naive_loops(case, seed):
 @given(linear(), seeds)
 @settings(max_examples=60)
 def test_equals_pytorch(case, seed):
-    torch_answers = pytest.importorskip("oracles.torch_answers")
     layer, x = case
     dy = upstream(layer, x, np.random.default_rng(seed))
     params = {name: p.data for name, p in layer.params()}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import assert_close, assert_same, randomise, run, upstream
+from oracles import assert_close, assert_same, randomise, run, upstream, torch_answers
 from oracles import norm_loops
 from strategies import batch_norm, group_norm, seeds
 
@@ -47,7 +47,6 @@ def test_group_norm_equals_the_naive_loops(case, seed):
 @given(any_batch_norm, seeds, st.booleans())
 @settings(max_examples=100)
 def test_batch_norm_equals_pytorch(case, seed, train):
-    torch_answers = pytest.importorskip("oracles.torch_answers")
     torch = torch_answers.torch
     layer, x = case
     dy = upstream(layer, x, np.random.default_rng(seed), train)
@@ -66,7 +65,6 @@ def test_batch_norm_equals_pytorch(case, seed, train):
 @given(group_norm(), seeds)
 @settings(max_examples=100)
 def test_group_norm_equals_pytorch(case, seed):
-    torch_answers = pytest.importorskip("oracles.torch_answers")
     layer, x = case
     dy = upstream(layer, x, np.random.default_rng(seed))
 

@@ -5,7 +5,7 @@ import pytest
 from conftest import to_xp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from oracles import assert_close, assert_same, run, upstream
+from oracles import assert_close, assert_same, run, upstream, torch_answers
 from oracles import window_loops
 from strategies import avg_pool2d, images, max_pool2d, seeds
 
@@ -32,7 +32,6 @@ def test_max_pool_equals_the_naive_loops(case, seed):
 @given(max_pool2d(), seeds)
 @settings(max_examples=200)
 def test_max_pool_equals_pytorch_also_where_values_tie(case, seed):
-    torch_answers = pytest.importorskip("oracles.torch_answers")
     layer, x = case
     assume_pytorch_takes(layer)
     dy = upstream(layer, x, np.random.default_rng(seed))
@@ -58,7 +57,6 @@ def test_avg_pool_equals_the_naive_loops(case, seed):
 @given(avg_pool2d(), seeds)
 @settings(max_examples=200)
 def test_avg_pool_equals_pytorch(case, seed):
-    torch_answers = pytest.importorskip("oracles.torch_answers")
     layer, x = case
     assume_pytorch_takes(layer)
     dy = upstream(layer, x, np.random.default_rng(seed))
@@ -83,7 +81,6 @@ def test_global_avg_pool_is_avg_pool_with_one_window(case, seed):
 @given(images(lambda draw: GlobalAvgPool2d()), seeds)
 @settings(max_examples=20)
 def test_global_avg_pool_equals_pytorch(case, seed):
-    torch_answers = pytest.importorskip("oracles.torch_answers")
     layer, x = case
     dy = upstream(layer, x, np.random.default_rng(seed))
 
@@ -100,7 +97,6 @@ def adaptive(draw):
 @given(images(adaptive), seeds)
 @settings(max_examples=60)
 def test_adaptive_avg_pool_equals_the_naive_loops_and_pytorch(case, seed):
-    torch_answers = pytest.importorskip("oracles.torch_answers")
     layer, x = case
     dy = upstream(layer, x, np.random.default_rng(seed))
     found = run(layer, x, dy)

@@ -6,13 +6,12 @@ from functools import partial
 import numpy as np
 import pytest
 from models import zoo_checks as Z
+from oracles.pytorch import F
 
 from minires.errors import RangeError
 from minires.layers import Dropout
 from minires.models import build, summarize
 from minires.models.densenet import densenet_imagenet
-
-F = pytest.importorskip("models.torch_zoo").F
 
 
 def dense_block(net, x, at, count, bottleneck):

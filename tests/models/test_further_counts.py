@@ -7,11 +7,10 @@ import json
 import shlex
 
 import pytest
+from models import torch_counts as T
 
 from minires import cli
 from minires.models import FAMILIES, find
-
-T = pytest.importorskip("models.torch_counts")
 
 SMALL, LARGE = (16, 32, 64), (64, 128, 256, 512)
 FIFTY, EIGHTEEN = (3, 4, 6, 3), (2, 2, 2, 2)

@@ -5,11 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 from models import zoo_checks as Z
+from oracles.pytorch import F, torch
 
 from minires.models import build
-
-torch_zoo = pytest.importorskip("models.torch_zoo")
-F, torch = torch_zoo.F, torch_zoo.torch
 
 NAMES = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 

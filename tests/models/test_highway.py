@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 from models import zoo_checks as Z
+from oracles.pytorch import F, torch
 
 from minires.errors import RangeError
 from minires.layers import Gate
 from minires.models import build, summarize
-
-torch_zoo = pytest.importorskip("models.torch_zoo")
-F, torch = torch_zoo.F, torch_zoo.torch
 
 
 def highway(net, x):

@@ -5,14 +5,12 @@ from functools import partial
 import numpy as np
 import pytest
 from models import zoo_checks as Z
+from oracles.pytorch import F
 
 from minires.errors import RangeError
 from minires.layers.runge_kutta import METHODS
 from minires.models import build, summarize
 from minires.trace import trace
-
-torch_zoo = pytest.importorskip("models.torch_zoo")
-F = torch_zoo.F
 
 
 def heun(x, f, reach, weight):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from models import torch_laboratory
 from oracles import assert_close, assert_same, run
 
 from minires.errors import RangeError
@@ -133,10 +134,9 @@ def test_gradients(block, option, train):
     [(option, train) for option in SHORTCUTS for train in (True, False) if (option, train) != ("dropout", True)],
 )
 def test_equals_pytorch(block, option, train):
-    oracle = pytest.importorskip("models.torch_laboratory", exc_type=ImportError)
     model, x = net("resnet14", block=block, shortcut=option), images()
     dy = np.random.default_rng(3).normal(size=(len(x), 5))
-    expected = oracle.torch_answer(model, block, option, 2, x, dy, train)
+    expected = torch_laboratory.torch_answer(model, block, option, 2, x, dy, train)
     assert_same(run(model, x, dy, train), expected, 1e-9)
 
 

@@ -4,14 +4,13 @@ from functools import partial
 
 import numpy as np
 import pytest
+from models import torch_zoo
 from models import zoo_checks as Z
+from oracles.pytorch import F, torch
 
 from minires.layers import Concat, Res2
 from minires.models import build, summarize
 from minires.models.res2net import res2net_block
-
-torch_zoo = pytest.importorskip("models.torch_zoo")
-F, torch = torch_zoo.F, torch_zoo.torch
 
 
 def unit(net, x, at, stride=1, groups=1):

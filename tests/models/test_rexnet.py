@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 from models import zoo_checks as Z
+from oracles.pytorch import F, torch
 
 from minires.layers import BatchNorm2d, Residual
 from minires.models import build
 from minires.models.rexnet import block_channels, rexnet_block
-
-torch_zoo = pytest.importorskip("models.torch_zoo")
-F, torch = torch_zoo.F, torch_zoo.torch
 
 # of each block: stage, place in it, stride
 PLACES = [(1, 0, 1), (2, 0, 2), (2, 1, 1), (3, 0, 2), (3, 1, 1), (4, 0, 2), (4, 1, 1), (4, 2, 1)]

@@ -4,13 +4,11 @@ from functools import partial
 
 import pytest
 from models import zoo_checks as Z
+from oracles.pytorch import F
 
 from minires.errors import RangeError
 from minires.models import build, summarize
 from minires.models.vgg import vgg
-
-torch_zoo = pytest.importorskip("models.torch_zoo")
-F = torch_zoo.F
 
 VGG11 = "64 pool 128 pool 256 256 pool 512 512 pool 512 512 pool"
 VGG13 = "64 64 pool 128 128 pool 256 256 pool 512 512 pool 512 512 pool"

@@ -4,10 +4,8 @@ Each network is a function of images, written from its paper; of minires it know
 a layer and adds its parameters and, for one image, its multiply-adds.
 """
 
-import pytest
+from oracles.pytorch import F, nn, torch
 
-torch = pytest.importorskip("torch", reason="PyTorch, the independent oracle, is not installed")
-F, nn = torch.nn.functional, torch.nn
 META = {"device": "meta"}
 
 

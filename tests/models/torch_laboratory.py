@@ -1,10 +1,6 @@
 """The blocks and shortcuts of He et al. 2016, "Identity Mappings", in PyTorch, each spelled out."""
 
-import pytest
-
-torch = pytest.importorskip("torch", reason="PyTorch, the independent oracle, is not installed")
-torch.set_num_threads(1)
-F = torch.nn.functional
+from oracles.pytorch import F, torch
 PREACTIVATED = ("relu_before_add", "relu_only_preact", "full_preact")  # nothing follows the addition
 
 

@@ -3,11 +3,7 @@
 Names are those of minires, so that one dictionary serves both; every structure is spelled out here again.
 """
 
-import pytest
-
-torch = pytest.importorskip("torch", reason="PyTorch, the independent oracle, is not installed")
-torch.set_num_threads(1)
-F = torch.nn.functional
+from oracles.pytorch import F, torch
 
 
 class Net:

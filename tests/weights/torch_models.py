@@ -2,11 +2,7 @@
 
 from collections import OrderedDict
 
-import pytest
-
-torch = pytest.importorskip("torch", reason="PyTorch, the independent oracle, is not installed")
-torch.set_num_threads(1)
-F, nn = torch.nn.functional, torch.nn
+from oracles.pytorch import F, nn, torch
 
 
 def conv(c_in, c_out, kernel, stride=1, groups=1):
