@@ -33,7 +33,7 @@ def check_layer(make, x, *, method="complex", seed=0):
     """Raise :class:`~minires.errors.ContractError` unless the layers that ``make()`` returns keep the contract at x.
 
     make: a function without arguments that returns a fresh layer   x: an input, float32 or float64, generic
-    method: "complex", or "central" for a forward that takes no complex numbers
+    method: "complex", "central" for a forward that takes no complex numbers, or "auto", which finds out
 
     In training and in evaluation:
 

@@ -52,7 +52,12 @@ class ContractError(MiniresError, AssertionError):
 
 
 class GradientError(ContractError):
-    """backward() disagrees with the derivative of forward()."""
+    """backward() disagrees with the derivative of forward().
+
+    ``report``: the :class:`~minires.gradcheck.Report` on all arrays of that layer, None where there is none.
+    """
+
+    report = None
 
 
 class DataFileError(MiniresError, ValueError):

@@ -403,7 +403,7 @@ def test_a_forward_without_complex_numbers_is_told_the_remedy():
         def backward(self, dy, cache):
             return dy * cache
 
-    refused(Magnitude, "use method='central'", StateError)
+    refused(Magnitude, "use method='auto'", StateError)
     check_layer(Magnitude, draw(5, 4), method="central")
 
 

@@ -1,5 +1,5 @@
 """Does backward() compute the derivative of forward()?"""
 
-from .check import Entry, Report, gradcheck
+from .check import Output, Report, gradcheck
 
-__all__ = ["Entry", "Report", "gradcheck"]
+__all__ = ["Output", "Report", "gradcheck"]

@@ -9,13 +9,16 @@ WORST = 5  # coordinates listed
 
 
 def blame(probe, comparisons, tol, each):
-    """Return the error for ``comparisons`` of one array, worst first, of which the first exceeds ``tol``."""
+    """(error, index of the worst entry) for ``comparisons`` of one array, worst first, the first above ``tol``.
+
+    Raises :class:`~minires.errors.StateError` where not backward, but the complex step is at fault.
+    """
     name, dy, error = comparisons[0].name, comparisons[0].dy, comparisons[0].error
     kind = type(probe.layer).__name__
     if probe.method == "complex" and _loses_imaginary_parts(probe, comparisons[0]):
-        return StateError(
+        raise StateError(
             f"central differences confirm the gradient of {name}, the complex step does not: forward loses imaginary "
-            "parts on the way (abs? a cast to float?); use method='central'",
+            "parts on the way (abs? a cast to float?); use method='auto'",
             kind,
         )
     if each:
@@ -26,12 +29,13 @@ def blame(probe, comparisons, tol, each):
     index, analytic, numeric = values[0]
     array = "dx" if name == "x" else f"{name}.grad"
     others = "".join(f"\n  {array}{list(i)}: backward {a:.9g}, derivative {n:.9g}" for i, a, n in values[1:])
-    return GradientError(
+    found = GradientError(
         f"{array}{list(index)} is {analytic:.9g}, the derivative of forward there is {numeric:.9g} "
         f"(train={probe.train}, {probe.method}, relative error {error:.1e}, accepted {tol:.0e}): "
         f"correct backward, or forward{others}",
         kind,
     )
+    return found, index
 
 
 def _loses_imaginary_parts(probe, comparison):

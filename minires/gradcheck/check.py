@@ -14,7 +14,7 @@ For a forward that cannot take complex numbers there are central differences (f(
 Where the derivative jumps between -v and v, at a kink, there is nothing to compare with: x moves by one per cent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,16 +25,20 @@ from ..layers.checks import as_floats
 from .blame import blame
 from .compare import TOLERANCE, compare
 from .float32 import check_float32
-from .probe import Probe, rms, stream
+from .probe import Probe, rms, size, stream
 
 
 @dataclass(frozen=True)
-class Entry:
-    """The result for one array: its worst relative error, and whether its gradient is zero whatever dy is."""
+class Output:
+    """The result for the gradient of one array, "x" or the path of a parameter: its worst relative error.
+
+    structurally_zero: whether it is zero whatever dy is   where: the index of its worst entry if it is wrong, else None
+    """
 
     name: str
     error: float
     structurally_zero: bool = False
+    where: tuple | None = None
 
 
 @dataclass(frozen=True)
@@ -43,23 +47,30 @@ class Report:
 
     layer: str
     method: str
-    entries: tuple
+    outputs: tuple
 
     @property
     def worst_error(self):
-        return max(entry.error for entry in self.entries)
+        return max(output.error for output in self.outputs)
+
+    @property
+    def wrong(self):
+        """The outputs that do not agree, those of a report that a GradientError carries."""
+        return tuple(output for output in self.outputs if output.where is not None)
 
     @property
     def structurally_zero(self):
         """Names of the arrays whose gradient is zero whatever the upstream gradient is."""
-        return tuple(entry.name for entry in self.entries if entry.structurally_zero)
+        return tuple(output.name for output in self.outputs if output.structurally_zero)
 
     def __str__(self):
-        width = max(len(entry.name) for entry in self.entries)
-        lines = [f"{self.layer}: gradients agree ({self.method}), worst relative error {self.worst_error:.1e}"]
-        for entry in self.entries:
-            note = "  zero whatever dy is" if entry.structurally_zero else ""
-            lines.append(f"  {entry.name:<{width}}  {entry.error:.1e}{note}")
+        width = max(len(output.name) for output in self.outputs)
+        verdict = f"{len(self.wrong)} of {len(self.outputs)} gradients are wrong" if self.wrong else "gradients agree"
+        lines = [f"{self.layer}: {verdict} ({self.method}), worst relative error {self.worst_error:.1e}"]
+        for output in self.outputs:
+            note = "  zero whatever dy is" if output.structurally_zero else ""
+            note = f"  wrong, most at {list(output.where)}" if output.where is not None else note
+            lines.append(f"  {output.name:<{width}}  {output.error:.1e}{note}")
         return "\n".join(lines)
 
 
@@ -70,7 +81,8 @@ def gradcheck(layer, x, *, train=True, dy=None, method="complex", each=False, di
 
     layer: any :class:`~minires.layers.Layer`; it is copied and never changed
     x: its input, float32 or float64   train: which forward   dy: upstream gradient, shaped like y (default: random)
-    method: "complex" or "central"   tol: largest relative error accepted (1e-10 and 1e-5)
+    method: "complex", "central", or "auto", which takes the complex step where forward can carry it and else central
+    differences, and says so in the report   tol: largest relative error accepted (1e-10 and 1e-5)
     each: check every coordinate, and on failure list the worst ones, instead of ``directions`` random projections
 
     Errors are relative to max(sum |v backward(dy)|, sum |dy df|, sum |dy y|) with v of the size of its array, so that
@@ -78,7 +90,8 @@ def gradcheck(layer, x, *, train=True, dy=None, method="complex", each=False, di
     Parameters are checked near their values: gamma = 1 and beta = 0 would hide mistakes. A float32 x is also run
     in float32 and compared with float64.
 
-    Raises :class:`~minires.errors.GradientError`, which names the layer, the array, the index and both values;
+    Raises :class:`~minires.errors.GradientError`, which names the layer, the array, the index and both values, and
+    carries the report on all arrays;
     :class:`~minires.errors.RangeError` for a degenerate dy; :class:`~minires.errors.StateError` if forward does
     not carry complex numbers through; :class:`~minires.errors.NumericError` if x or the output has NaN or infinity.
 
@@ -88,9 +101,10 @@ def gradcheck(layer, x, *, train=True, dy=None, method="complex", each=False, di
     >>> report.worst_error < 1e-12
     True
     """
-    if method not in TOLERANCE:
-        raise RangeError(f"method is {method!r}, expected 'complex' or 'central'")
+    if method not in (*TOLERANCE, "auto"):
+        raise RangeError(f"method is {method!r}, expected 'complex', 'central' or 'auto'")
     x = as_floats(x, layer=type(layer).__name__)
+    asked, method = method, method if method != "auto" else _best_method(layer, x, train, seed)
     probe = Probe(layer, x, train, method, stream(seed, "gradcheck"))
     tol = TOLERANCE[method] if tol is None else tol
     if dy is None:
@@ -99,13 +113,30 @@ def gradcheck(layer, x, *, train=True, dy=None, method="complex", each=False, di
         dy = np.array(to_numpy(as_floats(dy, "dy")), np.float64)
         refuse_degenerate(dy, probe.y, type(layer).__name__)
         upstream = [dy] * directions
-    try:
-        entries = tuple(_check_array(probe, name, upstream, tol, each) for name in probe.arrays)
-    except (GradientError, StateError) as error:
+    report, error = _check(probe, upstream, tol, each)
+    if error is not None:
         raise _faulty_part(probe) or error from error.__cause__
     if x.dtype == np.float32:
         check_float32(layer, x, train, seed)
-    return Report(type(layer).__name__, f"{method}, train={train}", entries)
+    if asked != method == "central":
+        report = replace(report, method=f"{report.method}, as forward does not carry complex numbers")
+    return report
+
+
+def _best_method(layer, x, train, seed):
+    """ "complex" where the complex step finds what central differences find, off kinks, else "central"."""
+    probe = Probe(layer, x, train, "complex", stream(seed, "method"))
+    probe.move()
+    central = probe.with_method("central")
+    for name, a in probe.arrays.items():
+        v = rms(a) * probe.rng.standard_normal(a.shape)
+        try:
+            step, difference = probe.derivative(name, v), central.derivative(name, v)
+        except StateError:
+            return "central"
+        if not size(step - difference) <= TOLERANCE["central"] * size(probe.y):
+            return "central"
+    return "complex"
 
 
 def refuse_degenerate(dy, y, layer):
@@ -126,13 +157,28 @@ def refuse_degenerate(dy, y, layer):
         raise RangeError(f"dy is proportional to the output, as for the loss sum(y**2): {why}; {remedy}", layer)
 
 
-def _check_array(probe, name, upstream, tol, each):
-    """The :class:`Entry` of one array; an error if its gradient is wrong."""
-    comparisons = [compare(probe, name, v, dy, tol) for v, dy in _directions(probe, name, upstream, each)]
-    comparisons.sort(key=lambda c: c.error, reverse=True)
-    if not comparisons[0].error <= tol:
-        raise blame(probe, comparisons, tol, each)
-    return Entry(name, comparisons[0].error, all(c.zero for c in comparisons))
+def _check(probe, upstream, tol, each):
+    """(:class:`Report`, the error of the first array whose gradient is wrong, or None)."""
+    outputs, errors = [], []
+    try:
+        for name in probe.arrays:
+            comparisons = [compare(probe, name, v, dy, tol) for v, dy in _directions(probe, name, upstream, each)]
+            comparisons.sort(key=lambda c: c.error, reverse=True)
+            worst, where = comparisons[0].error, None
+            if not worst <= tol:
+                error, where = blame(probe, comparisons, tol, each)
+                errors.append(error)
+            outputs.append(Output(name, worst, all(c.zero for c in comparisons), where))
+    except (GradientError, StateError) as error:
+        return None, error
+    report = Report(probe.kind, f"{probe.method}, train={probe.train}", tuple(outputs))
+    if not errors:
+        return report, None
+    errors[0].report = report
+    if len(errors) > 1:
+        others = ", ".join(f"{output.name} (relative error {output.error:.1e})" for output in report.wrong[1:])
+        errors[0].message += f"; wrong too: {others}"
+    return report, errors[0]
 
 
 def _directions(probe, name, upstream, each):

@@ -1,6 +1,7 @@
 """A layer as a function of its arrays: its derivative by forward, its gradients by backward."""
 
 import copy
+import warnings
 
 import numpy as np
 
@@ -52,7 +53,9 @@ class Probe:
         x = value if name == "x" else self.arrays["x"]
         if name not in (None, "x"):
             dict(twin.params())[name].data = to_device(value, self.device)
-        result = twin.forward(to_device(x, self.device), self.train)
+        given = to_device(x.copy(), self.device)
+        result = twin.forward(given, self.train)
+        self._require_untouched("forward", "x", given, x)
         if not isinstance(result, tuple) or len(result) != 2:
             found = type(result).__name__
             raise ContractError(f"forward returned a {found}, expected a pair (y, cache)", self.kind)
@@ -70,7 +73,9 @@ class Probe:
     def _backward(self, dy):
         twin, _, cache = self.run()
         twin.zero_grads()
-        dx = twin.backward(to_device(dy, self.device), cache)
+        given = to_device(dy.copy(), self.device)
+        dx = twin.backward(given, cache)
+        self._require_untouched("backward", "dy", given, dy)
         grads = {"x": dx, **{name: p.grad for name, p in twin.params() if name in self.arrays}}
         return {name: self._checked(name, grad) for name, grad in grads.items()}
 
@@ -92,7 +97,9 @@ class Probe:
         if self.method == "central":
             return (self.forward(name, a + h * v) - self.forward(name, a - h * v)) / (2 * h)
         try:
-            y = self.forward(name, a + 1j * h * v)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+                y = self.forward(name, a + 1j * h * v)
         except (TypeError, np.exceptions.ComplexWarning) as error:
             raise self._no_complex(f"raised {error!r}") from error
         if y.dtype.kind != "c":
@@ -103,22 +110,34 @@ class Probe:
         """Whether the derivatives along v and -v are not opposite: f has a corner at a, and no derivative."""
         if self.method == "complex":
             there, back = self.derivative(name, v), self.derivative(name, -v)
-            return np.linalg.norm(there + back) > 1e-9 * np.linalg.norm(there)
+            return size(there + back) > 1e-9 * size(there)
         a, h = self.arrays[name], STEP["central"]
         jumps = [
-            np.linalg.norm(self.forward(name, a + s * v) + self.forward(name, a - s * v) - 2 * self.y) / s
+            size(self.forward(name, a + s * v) + self.forward(name, a - s * v) - 2 * self.y) / s
             for s in (h, h / 10)
         ]
-        return jumps[1] > 0.5 * jumps[0] > 1e-6 * np.linalg.norm(self.y)  # at a smooth place they shrink with s
+        return jumps[1] > 0.5 * jumps[0] > 1e-6 * size(self.y)  # at a smooth place they shrink with s
 
     def _require_finite(self, what, a):
         at = _first_not_finite(a)
         if at is not None:
             raise NumericError(f"{what} is {a[at]} at {list(at)}: check at an x where forward is finite", self.kind)
 
+    def _require_untouched(self, method, name, given, before):
+        """Refuse a method that writes into the array it was given: its caller goes on with that array."""
+        after = to_numpy(given)
+        at = np.argwhere(~((after == before) | (np.isnan(after) & np.isnan(before))))
+        if len(at):
+            at = tuple(int(i) for i in at[0])
+            raise GradientError(
+                f"{method} changes its {name}: {name}{list(at)} was {before[at]:.9g} and is {after[at]:.9g} after it; "
+                f"compute a new array, {name} = 2 * {name} and not {name} *= 2, and check again",
+                self.kind,
+            )
+
     def _no_complex(self, what):
         return StateError(
-            f"forward {what} for a complex input, expected a complex output: use method='central', or write forward "
+            f"forward {what} for a complex input, expected a complex output: use method='auto', or write forward "
             "with operations that carry complex numbers (branch on x.real, no abs)",
             self.kind,
         )
@@ -132,7 +151,13 @@ def _first_not_finite(a):
 
 def rms(a):
     """Root mean square, 1 for an array of zeros: the size of a natural step."""
-    return float(np.sqrt(np.mean(np.square(a, dtype=np.float64)))) or 1.0
+    return size(a) or 1.0
+
+
+def size(a):
+    """Root mean square; squares may leave the range of floats where it does not."""
+    largest = float(np.max(np.abs(a), initial=0.0))
+    return largest * float(np.sqrt(np.mean(np.square(a / largest, dtype=np.float64)))) if largest else 0.0
 
 
 def stream(seed, purpose):

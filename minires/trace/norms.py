@@ -7,13 +7,19 @@ import numpy as np
 from ..backend import xp_of
 
 
+MIN_SQUARE = 1e-280  # sums of squares below have lost digits
 AGREE = {"float32": 1e-5, "float64": 1e-12}
 
 
 def norm(a):
     """Euclidean norm of all entries."""
     a = a.astype("float64")
-    return math.sqrt(float((a * a).sum()))
+    with np.errstate(over="ignore", under="ignore"):
+        total = float((a * a).sum())
+    if MIN_SQUARE < total < math.inf or not a.size:
+        return math.sqrt(total)
+    largest = float(abs(a).max())  # squares may leave the range of floats where the norm does not
+    return largest * math.sqrt(float(((a / largest) ** 2).sum())) if 0 < largest < math.inf else largest
 
 
 def dot(a, b):

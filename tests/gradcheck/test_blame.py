@@ -130,3 +130,29 @@ def test_a_result_of_the_wrong_shape_or_none_is_named():
 
     assert "dx has shape (4,), expected an array of shape (2, 4)" in message(Summed(4, 3, rng=0), draw(2, 4))
     assert "dx is a NoneType, expected an array of shape (2, 4)" in message(Nothing(4, 3, rng=0), draw(2, 4))
+
+
+class ThreeWrong(Linear):
+    """dx is right, dweight and dbias are not."""
+
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        self.weight.grad += dy.T @ cache
+        self.bias.grad[1] += 1
+        return dx
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_all_wrong_arrays_are_reported(each):
+    with pytest.raises(GradientError) as caught:
+        gradcheck(ThreeWrong(4, 3, rng=0), np.random.default_rng(1).standard_normal((5, 4)), each=each)
+    report = caught.value.report
+    assert [(output.name, output.where is None) for output in report.outputs] == [
+        ("x", True), ("weight", False), ("bias", False)
+    ]
+    assert [output.name for output in report.wrong] == ["weight", "bias"] and report.wrong[1].where == (1,)
+    assert report.wrong[0].error > 0.1 and report.outputs[0].error < 1e-12
+    assert f"weight.grad{list(report.wrong[0].where)} is " in str(caught.value)
+    assert "; wrong too: bias (relative error " in str(caught.value)
+    assert str(report).startswith("ThreeWrong: 2 of 3 gradients are wrong (complex, train=True), worst relative error")
+    assert "  bias    " in str(report) and "wrong, most at [1]" in str(report)

@@ -6,7 +6,7 @@ from oracles.norm_loops import batch_norm_train
 
 from minires.cases import CASES, case
 from minires.errors import DTypeError, GradientError, NumericError, RangeError, ShapeError
-from minires.gradcheck import Entry, Report, check, gradcheck
+from minires.gradcheck import Output, Report, check, gradcheck
 from minires.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear, ReLU, Residual, Sequential
 
 IMAGES = (3, 4, 5, 6)
@@ -30,7 +30,7 @@ def test_complex_steps_and_differences_accept_right_layers(name, train):
     exact = gradcheck(make(), x, train=train)
     near = gradcheck(make(), x, train=train, method="central")
     assert exact.worst_error < 1e-14 and near.worst_error < 1e-5
-    assert [e.name for e in exact.entries] == [e.name for e in near.entries] == ["x", *(n for n, _ in make().params())]
+    assert [e.name for e in exact.outputs] == [e.name for e in near.outputs] == ["x", *(n for n, _ in make().params())]
 
 
 @pytest.mark.parametrize("name", ["Linear", "Conv2d grouped", "Residual", "MaxPool2d", "SoftmaxCrossEntropy"])
@@ -38,7 +38,7 @@ def test_each_accepts_right_layers(name):
     make, x = case(name, 0)
     x = x[:1] if name in ("Conv2d grouped", "MaxPool2d") else x
     report = gradcheck(make(), x, each=True)
-    assert report.worst_error < 1e-14 and len(report.entries) == 1 + len(list(make().params()))
+    assert report.worst_error < 1e-14 and len(report.outputs) == 1 + len(list(make().params()))
 
 
 # upstream gradients that are functions of the output y, (3, 4, 5, 6), affine in each channel
@@ -112,7 +112,7 @@ def test_refuses_arguments_that_do_not_fit():
     layer, x = Linear(3, 2, rng=0), draw(4, 3)
     with pytest.raises(ShapeError, match=r"dy has shape \(4, 3\), the output has \(4, 2\)"):
         gradcheck(layer, x, dy=draw(4, 3))
-    with pytest.raises(RangeError, match="method is 'forward', expected 'complex' or 'central'"):
+    with pytest.raises(RangeError, match="method is 'forward', expected 'complex', 'central' or 'auto'"):
         gradcheck(layer, x, method="forward")
     with pytest.raises(DTypeError, match="input is int64"):
         gradcheck(layer, np.arange(12).reshape(4, 3))
@@ -130,7 +130,7 @@ def test_frozen_parameters_have_no_gradient_to_check():
     layer = Sequential(conv=Conv2d(4, 2, 3, bias=True, rng=0).freeze(), norm=BatchNorm2d(2))
     for dtype in (np.float32, np.float64):
         report = gradcheck(layer, draw(*IMAGES).astype(dtype))
-        assert [entry.name for entry in report.entries] == ["x", "norm.gamma", "norm.beta"]
+        assert [output.name for output in report.outputs] == ["x", "norm.gamma", "norm.beta"]
 
 
 def test_refuses_an_output_that_is_not_finite():
@@ -164,7 +164,7 @@ def test_a_bias_before_batch_norm_with_a_gradient_is_refused():
 
 
 def test_the_report_is_a_table():
-    report = Report("Net", "complex, train=True", (Entry("x", 2e-16), Entry("conv.bias", 3e-17, True)))
+    report = Report("Net", "complex, train=True", (Output("x", 2e-16), Output("conv.bias", 3e-17, True)))
     assert str(report).splitlines() == [
         "Net: gradients agree (complex, train=True), worst relative error 2.0e-16",
         "  x          2.0e-16",

@@ -1,5 +1,7 @@
 """Derivatives of forward: forwards that lose complex numbers, and kinks."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -45,7 +47,7 @@ def real_only(name, factor=1):
 
 @pytest.mark.parametrize("name", REAL_ONLY)
 def test_a_forward_without_complex_numbers_is_told_so_and_checked_by_differences(name):
-    with pytest.raises(StateError, match=f"Function: .*{REAL_ONLY[name][2]}.*use method='central'"):
+    with pytest.raises(StateError, match=f"Function: .*{REAL_ONLY[name][2]}.*use method='auto'"):
         gradcheck(real_only(name), draw(3, 4))
     assert gradcheck(real_only(name), draw(3, 4), method="central").worst_error < 1e-6
 
@@ -144,3 +146,60 @@ def test_a_gradient_wrong_at_the_kink_alone_is_refused():
     x[1, 2] = 0
     with pytest.raises(GradientError, match=r"AliveAtZero: dx\[1, 2\] is .*, the derivative of forward there is 0 "):
         gradcheck(AliveAtZero(), x)
+
+
+@pytest.mark.parametrize("name", REAL_ONLY)
+def test_auto_takes_differences_where_it_must_and_says_so(name):
+    report = gradcheck(real_only(name), draw(3, 4), method="auto")
+    assert report.method == "central, train=True, as forward does not carry complex numbers"
+    with pytest.raises(GradientError, match=r"Function: dx\[\d, \d\] is .* central") as caught:
+        gradcheck(real_only(name, factor=1.01), draw(3, 4), method="auto")
+    found, expected = (float(word) for word in re.findall(r"is (-?[0-9.e-]+)[ ,]", str(caught.value)))
+    assert found / expected == pytest.approx(1.01, rel=1e-6)
+
+
+@pytest.mark.parametrize("layer", [Linear(4, 3, rng=0), MaxPool2d(2), ReLU()], ids=lambda layer: type(layer).__name__)
+def test_auto_takes_the_complex_step_where_it_can(layer):
+    x = draw(2, 2, 4, 4) if isinstance(layer, MaxPool2d) else draw(3, 4)
+    assert gradcheck(layer, x, method="auto").method == "complex, train=True"
+
+
+def _doubled(dy):
+    dy *= 2
+    return dy
+
+
+class WritesIntoDy(Layer):
+    """The formula is right, and dy is changed under its caller."""
+
+    def forward(self, x, train=False):
+        return 2 * x, None
+
+    def backward(self, dy, cache):
+        return _doubled(dy)
+
+
+class WritesIntoX(WritesIntoDy):
+    def forward(self, x, train=False):
+        return _doubled(x), None
+
+    def backward(self, dy, cache):
+        return 2 * dy
+
+
+@pytest.mark.parametrize("method", ["complex", "central", "auto"])
+@pytest.mark.parametrize(("layer", "what"), [(WritesIntoDy(), "backward changes its dy: dy"),
+                                             (WritesIntoX(), "forward changes its x: x")])
+def test_a_changed_input_is_what_is_said(layer, what, method):
+    with pytest.raises(GradientError, match=rf"{re.escape(what)}\[0, 0\] was \S+ and is \S+ after it") as e:
+        gradcheck(Sequential(inner=layer), draw(3, 4), method=method)
+    before, after = (float(word) for word in re.search(r"was (\S+) and is (\S+) after", str(e.value)).groups())
+    assert after == pytest.approx(2 * before, rel=1e-8)
+    assert str(e.value).startswith("inner (Writes") or what.startswith("forward")
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e-160, 1e150])
+def test_sizes_whose_squares_are_no_floats(scale):
+    assert gradcheck(Linear(3, 2, rng=0), scale * draw(4, 3)).worst_error < 1e-12
+    with pytest.raises(GradientError):
+        gradcheck(Function(lambda x: 2 * x, lambda x: 0 * x + 3), scale * draw(4, 3))

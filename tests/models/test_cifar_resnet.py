@@ -96,7 +96,7 @@ def test_gradients(name, options, train):
     model = build(name, rng=0, in_channels=2, num_classes=4, **options).to(dtype=np.float64)
     report = gradcheck(model, images(3, 2, 6, 5, dtype=np.float64), train=train, directions=1, tol=1e-10)
     assert report.worst_error <= 1e-10
-    assert {entry.name for entry in report.entries} == {"x", *(path for path, _ in model.params())}
+    assert {output.name for output in report.outputs} == {"x", *(path for path, _ in model.params())}
 
 
 @pytest.mark.parametrize(("name", "options"), NETS, ids=IDS)
