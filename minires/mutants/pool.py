@@ -111,15 +111,8 @@ class DividedByStride(AvgPoolSteps):
         return dy / (self.stride[0] * self.stride[1])
 
 
-class BorderCounted(AvgPoolSteps):
-    """Without the border a window at the edge averages fewer pixels: divide by the count that forward divided by."""
-
-    def share(self, dy, count):
-        return dy / (self.kernel[0] * self.kernel[1])
-
-
-class BeyondCounted(AvgPoolSteps):
-    """With ceil_mode the last windows reach beyond the border: divide by what they see, as forward, not by KH KW."""
+class EdgeCounted(AvgPoolSteps):
+    """A window at the edge, or by ceil_mode beyond it, averages fewer pixels: divide by the count that forward took."""
 
     def share(self, dy, count):
         return dy / (self.kernel[0] * self.kernel[1])
@@ -168,12 +161,8 @@ def _overlapping(cls, rng):
     return cls(3, stride=2, padding=1)
 
 
-def _without_border(cls, rng):
-    return cls(3, stride=2, padding=1, count_include_pad=False)
-
-
-def _beyond(cls, rng):
-    return cls(3, stride=2, ceil_mode=True)
+def _at_the_edge(cls, rng):
+    return cls(3, stride=2, padding=1, count_include_pad=False, ceil_mode=True)
 
 
 def _adaptive(cls, rng):
@@ -193,8 +182,7 @@ ROWS = (
     (MaxPool2d, TiesCountedTwice, _overlapping),
     (AvgPool2d, NotDivided, _overlapping),
     (AvgPool2d, DividedByStride, _overlapping),
-    (AvgPool2d, BorderCounted, _without_border),
-    (AvgPool2d, BeyondCounted, _beyond),
+    (AvgPool2d, EdgeCounted, _at_the_edge),
     (AvgPool2d, AverageOverwritten, _overlapping),
     (AdaptiveAvgPool2d, WindowsAlike, _adaptive),
     (AdaptiveAvgPool2d, WeightsForgotten, _adaptive),

@@ -98,6 +98,31 @@ def test_misconceptions_are_sentences_of_their_own():
         assert sentence.endswith(".") and "\n" not in sentence and 20 < len(sentence) < 160, sentence
 
 
+def test_no_two_mutants_are_one_mistake():
+    """On each other's layers too: a diagnosis could not choose between them."""
+    found = {}
+    for mutant in (m for m in MUTANTS if m.backward_only and hasattr(minires.layers, m.of)):
+        rows = [m for m in MUTANTS if m.of == mutant.of and m.backward_only]
+        wrong = type(mutant.make(np.random.default_rng(0)))
+        key = [mutant.of]
+        for row in rows:
+            right = randomise(row.right(np.random.default_rng(0)), np.random.default_rng(2))
+            if not issubclass(wrong, type(right)):
+                continue
+            twin = copy.deepcopy(right)
+            twin.__class__ = wrong
+            x = 3 * row.case(0)[1]
+            for train in (False, True):
+                y, cache = copy.deepcopy(right).forward(x, train)
+                dy = np.asarray(np.random.default_rng(3).standard_normal(y.shape))
+                try:
+                    key += [a.round(9).tobytes() for a in effects(copy.deepcopy(twin), x, cache, dy)]
+                except (ValueError, IndexError, TypeError, AttributeError) as error:
+                    key.append(type(error).__name__)
+        found.setdefault(tuple(key), []).append(mutant.name)
+    assert [names for names in found.values() if len(names) > 1] == []
+
+
 @each_mutant
 def test_names_the_public_class_that_is_right(mutant):
     assert hasattr(minires.layers, mutant.of) or hasattr(minires.losses, mutant.of)
