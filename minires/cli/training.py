@@ -57,6 +57,7 @@ def evaluate_run(
     *,
     model: Text = None,
     weights: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
+    entry: Text = None,
     pretrained: Switch = False,
     option: Options = (),
     mean: Channels = None,
@@ -77,6 +78,7 @@ def evaluate_run(
         run: Folder of a run, or its checkpoint.
         model: Name of the network that the file of weights is for.
         weights: File of PyTorch (.pth, .pt, .th) or safetensors; what is in it is never run.
+        entry: Which weights, where the file holds several sets that fit: state_dict_ema.
         pretrained: Use the weights that come with minires, such as those of --model resnet20.
         option: Any option of the family, such as shortcut=B; may be given more than once.
         mean: Of each channel in [0, 1], that the weights were trained with; by default as their library has it, or
@@ -91,6 +93,7 @@ def evaluate_run(
     """
     require_device(device)
     others = {"model": model, "weights": weights, "pretrained": pretrained, "option": option, "mean": mean, "std": std}
+    others |= {"entry": entry}
     _check_choice(run, others, data)
     place = given_options(data=data, data_dir=data_dir, limit_test=limit_test)
     note = None
@@ -104,7 +107,7 @@ def evaluate_run(
     else:
         config = TrainConfig(model=model, **place)
         images = _test_images(config)
-        network, normalize, note = _from_file(config, weights, images, mean, std, dict(map(key_value, option)))
+        network, normalize, note = _from_file(config, weights, images, mean, std, entry, dict(map(key_value, option)))
     loader = data_sets.Loader(images, batch_size, seed=0, shuffle=False, normalize=normalize)
     network.to(device=device)
     result = evaluate(compile(network) if engine == "compiled" else network, loader, device)
@@ -119,12 +122,12 @@ def _test_images(config):
     return limited(data_sets.load(config.data, "test", config.data_dir), config.limit_test)
 
 
-def _from_file(config, weights, images, mean, std, options):
+def _from_file(config, weights, images, mean, std, entry, options):
     """(network, Normalize, words for what was decided) of a file of weights."""
     sizes = {"num_classes": len(images.classes), "in_channels": images.images.shape[1]}
-    network, layout = build_with_weights(config.model, weights, **sizes, **options)
-    normalize, source = _normalisation(layout, mean, std, config)
-    return network, normalize, f"names of {layout.name}; images normalised as {source}"
+    network, origin = build_with_weights(config.model, weights, entry=entry, **sizes, **options)
+    normalize, source = _normalisation(origin, mean, std, config)
+    return network, normalize, f"{origin.words()}; images normalised as {source}"
 
 
 def _check_choice(run, others, data):
@@ -132,7 +135,7 @@ def _check_choice(run, others, data):
     given = [name for name, value in others.items() if value]
     if run is not None and given:
         raise RangeError(f"RUN is {run} and --{given[0]} is given too, expected one of them: leave one out")
-    if others["pretrained"] and (extra := [name for name in ("weights", "option", "mean") if others[name]]):
+    if others["pretrained"] and (extra := [name for name in ("weights", "option", "mean", "entry") if others[name]]):
         raise RangeError(f"--pretrained and --{extra[0]} are given, expected one of them: leave one out")
     if run is None and not (others["model"] and (others["pretrained"] or (others["weights"] and data))):
         raise RangeError(
@@ -143,11 +146,11 @@ def _check_choice(run, others, data):
         raise RangeError("one of --mean and --std is given, expected both or none: --mean 0.5 0.5 0.5 --std 1 1 1")
 
 
-def _normalisation(layout, mean, std, config):
+def _normalisation(origin, mean, std, config):
     """(Normalize, words for where it comes from)."""
     if mean is not None:
         return data_sets.Normalize(mean, std), "you say"
-    if layout.mean is not None:
-        return data_sets.Normalize(layout.mean, layout.std), f"{layout.name} does"
+    if origin.mean is not None:
+        return data_sets.Normalize(origin.mean, origin.std), f"{origin.name} does"
     train = data_sets.load(config.data, "train", config.data_dir)
     return data_sets.Normalize.of(train), "its training images ask for, as the file does not say"

@@ -6,10 +6,12 @@ from .names import LAYOUTS, layouts_of
 from .open import read_weights
 from .pretrained import Record, pretrained
 from .save import save_weights
+from .search import Origin
 
 __all__ = [
     "LAYOUTS",
     "Layout",
+    "Origin",
     "Record",
     "build_with_weights",
     "layouts_of",

@@ -1,5 +1,6 @@
 """How another library calls the tensors of a network, and what a network needs to compute the same as there."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,10 +13,11 @@ IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 class Layout:
     """The names of one library for the networks of a family.
 
-    models: regex of the names of our networks   rename: path of a tensor in minires -> its name there
+    models: regex of the names of our networks   rename: f(paths of the tensors in minires) -> {path: its name there}
     options: of :func:`~minires.models.build`, that the network needs to be the one of that library
     mean, std: of RGB in [0, 1], with which it wants its images normalised; None where files differ in it
-    axes: {regex of a name there: number of axes}, where a 1x1 convolution here is a linear layer there or the reverse
+    kernels: {regex of a name there: kernel there}, where a linear layer here is a convolution with that kernel there,
+    or () where a 1x1 convolution here is a linear layer there
     """
 
     name: str
@@ -24,32 +26,32 @@ class Layout:
     options: dict = field(default_factory=dict)
     mean: tuple | None = None
     std: tuple | None = None
-    axes: dict = field(default_factory=dict)
+    kernels: dict = field(default_factory=dict)
 
     def shape(self, name, shape):
         """The shape there of the tensor called ``name`` there, which has ``shape`` here."""
-        wanted = next((axes for regex, axes in self.axes.items() if re.fullmatch(regex, name)), len(shape))
-        if set(shape[2:]) - {1} or len(shape) < 2:
+        kernel = next((kernel for regex, kernel in self.kernels.items() if re.fullmatch(regex, name)), None)
+        if kernel is None or len(shape) < 2:
             return shape
-        return (*shape[:2], *(1,) * (wanted - 2))
+        return (shape[0], math.prod(shape[1:]) // math.prod(kernel), *kernel)
 
 
 def renaming(*rules):
-    """A function that replaces, one rule after the other, ``(regex, replacement)`` in a path, then names its tensor."""
+    """A Layout's ``rename`` that replaces, one rule after the other, ``(regex, replacement)`` in each path."""
     compiled = [(re.compile(regex), replacement) for regex, replacement in rules]
 
-    def rename(path):
+    def name(path):
         for regex, replacement in compiled:
             path = regex.sub(replacement, path)
         layer, dot, tensor = path.rpartition(".")
         return f"{layer}{dot}{TENSORS.get(tensor, tensor)}"
 
-    return rename
+    return lambda paths: {path: name(path) for path in paths}
 
 
-def stage_number(letters, shift):
-    """Replacement of ``stage(\\d+)``: ``letters`` and the number of the stage plus ``shift``."""
-    return lambda match: f"{letters}{int(match[1]) + shift}"
+def shifted(template, *shifts):
+    """A replacement: ``template`` with the numbers in the groups of the match, to which ``shifts`` are added."""
+    return lambda match: template.format(*(int(group) + shift for group, shift in zip(match.groups(), shifts)))
 
 
-OWN = Layout("minires", ".*", lambda path: path)
+OWN = Layout("minires", ".*", lambda paths: {path: path for path in paths})

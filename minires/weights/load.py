@@ -5,29 +5,35 @@ import numpy as np
 from ..backend import device_of, to_device
 from ..errors import CheckpointError
 from ..models import build
-from .match import best_fit
 from .names import LAYOUTS, layout_called, layouts_of
 from .open import open_weights
+from .search import choose, find_fits, origin_of
 
 
-def load_weights(path, model, *, layout=None):
-    """Put the weights of a file into ``model``; all or nothing.
+def load_weights(path, model, *, layout=None, entry=None):
+    """Put the weights of a file into ``model``; all or nothing. Return their :class:`Origin`.
 
-    The file is one of PyTorch (zip or legacy format; a state_dict, or a dict that holds one), safetensors, a file of
-    :func:`save_weights` or a checkpoint of a training. Its names may be those of minires or of any known
-    library; ``layout``, such as "torchvision", allows those of one alone. Floats take the type of the model.
+    The file is one of PyTorch (zip or legacy format), safetensors (whole, or an index of shards, or the folder of
+    one), npz, a file of :func:`save_weights` or a checkpoint of a training. Its names may be those of
+    minires or of any known library, behind any prefix ("module.", "backbone."); ``layout``, such as "torchvision",
+    allows those of one alone. Of what a training saved the entry is taken that fits; where several do, ``entry`` says
+    which: "state_dict_ema". Tensors outside the network are left out. Floats take the type of the model.
 
     Raises CheckpointError for a file that is broken or wants to run code, for numbers that are NaN or infinite, and,
     with a list of all that is missing, unexpected or of another shape, where file and model differ.
     """
-    _put(best_fit(open_weights(path), model, LAYOUTS if layout is None else [layout_called(layout)]))
+    file = open_weights(path)
+    fit = choose(file, find_fits(file, model, LAYOUTS if layout is None else [layout_called(layout)], entry), entry)
+    origin = origin_of(fit)
+    _put(fit)
+    return origin
 
 
-def build_with_weights(name, path, *, num_classes=None, in_channels=3, layout=None, **options):
-    """Return ``(model, layout)``: the network called ``name`` with the weights of a file, and whose names it has.
+def build_with_weights(name, path, *, num_classes=None, in_channels=3, layout=None, entry=None, **options):
+    """Return ``(model, origin)``: the network called ``name`` with the weights of a file, and their :class:`Origin`.
 
     The options that the network of the file's library needs, such as shortcut="A-both", are set unless ``options`` has
-    them. The :class:`Layout` says how images are to be normalised, where that is known. The rest as in
+    them. The origin says how images are to be normalised, where that is known. The rest as in
     :func:`~minires.models.build` and :func:`load_weights`.
     """
     file, models, fits = open_weights(path), {}, []
@@ -36,10 +42,12 @@ def build_with_weights(name, path, *, num_classes=None, in_channels=3, layout=No
         key = repr(sorted(settings.items()))
         if key not in models:
             models[key] = build(name, num_classes=num_classes, in_channels=in_channels, rng=0, **settings)
-        fits.append((best_fit(file, models[key], [candidate]), models[key]))
-    fit, model = min(fits, key=lambda pair: pair[0].distance())
-    _put(fit)
-    return model, fit.layout
+        fits += [(fit, models[key]) for fit in find_fits(file, models[key], [candidate], entry)]
+    chosen = choose(file, [fit for fit, _ in fits], entry)
+    model = next(model for fit, model in fits if fit is chosen)
+    origin = origin_of(chosen)
+    _put(chosen)
+    return model, origin
 
 
 def put(arrays):
@@ -55,7 +63,7 @@ def _put(fit):
     fit.require()
     values = []
     for name, (_, buffer, _) in fit.wanted.items():
-        array = fit.file.tensors[name].array(f"{fit.file.path}: {name}").reshape(buffer.data.shape)
+        array = fit.tensors[name].array(f"{fit.file.path}: {name}").reshape(buffer.data.shape)
         with np.errstate(over="ignore"):
             array = array.astype(buffer.data.dtype)
         if bad := array.size - int(np.isfinite(array).sum()):

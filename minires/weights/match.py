@@ -1,41 +1,65 @@
 """Does a file fit a model? All that is missing, unexpected or of another shape, and what may be the reason."""
 
-from dataclasses import dataclass
+import math
+import re
 
 from ..errors import CheckpointError
 from ..files.stored import FLOATS
 from .differences import Differences, refusal, shown
 
+# What a layer may hold of one number; single numbers of other names (total_ops) belong to no network
+LEAVES = {"weight", "bias", "gamma", "beta", "running_mean", "running_var"}
 
-@dataclass(frozen=True)
+
 class Fit:
     """The tensors of a file beside those of a model, under the names of one :class:`Layout`.
 
-    wanted: {name in the file: (path in the model, Buffer, shape in the file)}
+    wanted: {name there: (path in the model, Buffer, shape there)}
+    entry: what holds the tensors in the file   prefix: of their names in it   tensors: {name without it: StoredTensor}
+    left_out: names of the entry outside the network: without the prefix, of a part that the network has not at all
+    ("criterion.weight"; but "layer5" is one more of "layer1" to "layer4"), or of single numbers ("total_ops")
     """
 
-    file: object
-    layout: object
-    wanted: dict
-    differences: Differences
+    def __init__(self, file, layout, wanted, entry="", prefix=""):
+        self.file, self.layout, self.wanted, self.entry, self.prefix = file, layout, wanted, entry, prefix
+        stored, cut = file.entries[entry], len(prefix)
+        self.tensors = {name[cut:]: tensor for name, tensor in stored.items() if name.startswith(prefix)}
+        parts = {part_of(name) for name in wanted}
+        inside = {name for name in self.tensors if name in wanted or self._belongs(name, parts)}
+        self.left_out = tuple(n for n in stored if not n.startswith(prefix) or n[cut:] not in inside)
+        found = {name: (t.shape, t.dtype) for name, t in self.tensors.items() if name in inside}
+        kinds = {name: (shape, buffer.data.dtype.name) for name, (_, buffer, shape) in wanted.items()}
+        self.differences = Differences(found, kinds, FLOATS)
+
+    def _belongs(self, name, parts):
+        number = math.prod(self.tensors[name].shape) == 1 and name.rpartition(".")[2] not in LEAVES
+        return part_of(name) in parts and not number
+
+    @property
+    def place(self):
+        """Entry and prefix as one name, for people: "model.module"."""
+        return ".".join(filter(None, (self.entry, self.prefix.rstrip("."))))
 
     def distance(self):
-        """How little the names fit, then how little the shapes do."""
+        """How little the names fit, then how little the shapes do, then how much is left out."""
         found = self.differences
-        return len(found.missing) + len(found.unexpected), len(found.misfits)
+        return len(found.missing) + len(found.unexpected), len(found.misfits), len(self.left_out)
+
+    @property
+    def complete(self):
+        return self.distance()[:2] == (0, 0)
 
     def require(self):
         """Raise :class:`~minires.errors.CheckpointError` with a line for each difference and a hint, unless all fit."""
         if lines := self.differences.lines():
-            raise CheckpointError(refusal(self.file.path, lines, self.hint(), f", by the names of {self.layout.name}"))
+            where = f" in {shown(self.place)}" if self.place else ""
+            where += f", by the names of {self.layout.name}"
+            raise CheckpointError(refusal(self.file.path, lines, self.hint(), where))
 
     def hint(self):
         """The likeliest reason, with what to do."""
-        tensors, missing, unexpected = self.file.tensors, self.differences.missing, self.differences.unexpected
-        misfits = self.differences.misfits
-        prefix = next(iter(tensors)).partition(".")[0] + "." if tensors else ""
-        if prefix and all(n.startswith(prefix) and n.removeprefix(prefix) in self.wanted for n in tensors):
-            return f"all names of the file begin with {shown(prefix)}: save it again without that prefix"
+        missing, unexpected = self.differences.missing, self.differences.unexpected
+        misfits, tensors = self.differences.misfits, self.tensors
         if not missing and not unexpected and all("fc." in n or "linear." in n for n in misfits):
             classes = tensors[misfits[-1]].shape[:1]
             return (
@@ -55,21 +79,9 @@ class Fit:
         return "the file is for another width, number of channels or classes: build the model that it was saved from"
 
 
-def best_fit(file, model, layouts):
-    """The :class:`Fit` with the fewest differences; of equal ones the first."""
-    tensors = list(model.tensors())
-    return min((fit_to(file, tensors, layout) for layout in layouts), key=Fit.distance)
-
-
-def fit_to(file, tensors, layout):
-    """The :class:`Fit` of a file to pairs (path, Buffer) by the names of ``layout``."""
-    wanted = {}
-    for path, buffer in tensors:
-        name = layout.rename(path)
-        wanted[name] = path, buffer, layout.shape(name, buffer.data.shape)
-    kinds = {name: (shape, buffer.data.dtype.name) for name, (_, buffer, shape) in wanted.items()}
-    found = {name: (tensor.shape, tensor.dtype) for name, tensor in file.tensors.items()}
-    return Fit(file, layout, wanted, Differences(found, kinds, FLOATS))
+def part_of(name):
+    """The first part of a name without numbers: "layer" of "layer3.0.conv1.weight"."""
+    return re.sub(r"\d+", "", name.partition(".")[0])
 
 
 def is_shortcut(name):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import CheckpointError, DataFileError
 from ..files.safetensors import read_safetensors
+from .differences import shown
 from .torch_file import read_legacy, read_zip
 
 # The format of a training, and what the names of its weights begin with
@@ -25,36 +26,51 @@ OTHERS = {
 
 @dataclass(frozen=True)
 class WeightFile:
-    """``tensors``: {name: StoredTensor}, none of them read; ``texts``: the metadata of a safetensors file."""
+    """``entries``: {name: {name: StoredTensor}}, of most files one, ""; none of them read   ``texts``: the metadata."""
 
     path: str
     size: int
-    tensors: dict
+    entries: dict
     texts: dict
 
-    def arrays(self):
-        """{name: NumPy array}. Raises CheckpointError."""
-        size = sum(tensor.nbytes for tensor in self.tensors.values())
+    def arrays(self, entry=None):
+        """{name: NumPy array} of an entry, which need not be named where there is one. Raises CheckpointError."""
+        tensors = self._tensors(entry)
+        size = sum(tensor.nbytes for tensor in tensors.values())
         limit = MAX_EXPANSION * self.size + 2**20
         if size > limit:
             raise CheckpointError(
                 f"{self.path}: its tensors need {size} bytes in memory, expected at most {limit} for a file of "
                 f"{self.size}: it names the same numbers again and again; fetch it again from its official address"
             )
-        return {name: tensor.array(f"{self.path}: {name}") for name, tensor in self.tensors.items()}
+        return {name: tensor.array(f"{self.path}: {name}") for name, tensor in tensors.items()}
+
+    def _tensors(self, entry):
+        if entry is None and len(self.entries) == 1:
+            return next(iter(self.entries.values()))
+        if entry not in self.entries:
+            found = "holds several sets of weights" if entry is None else f"has no entry {entry!r}"
+            raise CheckpointError(f"{self.path} {found}, expected entry to be one of {self.names()}")
+        return self.entries[entry]
+
+    def names(self):
+        """Of the entries, for people."""
+        return ", ".join(f"{shown(name)!r}" for name in self.entries)
 
 
 def open_weights(path):
     """Return the :class:`WeightFile` of a file of PyTorch (zip or legacy), safetensors or minires.
 
-    Names lose the prefix of a wrapper that all of them have ("module."), counters of batches are left out, and of a
-    checkpoint of minires only the model is taken. Raises :class:`~minires.errors.CheckpointError`.
+    Counters of batches are left out, and of a checkpoint of minires only the model is taken, without its prefix.
+    Raises :class:`~minires.errors.CheckpointError`.
     """
     file = open_file(path)
-    tensors = file.tensors
-    if file.texts.get("format") == CHECKPOINT:
-        tensors = {name: tensor for name, tensor in tensors.items() if name.startswith(MODEL)}
-    return replace(file, tensors=_clean(tensors))
+    start = MODEL if file.texts.get("format") == CHECKPOINT else ""
+    entries = {entry: {
+        name.removeprefix(start): tensor for name, tensor in tensors.items()
+        if name.startswith(start) and name.rpartition(".")[2] != IGNORED
+    } for entry, tensors in file.entries.items()}
+    return replace(file, entries=entries)
 
 
 def open_file(path):
@@ -63,11 +79,11 @@ def open_file(path):
     data = _map(path)
     try:
         if data[:4] == b"PK\3\4":
-            tensors, texts = read_zip(path, data), {}
+            entries, texts = read_zip(path, data), {}
         elif data[:1] == b"\x80" and data[8:9] != b"{":  # the size of a safetensors header may begin like a pickle
-            tensors, texts = read_legacy(path, data), {}
+            entries, texts = read_legacy(path, data), {}
         else:
-            tensors, texts = _read_other(path, data)
+            entries, texts = _read_other(path, data)
     except DataFileError as error:
         raise CheckpointError(
             f"{error}; if PyTorch saved a whole model, save the weights alone: torch.save(model.state_dict(), path)"
@@ -76,15 +92,19 @@ def open_file(path):
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path}: {error}: if the file is damaged, fetch it again") from error
-    return WeightFile(path, len(data), tensors, texts)
+    return WeightFile(path, len(data), entries, texts)
 
 
-def read_weights(path):
+def read_weights(path, *, entry=None):
     """Return ``{name: NumPy array}`` of any file of weights, with the names of the file (see :func:`open_weights`).
 
-    Types stay as they are, but for bfloat16, which comes as float32. Raises CheckpointError.
+    Names lose the prefix of a wrapper that all of them have ("module."). Where the file holds several sets of weights,
+    ``entry`` says which. Types stay as they are, but for bfloat16, which comes as float32. Raises CheckpointError.
     """
-    return open_weights(path).arrays()
+    arrays = open_weights(path).arrays(entry)
+    while prefix := next((p for p in PREFIXES if arrays and all(name.startswith(p) for name in arrays)), None):
+        arrays = {name.removeprefix(prefix): array for name, array in arrays.items()}
+    return arrays
 
 
 def _map(path):
@@ -114,13 +134,5 @@ def _read_other(path, data):
             raise ValueError(f"it is {kind}, expected a file of PyTorch, safetensors or minires")
     if data[257:262] == b"ustar":
         raise ValueError("it is a tar archive, as PyTorch 0.1 wrote them: save it again with a later version")
-    return read_safetensors(path, data)
-
-
-def _clean(tensors):
-    while True:
-        prefix = next((p for p in PREFIXES if tensors and all(name.startswith(p) for name in tensors)), None)
-        if prefix is None:
-            break
-        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    return {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] != IGNORED}
+    tensors, texts = read_safetensors(path, data)
+    return {"": tensors}, texts

@@ -19,15 +19,15 @@ def save_weights(path, model, *, layout="minires", texts=None):
     Raises RangeError for an unknown layout, NumericError where a number is NaN or infinite, CheckpointError where two
     tensors have one name there, where the format lacks a type, and where the disk fails. An older file then stays.
     """
-    chosen, arrays = layout_called(layout), {}
-    for tensor_path, buffer in model.tensors():
-        name = chosen.rename(tensor_path)
+    chosen, arrays, tensors = layout_called(layout), {}, dict(model.tensors())
+    for tensor_path, name in chosen.rename(list(tensors)).items():
         if name in arrays:
             raise CheckpointError(
                 f"{path} cannot hold {tensor_path} as {name}, two tensors have this name in {chosen.name}: "
                 "choose another layout"
             )
-        arrays[name] = buffer.data.reshape(chosen.shape(name, buffer.data.shape))
+        array = tensors[tensor_path].data
+        arrays[name] = array.reshape(chosen.shape(name, array.shape))
     write_finite(path, arrays, {"format": WEIGHTS if layout == "minires" else "pt", "layout": layout, **(texts or {})})
 
 

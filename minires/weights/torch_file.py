@@ -7,18 +7,20 @@ length in front of it.
 
 import struct
 
-from ..files.stored import Storage, StoredTensor, itemsize
+from ..files.pickle_machine import Inert
+from ..files.stored import FLOATS, Storage, StoredTensor, itemsize
 from ..files.zip import read_directory
 from .torch_pickle import TorchPickle
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 ONLY_STATE = "save the weights alone: torch.save(model.state_dict(), path)"
-# Where training scripts put the state_dict inside what they save
-WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "weights", "params")
+MAX_TENSORS = 100_000  # in all
+MAX_DEPTH = 2  # of dicts in dicts: {"model": {"state_dict": ...}}
+MAX_LENGTH = 100  # of lists that are looked into
 
 
 def read_zip(path, data):
-    """{name: StoredTensor} of the state_dict in a zip archive. Raises ValueError, TypeError or DataFileError."""
+    """{entry: {name: StoredTensor}} of a zip archive: see :func:`entries_of`. Raises ValueError or DataFileError."""
     members = read_directory(data)
     root = next((name.removesuffix("/data.pkl") for name in members if name.endswith("/data.pkl")), None)
     if root is None:
@@ -47,11 +49,11 @@ def read_zip(path, data):
     if length != len(pickle.data):
         raise ValueError(f"the pickle has {len(pickle.data)} bytes, but ends at byte {length}")
     pickle.check()
-    return state_dict(value)
+    return entries_of(value)
 
 
 def read_legacy(path, data):
-    """{name: StoredTensor} of the state_dict in a file of the older format. Raises as :func:`read_zip`."""
+    """{entry: {name: StoredTensor}} of a file of the older format. Raises as :func:`read_zip`."""
     plain, position = TorchPickle(path), 0
 
     def following(pickle):
@@ -77,7 +79,7 @@ def read_legacy(path, data):
         position = _fill(pickle.storages[key], key, data, position)
     if position != len(data):
         raise ValueError(f"{len(data) - position} bytes follow the last storage")
-    return state_dict(value)
+    return entries_of(value)
 
 
 def _fill(storage, key, data, position):
@@ -93,19 +95,38 @@ def _fill(storage, key, data, position):
     return end
 
 
-def state_dict(value):
-    """The dict of tensors in what was saved: the value itself, or an entry such as "state_dict" of a dict."""
-    for _ in WRAPPERS:
-        if not isinstance(value, dict):
-            raise ValueError(f"it holds a {type(value).__name__}, expected a dict of tensors: {ONLY_STATE}")
-        inner = next((value[key] for key in WRAPPERS if isinstance(value.get(key), dict)), None)
-        if inner is None:
-            break
-        value = inner
-    for name, tensor in value.items():
-        if not isinstance(name, str) or not isinstance(tensor, StoredTensor):
-            kind = type(tensor).__name__
-            raise ValueError(f"its entry {str(name)[:80]!r} is a {kind}, expected a tensor: {ONLY_STATE}")
-    if not value:
-        raise ValueError(f"it holds no tensors: {ONLY_STATE}")
-    return dict(value)
+def entries_of(value):
+    """{"model.state_dict": {name: StoredTensor}}: all that is a dict of tensors in what was saved, "" for the whole.
+
+    What else such a dict holds is passed over, and dicts without an array of floats where others have one.
+    """
+    if not isinstance(value, (dict, list, tuple)):
+        raise ValueError(f"it holds a {type(value).__name__}, expected a dict of tensors: {ONLY_STATE}")
+    found, seen, waiting, count = {}, set(), [("", value, 0)], 0
+    while waiting:
+        path, inner, depth = waiting.pop(0)
+        if id(inner) in seen:
+            continue
+        seen.add(id(inner))
+        if isinstance(inner, (list, tuple)):
+            inner = {str(i): item for i, item in enumerate(inner[:MAX_LENGTH])}
+            tensors = {}
+        else:
+            tensors = {k: v for k, v in inner.items() if isinstance(k, str) and isinstance(v, StoredTensor)}
+        if tensors:
+            found[path] = tensors
+            count += len(tensors)
+        if count > MAX_TENSORS:
+            raise ValueError(f"it holds more than {MAX_TENSORS} tensors")
+        if depth < MAX_DEPTH:
+            waiting += [
+                (f"{path}.{key}".lstrip("."), item, depth + 1)
+                for key, item in inner.items() if isinstance(key, str) and isinstance(item, (dict, list, tuple))
+            ]
+    if not found:
+        kind = f"a whole {value.name}" if isinstance(value, Inert) else "no dict of tensors"
+        raise ValueError(f"it holds {kind}: {ONLY_STATE}")
+    with_arrays = {
+        path: tensors for path, tensors in found.items() if any(t.dtype in FLOATS and t.shape for t in tensors.values())
+    }
+    return with_arrays or found

@@ -1,10 +1,12 @@
 """The pickles inside PyTorch's files: which names they may mention, and what stands in for them.
 
-Nothing of PyTorch or of the file is run: a tensor becomes a :class:`~minires.files.stored.StoredTensor`.
+Nothing of PyTorch or of the file is run: a tensor becomes a :class:`~minires.files.stored.StoredTensor`, and what a
+training script leaves beside the weights, such as its arguments, an inert mark.
 """
 
+from ..files.pickle_machine import Global, Inert
 from ..files.stored import Storage, StoredTensor
-from ..files.unpickle import Global, unpickle
+from ..files.unpickle import unpickle
 
 MAX_PICKLE = 2**26  # bytes; resnet1202 has 0.7 million
 MAX_OPCODES = 1_000_000  # some thirty for each tensor
@@ -12,9 +14,29 @@ MAX_ITEMS = 1_000_000  # copied out of lists, which a pickle may name again and 
 STORAGES = {
     "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
     "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
-    "ByteStorage": "uint8", "BoolStorage": "bool",
+    "ByteStorage": "uint8", "BoolStorage": "bool", "ComplexFloatStorage": "complex64",
+    "ComplexDoubleStorage": "complex128", "QInt8Storage": "int8", "QUInt8Storage": "uint8", "QInt32Storage": "int32",
+    "QUInt4x2Storage": "uint8", "QUInt2x4Storage": "uint8", "UntypedStorage": "uint8",
 }
-MENTIONED = (*STORAGES, "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
+# Modules and functions that reach beyond the file, by the first parts of their names. A mark is as inert for them as
+# for any other; but no training leaves them beside weights, so that a file with one of them is hostile, and told so
+FORBIDDEN = frozenset(
+    "os posix nt posixpath ntpath subprocess _posixsubprocess commands sys importlib imp runpy pkgutil pty platform "
+    "webbrowser socket _socket ssl http urllib urllib2 requests ftplib smtplib shutil tempfile ctypes _ctypes cffi "
+    "code codeop timeit cProfile profile pdb bdb trace doctest pydoc pip ensurepip venv idlelib lib2to3 distutils "
+    "setuptools marshal pickle _pickle cPickle pickletools dill cloudpickle joblib shelve site signal threading "
+    "asyncio multiprocessing.util gc inspect logging.config "
+    "types.FunctionType types.CodeType numpy.load numpy.testing numpy.f2py numpy.distutils torch.load torch.hub "
+    "torch.serialization.load torch.jit torch._inductor torch.utils._config_module torch.utils.cpp_extension "
+    "torch.storage._load_from_bytes torch.distributed.rpc torch.fx torch.package torch.multiprocessing".split()
+) | {
+    f"{module}.{name}"
+    for module in ("builtins", "__builtin__", "__builtins__")
+    for name in (
+        "eval exec execfile compile open input raw_input file __import__ apply map filter reduce breakpoint exit quit "
+        "globals locals vars delattr setattr memoryview reload".split()
+    )
+}
 
 
 class StateDict(dict):
@@ -33,11 +55,14 @@ class TorchPickle:
         self.storage_of = storage_of
         self.storages = {}
         self.items = 0
-        self.allowed = {("torch", name): None for name in MENTIONED} | {
+        self.allowed = {("torch", name): None for name in STORAGES} | {
+            ("torch.storage", "UntypedStorage"): None,
             ("collections", "OrderedDict"): self.ordered_dict,
             ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
             ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor_v2,
             ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
+            ("torch._utils", "_rebuild_parameter_with_state"): rebuild_parameter,
+            ("torch._tensor", "_rebuild_from_type_v2"): rebuild_from_type,
             ("torch", "Size"): size,
             ("torch", "device"): device,
         }
@@ -45,8 +70,9 @@ class TorchPickle:
     def read(self, data):
         """(value, length) of the pickle that ``data`` begins with. Raises DataFileError."""
         data = bytes(data[:MAX_PICKLE])
-        load = None if self.storage_of is None else self.persistent_load
-        return unpickle(data, self.allowed, self.path, load, MAX_OPCODES)
+        if self.storage_of is None:
+            return unpickle(data, self.allowed, self.path, max_opcodes=MAX_OPCODES)
+        return unpickle(data, self.allowed, self.path, self.persistent_load, MAX_OPCODES, FORBIDDEN)
 
     def ordered_dict(self, pairs=()):
         if not isinstance(pairs, (list, tuple)):
@@ -56,9 +82,10 @@ class TorchPickle:
             raise ValueError(f"more than {MAX_ITEMS} items are copied")
         result = StateDict()
         for pair in pairs:
-            if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not isinstance(pair[0], str):
+            if not isinstance(pair, (list, tuple)) or len(pair) != 2:
                 raise TypeError("an item of an OrderedDict is not a pair of a name and a value")
-            result[pair[0]] = pair[1]
+            if isinstance(pair[0], str):
+                result[pair[0]] = pair[1]
         return result
 
     def persistent_load(self, identity):
@@ -68,6 +95,8 @@ class TorchPickle:
         _, kind, key, place, count, *view = identity
         if view not in ([], [None]):
             raise ValueError("it has storages that are views of others, as PyTorch before 0.4 wrote them")
+        if isinstance(kind, Inert):
+            return kind
         if not isinstance(kind, Global) or kind.name not in STORAGES:
             raise TypeError("the type of a storage is not one of torch")
         if not isinstance(key, str) or len(key) > 64 or not isinstance(place, str):
@@ -85,6 +114,8 @@ class TorchPickle:
 
 def rebuild_tensor(storage, offset, shape, strides):
     """torch._utils._rebuild_tensor: PyTorch 0.3 and older."""
+    if isinstance(storage, Inert):  # of a type that PyTorch got later
+        return storage
     if not isinstance(storage, Storage):
         raise TypeError(f"a tensor is made of a {type(storage).__name__}, expected a storage")
     return StoredTensor.checked(storage, offset, shape, strides)
@@ -95,11 +126,18 @@ def rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks, met
     return rebuild_tensor(storage, offset, shape, strides)
 
 
-def rebuild_parameter(tensor, requires_grad, hooks):
-    """torch._utils._rebuild_parameter."""
-    if not isinstance(tensor, StoredTensor):
+def rebuild_parameter(tensor, requires_grad, hooks, state=None):
+    """torch._utils._rebuild_parameter and _rebuild_parameter_with_state."""
+    if not isinstance(tensor, (StoredTensor, Inert)):
         raise TypeError(f"a parameter is made of a {type(tensor).__name__}, expected a tensor")
     return tensor
+
+
+def rebuild_from_type(function, kind, arguments, state):
+    """torch._tensor._rebuild_from_type_v2: a tensor with attributes of its own, which do not matter."""
+    if isinstance(function, Global) and function.function in (rebuild_tensor_v2, rebuild_parameter):
+        return function.function(*arguments)
+    return Inert("torch.Tensor")
 
 
 def size(sizes):

@@ -30,15 +30,24 @@ from weights.writers import (
 
 COMMAND = "touch CANARY"
 PYTHON = "open('CANARY', 'w')"
-REFUSED = "which plain data do not need"
+PLAIN = "which plain data do not need"  # outside the value of a file every name is refused
+REFUSED = "which could do harm"
+WHOLE = "it holds a whole"  # a mark stands for the result; nothing was called
+NOTHING = "it holds no dict of tensors"
 
+# Names without a reach of their own, as training scripts leave them beside weights; their marks are no tensors
+INERT = [
+    ("builtins", "getattr", PYTHON), ("operator", "attrgetter", "system"), ("operator", "methodcaller", "system"),
+    ("functools", "partial", PYTHON), ("functools", "reduce", PYTHON), ("argparse", "Namespace", ""),
+    ("collections", "namedtuple", PYTHON), ("torch._utils", "_rebuild_wrapper_subclass", PYTHON),
+]
 # (module, attribute, argument): calls that have been found in hostile files, or that scanners list
 CALLS = [
     ("os", "system", COMMAND), ("posix", "system", COMMAND), ("nt", "system", COMMAND), ("os", "popen", COMMAND),
     ("os", "execl", "/bin/sh"), ("os", "remove", "CANARY"), ("subprocess", "Popen", COMMAND),
     ("subprocess", "check_output", COMMAND), ("subprocess", "call", COMMAND), ("commands", "getoutput", COMMAND),
     ("builtins", "eval", PYTHON), ("builtins", "exec", PYTHON), ("__builtin__", "eval", PYTHON),
-    ("__builtin__", "apply", PYTHON), ("builtins", "getattr", PYTHON), ("builtins", "__import__", "os"),
+    ("__builtin__", "apply", PYTHON), ("builtins", "__import__", "os"),
     ("builtins", "open", "CANARY"), ("builtins", "compile", PYTHON), ("builtins", "breakpoint", ""),
     ("builtins", "map", PYTHON), ("importlib", "import_module", "os"), ("runpy", "run_path", "CANARY"),
     ("runpy", "_run_code", PYTHON), ("pty", "spawn", "/bin/sh"), ("platform", "popen", COMMAND),
@@ -49,33 +58,53 @@ CALLS = [
     ("doctest", "debug_script", PYTHON), ("pydoc", "pipepager", COMMAND), ("pip", "main", "install"),
     ("ensurepip", "bootstrap", ""), ("idlelib.pyshell", "ModifiedInterpreter", PYTHON),
     ("lib2to3.pgen2.grammar", "Grammar", ""),
-    ("operator", "attrgetter", "system"), ("operator", "methodcaller", "system"), ("functools", "partial", PYTHON),
-    ("functools", "reduce", PYTHON), ("types", "FunctionType", PYTHON), ("types", "CodeType", PYTHON),
+    ("types", "FunctionType", PYTHON), ("types", "CodeType", PYTHON),
     ("marshal", "loads", PYTHON), ("pickle", "loads", PYTHON), ("_pickle", "loads", PYTHON), ("dill", "loads", PYTHON),
     ("joblib", "load", "CANARY"), ("numpy", "load", "CANARY"), ("numpy.testing._private.utils", "runstring", PYTHON),
     ("torch", "load", "CANARY"), ("torch.hub", "load", "CANARY"), ("torch.serialization", "load", "CANARY"),
     ("torch.jit", "load", "CANARY"), ("torch._inductor.codecache", "compile_file", COMMAND),
     ("torch.utils._config_module", "load_config", PYTHON), ("torch.storage", "_load_from_bytes", PYTHON),
     ("torch.distributed.rpc.internal", "_run_function", PYTHON), ("torch.fx.graph_module", "_deserialize", PYTHON),
-    ("torch._tensor", "_rebuild_from_type_v2", PYTHON), ("torch._utils", "_rebuild_wrapper_subclass", PYTHON),
-    ("argparse", "Namespace", ""), ("collections", "namedtuple", PYTHON), ("site", "main", ""), ("sys", "exit", "1"),
+    ("site", "main", ""), ("sys", "exit", "1"),
     ("asyncio.unix_events", "_UnixSubprocessTransport", COMMAND), ("logging.config", "dictConfig", PYTHON),
     ("distutils.file_util", "write_file", "CANARY"), ("multiprocessing.util", "spawnv_passfds", COMMAND),
 ]
 
 BOTH = {  # bodies of pickles that both formats refuse, and the words of the message
     **{f"call of {m}.{a}": (call(m, a, text(argument)), REFUSED) for m, a, argument in CALLS},
+    **{f"call of {m}.{a}": (call(m, a, text(argument)), WHOLE) for m, a, argument in INERT},
+    **{f"{m}.{a} beside weights": (dictionary(b=call(m, a, text(argument))), REFUSED) for m, a, argument in CALLS},
+    "a harmful name that is not called": (dictionary(b=name("os", "system")), REFUSED),
+    "a harmful name in a part of a longer one": (text("os.path") + text("join.__globals__") + b"\x93)R", REFUSED),
+    "NEWOBJ of a harmful name": (name("subprocess", "Popen") + tuples(text(COMMAND)) + b"\x81", REFUSED),
+    "BUILD of a mark": (name("a", "b") + b")R" + dictionary(__setstate__=name("os", "system")) + b"b", REFUSED),
+    "rebuild from a text": (call("torch._tensor", "_rebuild_from_type_v2", text(PYTHON)), "missing 3 required"),
+    "rebuild from a mark": (
+        call("torch._tensor", "_rebuild_from_type_v2", name("a", "b"), name("a", "b"), b")", b"}"), WHOLE
+    ),
+    "rebuild from OrderedDict": (
+        call("torch._tensor", "_rebuild_from_type_v2", name("collections", "OrderedDict"), b"N", b")", b"}"), WHOLE
+    ),
+    "NEWOBJ of a tuple": (b"))\x81", "found a tuple, expected a Inert"),
+    "ADDITEMS to a list": (b"](K\x01\x90", "found a list, expected a Inert"),
+    "a set": (b"\x8f(K\x01\x90", WHOLE),
+    "a mark of 2^14 dicts": (name("a", "b") + b")R(" + (text("a") + b"}") * 2**14 + b"u", WHOLE),
+    "100 dicts that hold each other": (
+        b"(" + b"".join(b"}q%c" % i for i in range(100)) + b"".join(
+            b"h%c(" % i + b"".join(text(str(j)) + b"h%c" % j for j in range(100)) + b"u" for i in range(100)
+        ) + b"t", NOTHING
+    ),
     "STACK_GLOBAL": (text("os") + text("system") + b"\x93" + tuples(text(COMMAND)) + b"R", REFUSED),
-    "STACK_GLOBAL with a dotted name": (text("torch") + text("FloatStorage.__init__") + b"\x93)R", REFUSED),
-    "dotted name of an allowed one": (name("collections", "OrderedDict.__init__.__globals__"), REFUSED),
+    "STACK_GLOBAL with a dotted name": (text("torch") + text("FloatStorage.__init__") + b"\x93)R", WHOLE),
+    "dotted name of an allowed one": (name("collections", "OrderedDict.__init__.__globals__"), WHOLE),
     "STACK_GLOBAL from the memo": (text("os") + b"q\0" + text("system") + b"q\x010h\0h\x01\x93)R", "opcode b'0'"),
     "INST": (b"(" + text(COMMAND) + b"ios\nsystem\n", "opcode b'i'"),
     "OBJ": (b"(cos\nsystem\n" + text(COMMAND) + b"o", REFUSED),
     "OBJ of an allowed name": (b"(ccollections\nOrderedDict\no", "opcode b'o'"),
-    "NEWOBJ": (name("collections", "OrderedDict") + b")\x81", "opcode"),
-    "NEWOBJ_EX": (name("collections", "OrderedDict") + b")}\x92", "opcode"),
+    "NEWOBJ": (name("collections", "OrderedDict") + b")\x81", "found a Global, expected a Inert"),
+    "NEWOBJ_EX": (name("collections", "OrderedDict") + b")}\x92", "found a Global, expected a Inert"),
     "EXT1": (b"\x82\x01", "opcode"), "EXT2": (b"\x83\x01\0", "opcode"), "EXT4": (b"\x84\x01\0\0\0", "opcode"),
-    "POP_MARK": (b"(1", "opcode"), "DUP": (b"}2", "opcode"), "FROZENSET": (b"(\x91", "opcode"),
+    "POP_MARK": (b"(1", "opcode"), "DUP": (b"}2", "opcode"), "FROZENSET": (b"(\x91", WHOLE),
     "text PERSID": (b"Pstorage\n", "opcode b'P'"), "text INT": (b"I1\n", "opcode"),
     "text STRING": (b"S'a'\n", "opcode"),
     "text GET": (b"g0\n", "opcode"), "text FLOAT": (b"F1\n", "opcode"), "NEXT_BUFFER": (b"\x97", "opcode"),
@@ -146,18 +175,17 @@ BOTH = {  # bodies of pickles that both formats refuse, and the words of the mes
         dictionary(a=call("torch._utils", "_rebuild_tensor", storage(), b"K\0G" + b"\0" * 8 + b"\x85K\1\x85")),
         "at most 32 integers",
     ),
-    "a list": (b"]" + tensor() + b"a", "holds a list"), "a tensor alone": (tensor(), "holds a StoredTensor"),
-    "a number": (b"K\x01", "holds a int"), "nothing": (b"}", "no tensors"),
-    "a dict with a number": (dictionary(a=tensor(), b=b"K\x01"), "entry 'b' is a int"),
-    "a dict with numbers as keys": (b"}K\x01" + tensor() + b"s", "entry '1'"),
-    "a list that holds itself": (b"]q\0h\0a", "holds a list"),
-    "a dict that holds itself": (b"}q\0" + text("state_dict") + b"h\0s", "is a dict, expected a tensor"),
-    "a dict that holds itself elsewhere": (b"}q\0" + text("a") + b"h\0s", "entry 'a' is a dict"),
-    "2^40 references": (b")" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(40)), "holds a tuple"),
-    "nested 100,000 deep": (b")" + b"\x85" * 100_000, "holds a tuple"),
-    "key of nested tuples": (b"})" + b"\x85" * 100_000 + b"K\x01s", "key of a dict is a tuple"),
+    "a list": (b"]" + tensor() + b"a", NOTHING), "a tensor alone": (tensor(), "holds a StoredTensor"),
+    "a number": (b"K\x01", "holds a int"), "nothing": (b"}", NOTHING),
+    "a dict with numbers as keys": (b"}K\x01" + tensor() + b"s", NOTHING),
+    "a list that holds itself": (b"]q\0h\0a", NOTHING),
+    "a dict that holds itself": (b"}q\0" + text("state_dict") + b"h\0s", NOTHING),
+    "a dict that holds itself elsewhere": (b"}q\0" + text("a") + b"h\0s", NOTHING),
+    "2^40 references": (b")" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(40)), NOTHING),
+    "nested 100,000 deep": (b")" + b"\x85" * 100_000, NOTHING),
+    "key of nested tuples": (b"})" + b"\x85" * 100_000 + b"K\x01s", NOTHING),
     "keys that collide": (
-        b"}(" + b"".join(integer(i * (2**61 - 1)) + b"N" for i in range(50_000)) + b"u", "more than 32 bits"
+        b"}(" + b"".join(integer(i * (2**61 - 1)) + b"N" for i in range(50_000)) + b"u", NOTHING
     ),
     "a list copied again and again": (
         b"](" + 1000 * (text("a") + b"N\x86") + b"eq\0" + 10_000 * (name("collections", "OrderedDict") + b"h\0\x85R0"),
@@ -248,9 +276,9 @@ LEGACY = {
     "another version": (legacy_file(start=MAGIC + pickled(b"K\x07") + FACTS), "version is not 1001"),
     "big-endian numbers": (legacy_file(start=MAGIC + VERSION + FACTS.replace(b"\x88", b"\x89")), "not little-endian"),
     "no facts": (legacy_file(start=MAGIC + VERSION + pickled(b"N")), "not little-endian"),
-    "code in the magic number": (legacy_file(start=pickled(call("os", "system", text(COMMAND)))), REFUSED),
+    "code in the magic number": (legacy_file(start=pickled(call("os", "system", text(COMMAND)))), PLAIN),
     "a storage in the facts": (legacy_file(start=MAGIC + VERSION + pickled(storage(legacy=True))), "outside the file"),
-    "code in the keys": (MAGIC + VERSION + FACTS + state(legacy=True) + pickled(call("os", "system")), REFUSED),
+    "code in the keys": (MAGIC + VERSION + FACTS + state(legacy=True) + pickled(call("os", "system")), PLAIN),
     "no keys": (legacy_file(keys=()), "not those of the tensors"),
     "a key twice": (legacy_file(keys=("0", "0")), "not those of the tensors"),
     "another key": (legacy_file(keys=("1",)), "not those of the tensors"),

@@ -64,7 +64,27 @@ def test_options_of_the_network(tmp_path):
     assert code == 1 and "build the model with shortcut='B' or 'C'" in err
 
 
+def test_an_entry_of_several(tmp_path):
+    nets = [ResNet((1, 1, 1), small=True) for _ in range(2)]
+    for net in nets:
+        net.conv1 = torch.nn.Conv2d(1, 16, 3, 1, 1, bias=False)
+    torch.save({"state_dict": nets[0].state_dict(), "state_dict_ema": nets[1].state_dict()}, tmp_path / "w")
+    line = ["--model", "resnet8", "--weights", tmp_path / "w", *DATA]
+    code, out, err = call(*line)
+    assert (code, out) == (1, "") and "fit: 'state_dict', 'state_dict_ema': choose one with entry=, or --entry" in err
+    torch.save({"model." + name: t for name, t in nets[1].state_dict().items()}, tmp_path / "one")
+    counts = []
+    for more in (["--entry", "state_dict_ema"], ["--weights", tmp_path / "one"]):
+        code, out, err = call(*line, *more, "--json")
+        assert code == 0, err
+        counts.append(json.loads(out))
+    assert counts[0] == counts[1]
+    assert "names of chenyaofo; entry state_dict_ema; images normalised" in call(*line, "--entry", "state_dict_ema")[1]
+
+
 WRONG = {
+    "run --entry model": (2, "RUN is run and --entry is given too"),
+    "--model resnet8 --weights FILE --data fashion_mnist_12k --entry ema": (1, "has no entry 'ema', expected one of"),
     "": (2, "expected RUN, or --model, --weights and --data"),
     "--model resnet8 --data fashion_mnist_12k": (2, "expected RUN, or --model, --weights and --data"),
     "--model resnet8 --weights FILE": (2, "expected RUN, or --model, --weights and --data"),

@@ -52,12 +52,13 @@ def test_akamasters_network_with_projections(tmp_path):
 
 def test_the_normalisation_of_the_libraries():
     """torchvision's and timm's constants for ImageNet, which akamaster has too; other small networks have their own."""
-    imagenet = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    imagenet, half = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), ((0.5,) * 3,) * 2
     of = {layout.name: (layout.mean, layout.std) for layout in LAYOUTS}
-    assert {name for name, found in of.items() if found == imagenet} == {
-        "torchvision", "timm-resnetv2", "timm-seresnet", "akamaster"
+    assert {name for name, found in of.items() if found == (None, None)} == {
+        "minires", "chenyaofo", "moskomule", "xternalz"
     }
-    assert all(found in (imagenet, (None, None)) for found in of.values())
+    assert [name for name, found in of.items() if found == half] == ["torchvision-googlenet"]
+    assert all(found in (imagenet, half, (None, None)) for found in of.values())
 
 
 @pytest.mark.parametrize("name", some("wide_resnet50_2", "resnet50", "resnext50_32x4d"))
@@ -84,12 +85,13 @@ def test_what_minires_exports_pytorch_loads(name, tmp_path):
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
 def test_no_two_tensors_get_one_name(layout):
-    names = [name for name in (*NETWORKS, "resnet110") if layout in layouts_of(name)]
+    others = ("resnet110", "res2net50_26w_4s", "rexnet_100", "densenet121", "googlenet", "vgg11")
+    names = [name for name in (*NETWORKS, *others) if layout in layouts_of(name)]
     assert names
     for name in names[:2]:
         model = build(name, rng=0, **layout.options)
         paths = [path for path, _ in model.tensors()]
-        assert len({layout.rename(path) for path in paths}) == len(paths)
+        assert len(set(layout.rename(paths).values())) == len(paths)
 
 
 def saved(net, path, **wrap):
@@ -134,15 +136,39 @@ def refused(path, model, **options):
 def test_all_differences_at_once(tmp_path):
     net = akamaster(8)
     state = net.state_dict()
-    state["extra.weight"] = torch.zeros(2, 3)
+    state["linear2.weight"] = torch.zeros(2, 3)
     del state["layer1.0.bn2.running_mean"]
     state["conv1.weight"] = torch.zeros(16, 1, 3, 3)
     torch.save(state, tmp_path / "w")
     text = refused(tmp_path / "w", build("resnet8", rng=0))
     assert f"{tmp_path}/w does not fit: 3 differences, expected none, by the names of akamaster:" in text
     assert "\n  missing in the file: layer1.0.bn2.running_mean (16,) float32" in text
-    assert "\n  unknown to the model: extra.weight (2, 3) float32" in text
+    assert "\n  unknown to the model: linear2.weight (2, 3) float32" in text
     assert "\n  conv1.weight: (16, 1, 3, 3) float32 in the file, (16, 3, 3, 3) float32 in the model" in text
+
+
+# tensors beside those of the network: name, shape, is it left out
+BESIDE = {
+    "criterion.weight": ((10,), True), "total_ops": ((1,), True), "conv1.total_ops": ((1,), True),
+    "layer1.0.total_params": ((), True), "temperature": ((), True), "train_acc.total": ((), True),
+    "aux.fc.weight": ((3, 2), True), "layer4.0.conv1.weight": ((3, 2), False), "layer1.1.conv1.weight": ((3, 2), False),
+    "bn2.weight": ((16,), False), "conv1.bias": ((16,), False), "linear.scale": ((2,), False), "bn1.extra": ((), True),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_tensors_outside_the_network_are_noted(name, tmp_path):
+    shape, left_out = BESIDE[name]
+    torch.save(akamaster(8).state_dict() | {name: torch.zeros(shape)}, tmp_path / "w")
+    model = build("resnet8", rng=0)
+    if not left_out:
+        assert f"1 differences, expected none, by the names of akamaster:\n  unknown to the model: {name}" in refused(
+            tmp_path / "w", model
+        )
+        return
+    origin = load_weights(tmp_path / "w", model)
+    assert origin.left_out == (name,)
+    assert origin.words() == f"names of akamaster; 1 left out, which the network has not ({name})"
 
 
 HINTS = {
@@ -160,10 +186,29 @@ def test_hints(kind, tmp_path):
     assert hint in text.splitlines()[-1]
 
 
-def test_hint_at_a_foreign_prefix(tmp_path):
-    state = {f"backbone.{name}": tensor for name, tensor in akamaster(8).state_dict().items()}
+PREFIXES = (
+    "module.", "_orig_mod.", "model.", "net.", "backbone.", "student.", "module.encoder.", "module.module.",
+    "_orig_mod.module.", "model._orig_mod.", "any.thing.0."
+)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_any_prefix(prefix, tmp_path):
+    net = moved(akamaster(8))
+    state = {f"{prefix}{name}": tensor for name, tensor in net.state_dict().items()}
+    torch.save(state | {"criterion.weight": torch.zeros(10)}, tmp_path / "w")
+    model, origin = build_with_weights("resnet8", tmp_path / "w")
+    np.testing.assert_allclose(model(image(8)), logits_of(net, image(8)), rtol=1e-4, atol=1e-5)
+    assert (origin.name, origin.prefix, origin.left_out) == ("akamaster", prefix, ("criterion.weight",))
+    assert f"; prefix {prefix} taken off; 1 left out" in origin.words()
+
+
+def test_a_prefix_does_not_hide_what_differs(tmp_path):
+    state = {f"backbone.{name}": tensor for name, tensor in akamaster(8, 100).state_dict().items()}
     torch.save(state, tmp_path / "w")
-    assert "begin with backbone.: save it again" in refused(tmp_path / "w", build("resnet8", rng=0), layout="akamaster")
+    text = refused(tmp_path / "w", build("resnet8", rng=0))
+    assert "2 differences, expected none in backbone, by the names of akamaster" in text
+    assert "seems to be for 100 classes" in text
 
 
 def test_hint_at_another_network(tmp_path):
@@ -180,6 +225,46 @@ def test_a_layout_can_be_asked_for(tmp_path):
         load_weights(tmp_path / "w", model, layout="caffe")
 
 
+def two(kind, one, other):
+    prefixed = {f"student.{name}": t for name, t in one.items()} | {f"teacher.{name}": t for name, t in other.items()}
+    return {
+        "entries": {"student": one, "teacher": other, "epoch": 3},
+        "prefixes": prefixed,
+        "prefixes in an entry": {"state_dict": prefixed, "epoch": 3},
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["entries", "prefixes", "prefixes in an entry"])
+def test_of_several_that_fit_none_is_taken_in_silence(kind, tmp_path):
+    nets = [moved(akamaster(8), seed) for seed in (0, 1)]
+    torch.save(two(kind, *(net.state_dict() for net in nets)), tmp_path / "w")
+    start = "state_dict." if kind == "prefixes in an entry" else ""
+    model = build("resnet8", shortcut="A-both", rng=0)
+    found = f"holds several sets of weights that fit: '{start}student', '{start}teacher': choose one with entry="
+    assert found in refused(tmp_path / "w", model)
+    for name, net in zip(("student", "teacher"), nets):
+        for entry in {name, start + name}:
+            origin = load_weights(tmp_path / "w", model, entry=entry)
+            np.testing.assert_allclose(model(image(8)), logits_of(net, image(8)), rtol=1e-4, atol=1e-5)
+            assert f"{origin.entry}.{origin.prefix}".strip(".") == start + name
+    assert "has no entry 'nobody', expected one of" in refused(tmp_path / "w", model, entry="nobody")
+
+
+def test_of_several_sets_the_one_that_fits_is_taken(tmp_path):
+    one, big = akamaster(8).state_dict(), akamaster(14).state_dict()
+    torch.save({"generator": one, "losses": {"train": torch.zeros(9)}, "big": big}, tmp_path / "w")
+    assert load_weights(tmp_path / "w", build("resnet8", rng=0)).words() == "names of akamaster; entry generator"
+    with pytest.raises(CheckpointError, match="several sets of weights, expected entry to be one of 'generator', 'los"):
+        read_weights(tmp_path / "w")
+    assert read_weights(tmp_path / "w", entry="losses")["train"].shape == (9,)
+    assert "in big, by the names of" in refused(tmp_path / "w", build("resnet8", rng=0), entry="big")
+
+
+def test_an_entry_that_is_one_list_further_down(tmp_path):
+    torch.save([3, {"net": akamaster(8).state_dict()}], tmp_path / "w")
+    assert load_weights(tmp_path / "w", build("resnet8", rng=0)).entry == "1.net"
+
+
 def test_names_of_the_file_are_printed_safely(tmp_path):
     torch.save({"\x1b[31m\n": torch.zeros(1), "x" * 10_000: torch.zeros(1)}, tmp_path / "w")
     text = refused(tmp_path / "w", build("resnet8", rng=0))
@@ -187,7 +272,7 @@ def test_names_of_the_file_are_printed_safely(tmp_path):
 
 
 def test_long_lists_are_cut(tmp_path):
-    torch.save({f"a{i}": torch.zeros(1) for i in range(1000)}, tmp_path / "w")
+    torch.save({f"weight{i}": torch.zeros(2) for i in range(1000)}, tmp_path / "w")
     text = refused(tmp_path / "w", Linear(2, 2, rng=0))
     assert "1002 differences" in text and "and 602 more" in text
 

@@ -13,6 +13,7 @@ from weights.torch_models import akamaster, torch
 from minires import cli
 from minires.data import Normalize, load
 from minires.weights import build_with_weights, load_weights, save_weights
+from minires.weights.names import layout_called
 
 FILES = {20: "resnet20-12fca82f.th", 56: "resnet56-4bfd9763.th"}
 CORRECT = {20: 9173, 56: 9339}  # of 10,000: errors of 8.27 and 6.61 per cent, as its authors print them
@@ -49,8 +50,8 @@ def in_pytorch(path, depth):
 
 @pytest.mark.parametrize("depth", FILES)
 def test_golden_logits(depth, weights):
-    model, layout = build_with_weights(f"resnet{depth}", weights / FILES[depth])
-    assert layout.name == "akamaster" and layout.options == {"shortcut": "A-both"}
+    model, origin = build_with_weights(f"resnet{depth}", weights / FILES[depth])
+    assert origin.words() == "names of akamaster; entry state_dict; prefix module. taken off"
     golden = np.array(GOLDEN[depth])
     np.testing.assert_allclose(model.to(dtype=np.float64)(waves(len(golden))), golden, rtol=0, atol=1e-5)
 
@@ -71,20 +72,21 @@ def test_the_padding_of_the_paper_is_another_network(weights):
 
 
 def test_round_trip(weights, tmp_path):
-    model, layout = build_with_weights("resnet20", weights / FILES[20])
-    save_weights(tmp_path / "w", model, layout=layout.name)
+    model, origin = build_with_weights("resnet20", weights / FILES[20])
+    save_weights(tmp_path / "w", model, layout=origin.name)
     other, found = build_with_weights("resnet20", tmp_path / "w")
-    assert found is layout
+    assert found.name == origin.name
     for (path, a), (_, b) in zip(model.tensors(), other.tensors()):
         assert (a.data == b.data).all(), path
     load_weights(weights / FILES[20], other)
 
 
 def test_every_bit_of_the_file_is_pytorchs(weights):
-    model, layout = build_with_weights("resnet56", weights / FILES[56])
+    model, origin = build_with_weights("resnet56", weights / FILES[56])
     state = torch.load(weights / FILES[56], map_location="cpu", weights_only=True)["state_dict"]
-    for path, tensor in model.tensors():
-        assert (state[f"module.{layout.rename(path)}"].numpy() == tensor.data).all(), path
+    tensors = dict(model.tensors())
+    for path, name in layout_called(origin.name).rename(list(tensors)).items():
+        assert (state[f"module.{name}"].numpy() == tensors[path].data).all(), path
 
 
 @pytest.fixture

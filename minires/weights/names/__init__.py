@@ -4,9 +4,9 @@ import re
 
 from ...errors import RangeError
 from ..layout import OWN
-from . import cifar_resnet, preact, resnet, se, wrn
+from . import cifar_resnet, densenet, googlenet, preact, res2net, resnet, rexnet, se, transformers, vgg, wrn
 
-_FILES = (resnet, preact, cifar_resnet, se, wrn)
+_FILES = (resnet, transformers, preact, cifar_resnet, se, wrn, res2net, rexnet, densenet, googlenet, vgg)
 LAYOUTS = (OWN, *(layout for file in _FILES for layout in file.LAYOUTS))
 
 

@@ -1,9 +1,9 @@
 """timm's names of ResNet v2: github.com/huggingface/pytorch-image-models, timm/models/resnetv2.py."""
 
-from ..layout import IMAGENET, Layout, renaming, stage_number
+from ..layout import IMAGENET, Layout, renaming, shifted
 
 RULES = (
-    (r"^stage(\d+)\.", lambda match: stage_number("stages.", -1)(match) + ".blocks."),
+    (r"^stage(\d+)\.", shifted("stages.{}.blocks.", -1)),
     (r"^head\.bn\b", "norm"),
     (r"\.add\.shortcut\b", ".downsample.conv"),
     (r"(\.add)?\.branch\b", ""),
@@ -11,4 +11,6 @@ RULES = (
     (r"\.bn\b", ".norm1"),
 )
 
-LAYOUTS = (Layout("timm-resnetv2", r"resnetv2_\d+", renaming(*RULES), **IMAGENET, axes={r"head\.fc\.weight": 4}),)
+LAYOUTS = (
+    Layout("timm-resnetv2", r"resnetv2_\d+", renaming(*RULES), **IMAGENET, kernels={r"head\.fc\.weight": (1, 1)}),
+)

@@ -16,6 +16,6 @@ LAYOUTS = (
         r"seresnet(?!(?:18|34|50|101|152)$)\d+",
         renaming(*RULES, (r"\.se\.gate\.conv1\b", ".se.fc.0"), (r"\.se\.gate\.conv2\b", ".se.fc.2")),
         {"shortcut": "B"},
-        axes={r".*\.se\.fc\.[02]\.weight": 2},
+        kernels={r".*\.se\.fc\.[02]\.weight": ()},
     ),
 )
