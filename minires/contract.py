@@ -8,7 +8,7 @@ import numpy as np
 from .backend import device_of, to_device, to_numpy
 from .errors import ContractError
 from .gradcheck import gradcheck
-from .gradcheck.probe import stream
+from .gradcheck.probe import rms, stream
 from .layers.checks import as_floats
 
 ROUNDING = 1e-11  # relative differences that a change of memory layout may cause in float64
@@ -16,10 +16,14 @@ ROUNDING = 1e-11  # relative differences that a change of memory layout may caus
 
 @dataclass(frozen=True)
 class ContractReport:
-    """What :func:`check_layer` found: the reports of its gradient checks."""
+    """What :func:`check_layer` found: the reports of its gradient checks, and whether backward reads x.
+
+    Where ``reads_x``, the cache refers to x itself: to write over x before backward would change the gradients.
+    """
 
     layer: str
     gradients: tuple
+    reads_x: bool
 
     @property
     def worst_error(self):
@@ -56,16 +60,16 @@ def check_layer(make, x, *, method="complex", seed=0):
     layer = _settled(make, x64, rng)
     kind = type(layer).__name__
     inputs = [x64, *_rounded(layer, x64)]
-    reports = []
+    reports, reads_x = [], False
     for train in (False, True):
         try:
-            _Contract(make, x64, train, rng).check()
+            reads_x |= _Contract(make, x64, train, rng).check()
             reports += [gradcheck(layer, each, train=train, method=method, seed=seed) for each in inputs]
             gradcheck(layer, x64.astype(np.float32), train=train, method=method, directions=1, seed=seed)
         except ContractError as error:
             error.layer = error.layer or kind
             raise
-    return ContractReport(kind, tuple(reports))
+    return ContractReport(kind, tuple(reports), reads_x)
 
 
 def _settled(make, x, rng):
@@ -83,7 +87,7 @@ def _shuffled(x, rng):
 def _rounded(layer, x):
     """Yield x rounded to a few values, if forward is finite there."""
     values = to_numpy(x)
-    rounded = to_device(np.round(3 * values / (np.sqrt(np.mean(values**2)) or 1.0)), device_of(x))
+    rounded = to_device(np.round(3 * values / rms(values)), device_of(x))
     with np.errstate(all="ignore"):
         y = copy.deepcopy(layer)(rounded)
     if np.isfinite(to_numpy(y)).all():
@@ -91,7 +95,7 @@ def _rounded(layer, x):
 
 
 class _Contract:
-    """The promises other than the gradients, one method each; ``check`` calls them all."""
+    """The promises other than the gradients, one method each; ``check`` calls them all, and returns ``reads_x``."""
 
     def __init__(self, make, x, train, rng):
         self.make, self.x, self.train, self.rng = make, x, train, rng
@@ -106,6 +110,7 @@ class _Contract:
         self._takes_any_layout(dx)
         self._is_reentrant(dx)
         self._inference_is_inert()
+        return self._gradients(overwrite=True) != self._gradients(overwrite=False)
 
     def _forward_alone(self):
         """forward returns (y, cache) like x, and changes neither x nor the parameters nor the layer."""
@@ -152,16 +157,16 @@ class _Contract:
 
     def _takes_any_layout(self, dx):
         y = to_numpy(self.y)
-        for layout in (_reversed, _strided, _transposed, _swapped, _read_only):
+        for words, layout in LAYOUTS.items():
             twin = copy.deepcopy(self.start)
             x, dy = layout(self.x), layout(self.dy)
             try:
                 y_again, cache = twin.forward(x, self.train)
                 dx_again = twin.backward(dy, cache)
             except (TypeError, ValueError) as error:
-                self._require(False, f"x and dy may be {_words(layout)}", f"raised {error!r}")
-            self._same(y_again, y, f"forward takes x {_words(layout)}")
-            self._same(dx_again, dx, f"backward takes dy {_words(layout)}")
+                self._require(False, f"x and dy may be {words}", f"raised {error!r}")
+            self._same(y_again, y, f"forward takes x {words}")
+            self._same(dx_again, dx, f"backward takes dy {words}")
 
     def _is_reentrant(self, dx):
         twin = copy.deepcopy(self.start)
@@ -180,6 +185,15 @@ class _Contract:
         self._require(not changed, f"inference leaves {changed} alone", "it has changed")
         inert = _random_states(layer) == states and _attributes(layer) == attributes
         self._require(inert, "inference changes nothing", "a random state or an attribute has changed")
+
+    def _gradients(self, overwrite):
+        """The bytes of every gradient; with ``overwrite`` x holds other values when backward begins."""
+        twin, x = copy.deepcopy(self.start), self.x.copy()
+        _, cache = twin.forward(x, self.train)
+        if overwrite:
+            x[...] = _shuffled(x, self.rng)
+        twin.zero_grads()
+        return [_bytes(twin.backward(self.dy, cache)), *(_bytes(p.grad) for _, p in twin.params())]
 
     def _draw(self, like):
         return to_device(self.rng.standard_normal(like.shape), device_of(like))
@@ -226,25 +240,6 @@ def _random_states(layer):
     return {name: rng.bit_generator.state for name, rng in layer.generators()}
 
 
-def _reversed(a):
-    return a[..., ::-1].copy()[..., ::-1] if a.ndim else a
-
-
-def _strided(a):
-    if not a.ndim:
-        return a
-    wide = a.repeat(2, axis=-1)
-    return wide[..., ::2]
-
-
-def _transposed(a):
-    return a.T.copy().T
-
-
-def _swapped(a):
-    return a.astype(a.dtype.newbyteorder()) if isinstance(a, np.ndarray) else a
-
-
 def _read_only(a):
     if isinstance(a, np.ndarray):
         a = a.copy()
@@ -252,5 +247,10 @@ def _read_only(a):
     return a
 
 
-def _words(layout):
-    return layout.__name__.strip("_").replace("_", "-")
+LAYOUTS = {
+    "reversed": lambda a: a[..., ::-1].copy()[..., ::-1] if a.ndim else a,
+    "strided": lambda a: a.repeat(2, axis=-1)[..., ::2] if a.ndim else a,
+    "transposed": lambda a: a.T.copy().T,
+    "swapped": lambda a: a.astype(a.dtype.newbyteorder()) if isinstance(a, np.ndarray) else a,
+    "read-only": _read_only,
+}

@@ -10,10 +10,8 @@ import numpy as np
 from .backend import device_of, to_device, xp_of
 from .errors import DeviceError, DTypeError, RangeError, ShapeError
 from .layers.base import Buffer, Layer
-from .layers.checks import as_gradient, as_input, number
+from .layers.checks import as_gradient, as_input, is_integer, number, plain
 from .ops import log_softmax, one_hot
-
-INTEGERS = (int, np.integer)
 
 
 class SoftmaxCrossEntropy:
@@ -37,17 +35,18 @@ class SoftmaxCrossEntropy:
         if not 0 <= self.label_smoothing < 1:
             raise RangeError(f"label_smoothing is {label_smoothing}, expected 0 <= e < 1", "SoftmaxCrossEntropy")
         self.weight = None if weight is None else _class_weights(weight)
-        if ignore_index is not None and (isinstance(ignore_index, bool) or not isinstance(ignore_index, INTEGERS)):
+        if ignore_index is not None and not is_integer(ignore_index):
             raise DTypeError(f"ignore_index is {ignore_index!r}, expected an integer or None", "SoftmaxCrossEntropy")
         self.ignore_index = ignore_index if ignore_index is None else int(ignore_index)
 
     def forward(self, logits, labels):
         logits = as_input(self, logits, "NK", name="logits")
+        labels = plain(labels, "labels", type(self).__name__)
         self._check_labels(logits, labels)
         t, total = self._targets(logits, labels)
         log_p = log_softmax(logits)
         xp = xp_of(logits)
-        return -(t * xp.where(t == 0, 0, log_p)).sum() / total, (log_p, t, total)  # 0 log 0 = 0
+        return (t * xp.where(t == 0, 0, -log_p)).sum() / total, (log_p, t, total)  # 0 log 0 = 0
 
     def backward(self, cache):
         log_p, t, total = cache

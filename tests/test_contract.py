@@ -4,10 +4,24 @@ import copy
 
 import numpy as np
 import pytest
+from conftest import to_xp
 
 from minires.contract import check_layer
 from minires.errors import ContractError, DTypeError, GradientError, StateError
-from minires.layers import BatchNorm1d, Buffer, Dropout, Layer, Linear, Param, ReLU, Residual, Scale, Sequential, Tanh
+from minires.layers import (
+    BatchNorm1d,
+    Buffer,
+    Dropout,
+    Layer,
+    Linear,
+    Param,
+    ReLU,
+    Residual,
+    Scale,
+    Sequential,
+    SiLU,
+    Tanh,
+)
 
 
 def draw(*shape, seed=0):
@@ -76,6 +90,33 @@ class NanDx(Tanh):
 
 
 # --- what may change
+
+READS = {
+    "Linear": (lambda: Linear(4, 4, rng=0), True),
+    "a frozen Linear": (lambda: Linear(4, 4, rng=0).freeze(), False),
+    "ReLU": (ReLU, False),
+    "Tanh": (Tanh, False),
+    "BatchNorm1d": (lambda: BatchNorm1d(4), False),
+    "Dropout": (lambda: Dropout(0.5, rng=0), False),
+    "SiLU": (SiLU, True),
+    "Residual": (lambda: Residual(Sequential(Linear(4, 4, rng=0), Tanh())), True),
+    "Linear behind Scale": (lambda: Sequential(Scale(2), Linear(4, 4, rng=0)), False),
+}
+
+
+@pytest.mark.parametrize("make, reads", READS.values(), ids=READS)
+def test_tells_whether_backward_reads_x(make, reads, xp, device):
+    """Who writes over x between forward and backward gets other gradients from such a layer."""
+    x = draw(5, 4)
+    assert check_layer(lambda: make().to(device=device), to_xp(xp, x)).reads_x is reads
+    answers = []
+    for value in (x, 0 * x):
+        layer, buffer = make().to(dtype=np.float64), x.copy()
+        layer.zero_grads()
+        _, cache = layer.forward(buffer, train=True)
+        buffer[...] = value
+        answers.append([layer.backward(draw(5, 4, seed=1), cache), *(p.grad for _, p in layer.params())])
+    assert any(not np.array_equal(a, b) for a, b in zip(*answers)) == reads
 
 
 class ChangesX(Tanh):

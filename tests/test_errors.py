@@ -4,15 +4,19 @@ One long table, so that a missing kind is seen. Parts of a message that may be a
 """
 
 import pickle
+import re
 
 import numpy as np
 import pytest
+from train.tiny_training import dataset
 
-from minires import errors
+from minires import compile, errors
+from minires.data import Loader
 from minires.errors import DeviceError, DTypeError, MiniresError, RangeError, ShapeError
 from minires.initializers import generator, he_normal, he_uniform, xavier_normal, xavier_uniform
 from minires.layers import (
     ELU,
+    AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
@@ -29,13 +33,18 @@ from minires.layers import (
     MaxPool2d,
     PadChannels,
     ReLU,
+    Res2,
     Residual,
+    RungeKutta,
     Scale,
     Sequential,
     Sigmoid,
+    SliceChannels,
     Subsample,
+    Tanh,
 )
 from minires.losses import MeanSquaredError, Objective, SoftmaxCrossEntropy
+from minires.models import build
 from minires.ops import out_sizes
 
 
@@ -110,12 +119,12 @@ SETTINGS = {
     "before below 0": (
         lambda: PadChannels(-1, 0),
         RangeError,
-        "PadChannels: before is -1, expected a number of channels",
+        "PadChannels: before is -1, expected an integer of at least 0",
     ),
     "after a float": (
         lambda: PadChannels(0, 0.5),
         RangeError,
-        "PadChannels: after is 0.5, expected a number of channels",
+        "PadChannels: after is 0.5, expected an integer of at least 0",
     ),
     "subsample 0": (lambda: Subsample(0), RangeError, "Subsample: stride is 0, expected an integer of at least 1"),
     "pool padding": (
@@ -595,6 +604,90 @@ DEVICES = {
         "MeanSquaredError: targets is on cpu|cuda",
     ),
 }
+
+
+BOOLEANS = {  # Python counts with True and False; a size is neither
+    "in_channels": lambda b: Conv2d(b, 3, 3, rng=0),
+    "out_channels": lambda b: Conv2d(3, b, 3, rng=0),
+    "kernel": lambda b: conv(kernel=b),
+    "kernel of a pair": lambda b: conv(kernel=(3, b)),
+    "stride": lambda b: conv(stride=b),
+    "padding": lambda b: conv(padding=b),
+    "dilation": lambda b: conv(dilation=b),
+    "groups": lambda b: conv(groups=b),
+    "in_features": lambda b: Linear(b, 3, rng=0),
+    "out_features": lambda b: Linear(3, b, rng=0),
+    "channels": lambda b: BatchNorm2d(b),
+    "groups of a norm": lambda b: GroupNorm(b, 4),
+    "kernel of a max pool": lambda b: MaxPool2d(b),
+    "stride of a pool": lambda b: AvgPool2d(2, stride=b),
+    "padding of a pool": lambda b: MaxPool2d(2, padding=b),
+    "size": lambda b: AdaptiveAvgPool2d(b),
+    "stride of Subsample": lambda b: Subsample(b),
+    "before": lambda b: PadChannels(b, 0),
+    "after": lambda b: PadChannels(0, b),
+    "start": lambda b: SliceChannels(b, 3),
+    "stop": lambda b: SliceChannels(0, b),
+    "num_classes": lambda b: build("resnet8", num_classes=b, rng=0),
+    "batch_size": lambda b: Loader(dataset(24, seed=0), b, seed=0, shuffle=False),
+    "threads": lambda b: compile(ReLU(), threads=b),
+}
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("name", BOOLEANS)
+def test_a_boolean_is_no_size(name, value):
+    with pytest.raises(RangeError, match=rf"{name.split()[0]} is .*{value}.*, expected") as caught:
+        BOOLEANS[name](value)
+    assert type(caught.value) is RangeError
+
+
+@pytest.mark.parametrize("make", [Scale, LeakyReLU, ELU, lambda p: Dropout(p, rng=0), SoftmaxCrossEntropy])
+def test_a_boolean_is_no_number(make):
+    with pytest.raises(DTypeError, match="is True, expected a number"):
+        make(True)
+
+
+BAD_NAMES = {
+    "Sequential": lambda name: Sequential(**{name: ReLU()}),
+    "Concat": lambda name: Concat(**{name: ReLU()}),
+}
+
+
+@pytest.mark.parametrize("name", ["a.b", "", ".", "0."])
+@pytest.mark.parametrize("kind", BAD_NAMES)
+def test_names_that_no_path_can_hold(kind, name):
+    with pytest.raises(RangeError, match=f"{kind}: a layer is called '{name}', expected a name that is not empty and"):
+        BAD_NAMES[kind](name)
+
+
+PARENTS = {
+    "Sequential": (lambda: Sequential(a=ReLU(), b=Tanh()), "a, b"),
+    "Concat": (lambda: Concat(a=ReLU(), b=Tanh()), "a, b"),
+    "Residual": (lambda: Residual(ReLU()), "shortcut, branch"),
+    "Gate": (lambda: Gate(ReLU(), Sigmoid()), "branch, gate"),
+    "Res2": (lambda: Res2(ReLU()), "0"),
+    "RungeKutta": (lambda: RungeKutta("heun", ReLU(), ReLU()), "k1, k2"),
+    "ReLU": (ReLU, "none"),
+}
+
+
+@pytest.mark.parametrize("kind", PARENTS)
+def test_only_a_child_that_is_there_can_be_replaced(kind):
+    make, children = PARENTS[kind]
+    for parent in (make(), compile(make())):
+        before = repr(parent)
+        for name in ("brnach", "a.b", "", "layers"):
+            message = f"{kind}: there is no child called '{name}', the children are {children}"
+            with pytest.raises(RangeError, match=re.escape(message)):
+                parent.set_child(name, ReLU())
+        if children != "none":
+            name = children.split(", ")[-1]
+            with pytest.raises(DTypeError, match=f"{kind}: {name} is <class.*expected a Layer"):
+                parent.set_child(name, ReLU)
+            assert repr(parent) == before
+            parent.set_child(name, Scale(3))
+            assert isinstance(dict(parent.children())[name], Scale)
 
 
 def assert_names(error, parts):

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from minires.errors import DTypeError, RangeError
+from minires.layers.checks import is_integer
 
 
 class Loader:
@@ -98,6 +99,6 @@ def to_unit_interval(images, dtype):
 
 
 def at_least(name, value, low):
-    if not isinstance(value, (int, np.integer)) or value < low:
+    if not is_integer(value) or value < low:
         raise RangeError(f"Loader: {name} is {value!r}, expected an integer of {low} or more: correct it")
     return int(value)

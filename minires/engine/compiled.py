@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import DTypeError, MiniresError, RangeError, StateError
 from ..layers import Layer
+from ..layers.checks import is_integer
 from .cpu.describe import table
 from .cpu.plan import Plan
 from .cpu.values import Unsuited
@@ -32,7 +33,7 @@ def compile(model, *, threads=None, input_gradient=True, frozen=False):
         raise DTypeError(f"model is {model!r}, expected a Layer: build one with minires.models.build", "compile")
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not isinstance(threads, (int, np.integer)) or threads < 1:
+    if not is_integer(threads) or threads < 1:
         raise RangeError(f"threads is {threads!r}, expected an integer of at least 1", "compile")
     if isinstance(model, Compiled):
         model = model.definition
@@ -69,7 +70,7 @@ class Compiled(Layer):
         plan = cache.plan
         if plan is None:
             dx = self.definition.backward(dy, cache.content)
-        elif isinstance(dy, np.ndarray) and (dy.shape, dy.dtype.newbyteorder("=")) == (cache.shape, plan.dtype):
+        elif _is_plain(dy) and (dy.shape, dy.dtype.newbyteorder("=")) == (cache.shape, plan.dtype):
             dx = plan.backward(_native(dy), cache.content, self.threads, self._lock)
         else:
             raise self._refusal(dy, plan)
@@ -121,7 +122,7 @@ class Compiled(Layer):
 
     def _plan(self, x, mode):
         """The plan for x; None where the definition must do it."""
-        if not isinstance(x, np.ndarray) or x.dtype.newbyteorder("=") not in (np.float32, np.float64) or not x.size:
+        if not _is_plain(x) or x.dtype.newbyteorder("=") not in (np.float32, np.float64) or not x.size:
             return None
         dtype = x.dtype.newbyteorder("=")
         if any(t.data.dtype != dtype and t.data.dtype.kind in "fc" for t in self._tensors):
@@ -147,5 +148,10 @@ class _Cache:
             self.plan.release(self.content)
 
 
+def _is_plain(x):
+    return isinstance(x, np.ndarray) and not isinstance(x, np.ma.MaskedArray)
+
+
 def _native(x):
+    x = np.asarray(x)  # a matrix or a map of a file
     return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))

@@ -149,7 +149,7 @@ def refuse_degenerate(dy, y, layer):
         raise RangeError(f"dy is uniform, {dy.flat[0]:g} everywhere: {why}; {remedy}", layer)
     if y.ndim < 2 or y.size // y.shape[1] < 3:
         return
-    y, dy = (np.moveaxis(a, 1, 0).reshape(a.shape[1], -1) for a in (y, dy))
+    y, dy = (np.moveaxis(a / (abs(a).max() or 1), 1, 0).reshape(a.shape[1], -1) for a in (y, dy))
     y = y - y.mean(axis=1, keepdims=True)
     rest = dy - dy.mean(axis=1, keepdims=True)
     rest = rest - y * (rest * y).sum(1, keepdims=True) / np.maximum((y * y).sum(1, keepdims=True), np.finfo(float).tiny)

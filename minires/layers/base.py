@@ -7,14 +7,14 @@ import numpy as np
 
 from ..backend import to_device, xp_of
 from ..errors import DTypeError, MiniresError, RangeError
-from .checks import FLOATS
+from .checks import FLOATS, plain
 
 
 class Buffer:
     """An array that belongs to a layer but is not trained (running statistics)."""
 
     def __init__(self, data):
-        self.data = data
+        self.data = plain(data, "data", type(self).__name__)
 
     def __repr__(self):
         return f"{type(self).__name__}{self.data.shape}"
@@ -26,7 +26,7 @@ class Param(Buffer):
     def __init__(self, data):
         super().__init__(data)
         self.frozen = False
-        self.grad = xp_of(data).zeros_like(data)
+        self.grad = xp_of(self.data).zeros_like(self.data)
 
 
 class Layer:
@@ -37,6 +37,10 @@ class Layer:
 
     A layer never keeps a cache, so one layer may run forward many times before it runs backward,
     and an evaluation between the two disturbs nothing. ``layer(x)`` is inference.
+
+    Two things are left to the caller. The cache may hold x itself, which nobody may write over until backward has
+    run (``check_layer(...).reads_x`` tells whether a layer reads it). And ``grad += ...`` has no lock: threads may run
+    forward of one layer at once, and backward of layers of their own, but must take turns in backward of the same.
     """
 
     def forward(self, x, train=False):
@@ -56,7 +60,8 @@ class Layer:
                 yield name, value
 
     def set_child(self, name, layer):
-        """Put ``layer`` in the place of the child called ``name``; the counterpart of :meth:`children`."""
+        """Put ``layer`` in the place of the child called ``name``, which must exist; see :meth:`children`."""
+        require_child(self, name, layer)
         setattr(self, name, layer)
 
     def walk(self, path=""):
@@ -154,6 +159,32 @@ class Fork(Layer):
     def backward(self, dy, cache):
         first, *rest = self.terms(dy, cache).values()
         return sum(rest, start=first)
+
+
+def require_child(parent, name, layer):
+    """Raise unless ``parent`` has a child called ``name`` and ``layer`` may take its place."""
+    names = [child for child, _ in parent.children()]
+    if name not in names:
+        found = ", ".join(names) or "none"
+        raise RangeError(f"there is no child called {name!r}, the children are {found}", type(parent).__name__)
+    require_layer(parent, name, layer)
+
+
+def require_layer(parent, name, layer):
+    """Raise unless ``layer`` is a layer, and ``name`` can be part of a path."""
+    kind = type(parent).__name__
+    if not isinstance(layer, Layer):
+        raise DTypeError(
+            f"{name} is {layer!r}, expected a Layer: pass an instance such as ReLU(), with parentheses, "
+            "and the layers of a list as Sequential(*layers)",
+            kind,
+        )
+    if not name or "." in name:
+        raise RangeError(
+            f"a layer is called {name!r}, expected a name that is not empty and has no dot, which joins the names of "
+            "a path: rename it",
+            kind,
+        )
 
 
 @contextmanager

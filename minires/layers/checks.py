@@ -9,18 +9,23 @@ FLOATS = tuple(np.dtype(t) for t in ("float32", "float64", "complex64", "complex
 AXES = {"N": "images", "C": "channels", "H": "rows", "W": "columns", "D": "features"}
 
 
-def positive(layer, **setting):
-    """Check that the named setting is a positive integer and return it: ``positive(self, channels=16)``."""
+def is_integer(value):
+    """Whether ``value`` is a whole number; True and False are none, though Python counts with them."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def positive(layer, least=1, **setting):
+    """Check that the named setting is an integer, 1 or more, and return it: ``positive(self, channels=16)``."""
     ((name, value),) = setting.items()
-    if not isinstance(value, (int, np.integer)) or value < 1:
-        raise RangeError(f"{name} is {value!r}, expected an integer of at least 1", layer=type(layer).__name__)
+    if not is_integer(value) or value < least:
+        raise RangeError(f"{name} is {value!r}, expected an integer of at least {least}", layer=type(layer).__name__)
     return int(value)
 
 
 def number(layer, **setting):
     """Return the named setting as a Python float, which never widens a float32 array: ``number(self, eps=1e-5)``."""
     ((name, value),) = setting.items()
-    if not isinstance(value, (int, float, np.integer, np.floating)):
+    if not (is_integer(value) or isinstance(value, (float, np.floating))):
         raise DTypeError(f"{name} is {value!r}, expected a number", layer=type(layer).__name__)
     return float(value)
 
@@ -29,7 +34,7 @@ def pair(layer, least=1, **setting):
     """Return the named setting as ``(rows, columns)``; one integer stands for both: ``pair(self, kernel=3)``."""
     ((name, value),) = setting.items()
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(both) != 2 or not all(isinstance(v, (int, np.integer)) and v >= least for v in both):
+    if len(both) != 2 or not all(is_integer(v) and v >= least for v in both):
         raise RangeError(
             f"{name} is {value!r}, expected an integer or a pair of integers, each at least {least}",
             layer=type(layer).__name__,
@@ -88,8 +93,16 @@ def as_gradient(layer, dy, shape, like=None):
     return dy
 
 
+def plain(x, name, layer=None):
+    """Return a matrix and the like as a plain array, what is no subclass of NumPy's as it is; refuse a masked array."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise DTypeError(f"{name} is a masked array, whose masked entries have no value: {name}.filled(0)", layer=layer)
+    return np.asarray(x) if isinstance(x, np.ndarray) else x
+
+
 def as_floats(x, name="input", *, layer=None):
-    """Return ``x`` as a native-endian float array, or raise :class:`DTypeError`."""
+    """Return ``x`` as a plain native-endian float array, or raise :class:`DTypeError`."""
+    x = plain(x, name, layer)
     if not isinstance(getattr(x, "dtype", None), np.dtype) or not hasattr(x, "ndim"):
         raise DTypeError(
             f"{name} is a {type(x).__name__}, expected a NumPy or CuPy array: np.asarray({name}, dtype=np.float32)",

@@ -1,8 +1,8 @@
 """Layers made of layers: one rule of calculus each. Forks and joins live here and nowhere else."""
 
 from ..backend import xp_of
-from ..errors import DTypeError, RangeError, ShapeError
-from .base import Fork, Layer, inside
+from ..errors import RangeError, ShapeError
+from .base import Fork, Layer, inside, require_child, require_layer
 from .checks import as_gradient, as_input
 from .shape import Identity
 
@@ -22,12 +22,13 @@ class Sequential(Layer):
             raise RangeError(f"two layers are called {min(both)!r}: name all layers or none", "Sequential")
         self.layers |= named
         for name, layer in self.layers.items():
-            _require_layer(self, name, layer)
+            require_layer(self, name, layer)
 
     def children(self):
         return iter(self.layers.items())
 
     def set_child(self, name, layer):
+        require_child(self, name, layer)
         self.layers[name] = layer
 
     def __getitem__(self, name):
@@ -70,8 +71,8 @@ class Residual(Fork):
     def __init__(self, branch, shortcut=None):
         self.shortcut = Identity() if shortcut is None else shortcut
         self.branch = branch
-        _require_layer(self, "branch", branch)
-        _require_layer(self, "shortcut", self.shortcut)
+        require_layer(self, "branch", branch)
+        require_layer(self, "shortcut", self.shortcut)
 
     def forward(self, x, train=False):
         with inside("shortcut"):
@@ -105,12 +106,13 @@ class Concat(Fork):
             raise RangeError("Concat() has no branches, expected at least one: Concat(a=..., b=...)", "Concat")
         self.branches = branches
         for name, layer in branches.items():
-            _require_layer(self, name, layer)
+            require_layer(self, name, layer)
 
     def children(self):
         return iter(self.branches.items())
 
     def set_child(self, name, layer):
+        require_child(self, name, layer)
         self.branches[name] = layer
 
     def forward(self, x, train=False):
@@ -162,8 +164,8 @@ class Gate(Fork):
     def __init__(self, branch, gate, *, exclusive=True):
         self.branch, self.gate = branch, gate
         self.exclusive = exclusive
-        _require_layer(self, "branch", branch)
-        _require_layer(self, "gate", gate)
+        require_layer(self, "branch", branch)
+        require_layer(self, "gate", gate)
 
     def forward(self, x, train=False):
         x = as_input(self, x)
@@ -202,7 +204,7 @@ class SqueezeExcite(Fork):
 
     def __init__(self, gate):
         self.gate = gate
-        _require_layer(self, "gate", gate)
+        require_layer(self, "gate", gate)
 
     def forward(self, x, train=False):
         x = as_input(self, x, "NCHW")
@@ -222,15 +224,6 @@ class SqueezeExcite(Fork):
         with inside("gate"):
             gate = self.gate.backward((x * dy).sum(axis=(2, 3), keepdims=True), gate_cache)
         return {"scale": s * dy, "gate": gate}
-
-
-def _require_layer(container, name, layer):
-    if not isinstance(layer, Layer):
-        raise DTypeError(
-            f"{name} is {layer!r}, expected a Layer: pass an instance such as ReLU(), with parentheses, "
-            "and the layers of a list as Sequential(*layers)",
-            type(container).__name__,
-        )
 
 
 def _require_same(container, a_name, a, b_name, b):

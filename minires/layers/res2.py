@@ -2,9 +2,9 @@
 
 from ..backend import xp_of
 from ..errors import RangeError, ShapeError
-from .base import Layer, inside
+from .base import Layer, inside, require_child, require_layer
 from .checks import as_gradient, as_input
-from .containers import _require_layer, _require_same
+from .containers import _require_same
 
 
 class Res2(Layer):
@@ -26,12 +26,13 @@ class Res2(Layer):
             raise RangeError("Res2() has no functions, expected at least one, for two groups: Res2(f)", "Res2")
         self.functions = {str(i): function for i, function in enumerate(functions)}
         for name, function in self.functions.items():
-            _require_layer(self, name, function)
+            require_layer(self, name, function)
 
     def children(self):
         return iter(self.functions.items())
 
     def set_child(self, name, layer):
+        require_child(self, name, layer)
         self.functions[name] = layer
 
     def forward(self, x, train=False):

@@ -1,8 +1,9 @@
 """One step of a Runge-Kutta method as a block: higher-order residual networks."""
 
 from ..errors import RangeError
-from .base import Fork, inside
-from .containers import _require_layer, _require_same
+from .base import Fork, inside, require_child, require_layer
+from .checks import as_input
+from .containers import _require_same
 
 # name: (a, b), the Butcher tableau; row i of a weighs k_1 ... k_{i-1} in the input of f_i, b weighs them in y
 METHODS = {
@@ -40,15 +41,17 @@ class RungeKutta(Fork):
             )
         self.functions = {f"k{i}": function for i, function in enumerate(functions, start=1)}
         for name, function in self.functions.items():
-            _require_layer(self, name, function)
+            require_layer(self, name, function)
 
     def children(self):
         return iter(self.functions.items())
 
     def set_child(self, name, layer):
+        require_child(self, name, layer)
         self.functions[name] = layer
 
     def forward(self, x, train=False):
+        x = as_input(self, x)
         ks, caches = [], []
         for row, (name, function) in zip(self.a, self.functions.items()):
             with inside(name):

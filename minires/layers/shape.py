@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from ..backend import xp_of
 from ..errors import RangeError, ShapeError
 from .base import Layer
@@ -81,10 +79,8 @@ class PadChannels(Layer):
     """
 
     def __init__(self, before, after):
-        for name, value in (("before", before), ("after", after)):
-            if not isinstance(value, (int, np.integer)) or value < 0:
-                raise RangeError(f"{name} is {value!r}, expected a number of channels, at least 0", "PadChannels")
-        self.before, self.after = before, after
+        self.before = positive(self, least=0, before=before)
+        self.after = positive(self, least=0, after=after)
 
     def forward(self, x, train=False):
         x = as_input(self, x, "NCHW")
@@ -103,12 +99,10 @@ class SliceChannels(Layer):
     """
 
     def __init__(self, start, stop):
-        for name, value in (("start", start), ("stop", stop)):
-            if not isinstance(value, (int, np.integer)) or value < 0:
-                raise RangeError(f"{name} is {value!r}, expected the number of a channel, at least 0", "SliceChannels")
+        self.start = positive(self, least=0, start=start)
+        self.stop = positive(self, least=0, stop=stop)
         if stop <= start:
             raise RangeError(f"start is {start} and stop is {stop}, expected start < stop", "SliceChannels")
-        self.start, self.stop = start, stop
 
     def forward(self, x, train=False):
         x = as_input(self, x, "NCHW")

@@ -5,10 +5,9 @@ With bottleneck blocks, depth 9n + 2, they are those of He et al. 2016, "Identit
 
 from functools import partial
 
-import numpy as np
-
 from ..errors import RangeError
 from ..initializers import generator
+from ..layers.checks import is_integer
 from .blocks import GATE_BIAS, PLACEMENTS, SHORTCUTS, basic_block, bottleneck_block, check_options, plain_block
 from .family import Family
 from .network import assemble, blocks_per_stage, he_by_fan_out, small_stem
@@ -104,7 +103,7 @@ def has_bottlenecks(depth):
     Some depths are both 6n + 2 and 9n + 2. They are basic (20, 56, 110) but for 164, as in the papers; a depth that
     is 9n + 2 alone, such as 1001, has bottlenecks.
     """
-    if not isinstance(depth, (int, np.integer)):
+    if not is_integer(depth):
         return False
     return depth == 164 or (depth > 2 and depth % 9 == 2 and depth % 6 != 2)
 

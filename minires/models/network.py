@@ -2,10 +2,9 @@
 
 import math
 
-import numpy as np
-
 from ..errors import RangeError
 from ..layers import Conv2d, Flatten, GlobalAvgPool2d, Linear, MaxPool2d, Sequential
+from ..layers.checks import is_integer
 from .blocks import activations, conv3x3
 
 
@@ -52,10 +51,10 @@ def blocks_per_stage(depth, layers, *, rest=2, stages=3, hint=""):
     ``hint``: what the message says behind the depths that would do
     """
     step = stages * layers
-    if isinstance(depth, (int, np.integer)) and depth >= step + rest and (depth - rest) % step == 0:
+    if is_integer(depth) and depth >= step + rest and (depth - rest) % step == 0:
         return int(depth - rest) // step
     message = f"the depth is {depth!r}, expected {step}n + {rest} with an integer n of at least 1{hint}"
-    if isinstance(depth, (int, np.integer)):
+    if is_integer(depth):
         below = max(int(depth - rest) // step, 1)
         nearest = sorted((step * n + rest for n in (below, below + 1)), key=lambda d: abs(d - depth))
         message += f"; the nearest are {nearest[0]} and {nearest[1]}"

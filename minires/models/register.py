@@ -7,9 +7,8 @@ import difflib
 import inspect
 import re
 
-import numpy as np
-
 from ..errors import DTypeError, RangeError
+from ..layers.checks import is_integer
 from . import (
     cifar_resnet,
     densenet,
@@ -58,7 +57,7 @@ def build(name, *, num_classes=None, in_channels=3, rng, **options):
     family, numbers = find(name)
     num_classes = family.num_classes if num_classes is None else num_classes
     for setting, value in (("num_classes", num_classes), ("in_channels", in_channels)):
-        if not isinstance(value, (int, np.integer)) or value < 1:
+        if not is_integer(value) or value < 1:
             raise RangeError(f"{name}: {setting} is {value!r}, expected an integer of at least 1")
     known = options_of(family)
     for option in options:

@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import RangeError
 from ..layers import Conv2d, Fork, Linear, RungeKutta, SqueezeExcite
 from ..layers.base import observe
+from ..layers.checks import is_integer
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def summarize(model, image):
 
 def output_shapes(model, image):
     """{path: shape of the output without the batch axis} of every layer, by a run on one black image (C, H, W)."""
-    if len(image) != 3 or not all(isinstance(size, (int, np.integer)) and size >= 1 for size in image):
+    if len(image) != 3 or not all(is_integer(size) and size >= 1 for size in image):
         raise RangeError(f"image is {image!r}, expected (C, H, W), three integers of at least 1: (3, 32, 32)")
     shapes = {}
 

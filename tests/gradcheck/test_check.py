@@ -197,3 +197,25 @@ def test_the_same_seed_gives_the_same_report():
     make, x = case("Residual", 0)
     assert gradcheck(make(), x, seed=4) == gradcheck(make(), x, seed=4)
     assert gradcheck(make(), x, seed=4) != gradcheck(make(), x, seed=5)
+
+
+class TwiceTheGradient(Linear):
+    """Wrong by a factor that no scale hides."""
+
+    def backward(self, dy, cache):
+        return 2 * super().backward(dy, cache)
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e160, 1e290])
+def test_numbers_whose_squares_are_no_numbers(scale):
+    x = scale * draw(4, 3)
+    linear = Linear(3, 2, bias=False, rng=0)  # beside a bias of usual size a small product is rounding
+    for layer in (linear, ReLU(), Sequential(linear, ReLU())):
+        for method in ("complex", "central"):
+            assert gradcheck(layer, x, method=method).worst_error < 1e-5
+    with pytest.raises(GradientError, match="dx.* the derivative of forward there is"):
+        gradcheck(TwiceTheGradient(3, 2, bias=False, rng=0), x)
+    with pytest.raises(RangeError, match="dy is uniform"):
+        gradcheck(linear, x, dy=np.full((4, 2), scale))
+    with pytest.raises(RangeError, match="dy is proportional to the output"):
+        gradcheck(Flatten(), x, dy=x)

@@ -1,5 +1,6 @@
 """The cache is returned and never kept, so forwards may overlap in any way; gradients add up."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import assert_close, assert_same, upstream
 from strategies import LAYERS, seeds
+
+from minires.layers import Linear
 
 each = pytest.mark.parametrize("name", LAYERS)
 
@@ -70,3 +73,24 @@ def test_eight_threads_share_a_layer_in_evaluation(name, data, seed):
         for _ in range(3):
             for found, right in zip(pool.map(step, inputs), expected):
                 assert_close(np.asarray(found), np.asarray(right), 0)
+
+
+def test_threads_that_take_turns_in_backward_lose_no_gradient():
+    """``grad += ...`` has no lock of its own; dx needs none."""
+    layer, turn = Linear(2000, 300, rng=0), threading.Lock()
+    layer.zero_grads()
+    rng = np.random.default_rng(0)
+    inputs, dy = rng.integers(-2, 3, (16, 1, 2000)).astype(np.float32), np.ones((1, 300), np.float32)
+
+    def step(x):
+        _, cache = layer.forward(x)
+        with turn:
+            return layer.backward(dy, cache)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(step, inputs))
+    assert (layer.weight.grad == inputs.sum(axis=(0, 1))).all() and (layer.bias.grad == 16).all()
+    layer.freeze()
+    with ThreadPoolExecutor(8) as pool:
+        for dx, alone in zip(pool.map(lambda x: layer.backward(dy, layer.forward(x)[1]), inputs), found, strict=True):
+            assert np.array_equal(dx, alone)
