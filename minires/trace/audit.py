@@ -8,6 +8,7 @@ arrives on shortcuts alone is A_l^T ... A_{L-1}^T g_L instead of g_L.
 import math
 from dataclasses import dataclass
 
+from ..errors import RangeError
 from ..layers import (
     AvgPool2d,
     BatchNorm2d,
@@ -31,8 +32,10 @@ from ..layers import (
 )
 from ..layers.base import join
 from ..layers.known import kind_of
+from .levels import levels
 from .norms import difference, norm, ratio, same
 from .records import PLAIN
+from .words import as_audit
 
 WHY = {
     ReLU: "the ReLU masks the gradient: entries with a negative sum get 0",
@@ -88,33 +91,37 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Audit:
-    """The verdicts for all pairs l < L on the trunk, and the breaks of each block; ``print(audit)`` is a report."""
+    """The verdicts for all pairs l < L on the trunk, and the breaks of each block; ``print(audit)`` is a report.
+
+    paths, breaks: of the blocks   verdicts: of the pairs   growth: |g_0| / |g_n|, n the output of the last block
+    levels: what travels on the trunk (:class:`~minires.trace.levels.Level`), before each block and before the head
+    """
 
     paths: tuple
     breaks: tuple
     verdicts: tuple
+    growth: float
+    levels: tuple
 
     def verdict(self, start, stop):
         """The :class:`Verdict` for one pair."""
-        return next(v for v in self.verdicts if (v.start, v.stop) == (start, stop))
+        found = [v for v in self.verdicts if (v.start, v.stop) == (start, stop)]
+        if not found:
+            n = len(self.paths)
+            raise RangeError(f"start is {start!r} and stop {stop!r}, expected integers 0 <= start < stop <= {n}")
+        return found[0]
 
     @property
     def holds(self):
         """Whether the identity holds for every pair."""
         return all(v.holds for v in self.verdicts)
 
-    def __str__(self):
+    def __repr__(self):
         good = sum(v.holds for v in self.verdicts)
-        pairs = f"{good} of the {len(self.verdicts)} pairs l < L of {len(self.paths)} blocks"
-        whether = "holds" if self.holds else "does not hold"
-        lines = [f"dL/dx_l = dL/dx_L (1 + sum dF/dx_l) {whether}: it is true of {pairs}"]
-        for path, breaks in zip(self.paths, self.breaks):
-            lines.append(f"  {path}: {'identity' if not breaks else 'no identity'}")
-            lines += [f"      {b.path} ({b.kind}), {b.where}:\n          {b.why}" for b in breaks]
-        whole = self.verdict(0, len(self.paths))
-        lines.append(f"from the last block to the first, on shortcuts alone, {whole.ratio:.4g} of |g_L| arrives,")
-        lines.append(f"in {1 - whole.zeroed:.1%} of the entries")
-        return "\n".join(lines)
+        return f"<Audit of {len(self.paths)} blocks, the identity holds for {good} of {len(self.verdicts)} pairs>"
+
+    def __str__(self):
+        return as_audit(self)
 
 
 def audit(ledger):
@@ -130,7 +137,13 @@ def audit(ledger):
             breaks = tuple(b for i in range(start, stop) for b in found[i])
             verdicts.append(_verdict(start, stop, breaks, u, g))
     verdicts.sort(key=lambda v: (v.start, v.stop))
-    return Audit(tuple(block.path for block in ledger.blocks), tuple(map(tuple, found)), tuple(verdicts))
+    return Audit(
+        tuple(block.path for block in ledger.blocks),
+        tuple(map(tuple, found)),
+        tuple(verdicts),
+        ratio(norm(ledger.g(0)), norm(ledger.g(n))),
+        levels(ledger.trunk),
+    )
 
 
 def _verdict(start, stop, breaks, u, g):

@@ -48,6 +48,7 @@ def as_dict(ledger, *, name=None, pictures=False, progress=iter):
         "telescope_error": worst(s.error for s in sums.values()),
         "path_error": lengths.error if lengths else 0.0,
         "branch_vjps": lengths.residual_products if lengths else 0,
+        "levels": [vars(level) | {"unnormalised": list(level.unnormalised)} for level in found.levels] if found else [],
         "identity_holds": found.holds if found else False,
         "plain": any(record.fork is None for record in ledger.blocks),
         "notes": ledger.notes,

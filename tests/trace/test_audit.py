@@ -8,9 +8,11 @@ from oracles import trunks
 from oracles.trunks import VARIANTS
 
 from minires import models
+from minires.errors import RangeError
 from minires.layers import Conv2d, Dropout, Identity, Linear, Residual, RungeKutta, Scale, Sequential
 from minires.layers.runge_kutta import METHODS
 from minires.trace import audit, trace
+from minires.trace.norms import norm
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((4, 2, 6, 6))
@@ -65,7 +67,7 @@ def test_pre_activation_holds_within_a_stage(placement, train):
     assert len(found.verdicts) == 6
     for verdict in found.verdicts:
         assert (verdict.holds, verdict.defect, verdict.ratio, verdict.breaks) == (True, 0.0, 1.0, ())
-    assert str(found).startswith("dL/dx_l = dL/dx_L (1 + sum dF/dx_l) holds: it is true of 6 of the 6 pairs")
+    assert str(found).startswith("dL/dx_l = dL/dx_L (1 + sum dF/dx_l) holds for all of the 6 pairs l < L of 3\nblocks.")
 
 
 def test_and_not_across_a_change_of_shape():
@@ -309,13 +311,59 @@ def test_resnet20_is_told_that_the_identity_does_not_hold_and_why():
     assert not any(verdict.holds for verdict in found.verdicts)
     assert all("ReLU" in [b.kind for b in breaks] for breaks in found.breaks)
     text = str(found)
-    assert text.startswith("dL/dx_l = dL/dx_L (1 + sum dF/dx_l) does not hold: it is true of 0 of the 45 pairs l < L "
-                           "of 9 blocks")
-    assert "  stage1.0: no identity\n      stage1.0.relu (ReLU), after the addition:\n          the ReLU masks" in text
+    assert text.startswith("dL/dx_l = dL/dx_L (1 + sum dF/dx_l) holds for none of the 45 pairs l < L of 9\nblocks: ")
+    assert "  stage1.0:\n      stage1.0.relu (ReLU), after the addition:\n          the ReLU masks" in text
     assert "stage2.0.add.shortcut.subsample (Subsample), on the shortcut:" in text
     assert "stage2.0.add.shortcut.pad (PadChannels), on the shortcut:" in text
     last = found.verdict(0, 9)
-    assert f"{last.ratio:.4g} of |g_L| arrives,\nin {1 - last.zeroed:.1%} of the entries" in text
+    words = " ".join(text.split())
+    assert f"shortcuts alone bring {last.ratio:.4g} of |g_L|, in {1 - last.zeroed:.1%} of the entries." in words
+    assert f"|g_0| is {found.growth:.3g} times |g_L|, so that is {last.ratio / found.growth:.1%} of it" in words
+    assert found.growth == pytest.approx(norm(ledger.g(0)) / norm(ledger.g(9)), rel=1e-12)
+    assert "The 1 is gone from this way, which leads through ReLU, Subsample, PadChannels" in words
+    assert repr(found) == "<Audit of 9 blocks, the identity holds for 0 of 45 pairs>"
+
+
+def test_v2_is_told_where_the_identity_holds_before_what_breaks_it():
+    found = audit(trace(models.build("resnet20", block="full_preact", rng=0),
+                        RNG.standard_normal((2, 3, 8, 8)).astype(np.float32), np.array([1, 2])))
+    words = " ".join(str(found).split())
+    assert words.startswith("dL/dx_l = dL/dx_L (1 + sum dF/dx_l) holds inside stage1.0 to stage1.2, stage2.1")
+    assert "stage3.1 to stage3.2: for 12 of the 45 pairs l < L of 9 blocks. Where it holds" in words
+    assert words.index("What breaks it: stage2.0:") < words.index("stage3.0:") and "stage1.0:" not in words
+    assert "it keeps a way open that no weight can close." in words
+
+
+# (block, tail): (part of negative entries is 0, branches only add, weight layers without a normalisation of 6 blocks)
+TRUNKS = {
+    "original": (True, False, 6), "bn_after_add": (True, False, 0), "relu_before_add": (True, True, 6),
+    "relu_only_preact": (False, False, 6), "full_preact": (False, False, 0),
+}
+
+
+@pytest.mark.parametrize("block", TRUNKS)
+def test_levels_tell_the_placements_apart(block):
+    model, x = models.build("resnet14", block=block, rng=0), RNG.standard_normal((4, 3, 8, 8)).astype(np.float32)
+    ledger = trace(model, x, np.arange(4))
+    found = audit(ledger)
+    positive, only_adds, unnormalised = TRUNKS[block]
+    assert [level.path for level in found.levels] == [*found.paths, "the head"]
+    assert all((level.negative == 0) == positive for level in found.levels)
+    assert all(level.only_adds == only_adds for level in found.levels[:-1])
+    assert sum(len(level.unnormalised) for level in found.levels) == unnormalised
+    assert found.levels[-1].unnormalised == (("head.fc",) if unnormalised else ())
+    for level, on_trunk in zip(found.levels, ledger.trunk.blocks):
+        assert level.rms == pytest.approx(np.sqrt(np.mean(on_trunk.x.astype(np.float64) ** 2)), rel=1e-12)
+        assert level.negative == (on_trunk.x < 0).mean()
+    words = " ".join(str(found).split())
+    assert ("can only add" in words) == only_adds
+    assert f"{found.levels[0].rms:.3g} to {found.levels[-1].rms:.3g}" in words
+
+
+@pytest.mark.parametrize("pair", [(2, 1), (0, 0), (0, 7), (1.5, 2), ("a", 1)])
+def test_a_pair_that_does_not_exist(pair):
+    with pytest.raises(RangeError, match="start is .* and stop .*, expected integers 0 <= start < stop <= 4"):
+        audit(trace(VARIANTS["original A"](), X, dy=DY)).verdict(*pair)
 
 
 def test_on_every_backend(xp, device):

@@ -20,7 +20,8 @@ LABELS = np.array([0, 2, 1, 2])
 
 KEYS = {
     "format", "version", "model", "dtype", "shape", "train", "loss", "closure_error", "telescope_error", "path_error",
-    "branch_vjps", "identity_holds", "output_gradient_norm", "plain", "notes", "blocks",
+    "branch_vjps", "identity_holds", "output_gradient_norm", "plain", "levels", "notes",
+    "blocks",
     "forks", "paths",
 }
 FORK = {
