@@ -90,6 +90,8 @@ class TorchPickle:
 
     def persistent_load(self, identity):
         """("storage", type, key, place, count), and in the older format None for what was once a view."""
+        if isinstance(identity, tuple) and len(identity) == 4 and isinstance(identity[1], Inert):
+            return identity[1]  # ("module", class, file, source), which the older format has for classes of modules
         if not isinstance(identity, tuple) or len(identity) not in (5, 6) or not is_text(identity[0], "storage"):
             raise ValueError("it refers to something that is no storage: was a whole model saved, not its state_dict?")
         _, kind, key, place, count, *view = identity

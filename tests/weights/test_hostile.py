@@ -2,55 +2,19 @@
 
 import os
 import re
-import resource
-import sys
 import time
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from weights import watch
 from weights.hostile import FILES
+from weights.watch import BYTES, SECONDS, watched
 from weights.writers import call, dictionary, legacy_file, pickled, safetensors_file, tensor, text, zip_file
 
 from minires.errors import CheckpointError
 from minires.layers import Linear
 from minires.weights import load_weights, read_weights
-
-SECONDS, BYTES = 2, 2**30
-SUSPICIOUS = ("exec", "compile", "import", "os.", "subprocess.", "pickle.", "socket.", "ctypes.", "shutil.", "code.")
-WATCH = {"on": False, "events": []}
-
-
-def _hook(event, arguments):
-    if WATCH["on"] and event.startswith(SUSPICIOUS):
-        WATCH["events"].append((event, arguments))
-
-
-sys.addaudithook(_hook)  # Python tells it of everything that could do harm; it cannot be removed again
-
-
-def memory_held():
-    """Bytes that this process may write to, as Linux counts them: with what it has asked for and not touched yet."""
-    with open("/proc/self/status") as file:
-        return next(1024 * int(line.split()[1]) for line in file if line.startswith("VmData:"))
-
-
-@contextmanager
-def watched():
-    """Fails where the block imports, compiles or executes anything, or takes more time or memory than allowed.
-
-    Linux refuses memory beyond the limit, and that is a MemoryError, which no test here expects.
-    """
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    WATCH["on"], WATCH["events"], start = True, [], time.process_time()
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_held() + BYTES, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, before)
-        WATCH["on"] = False
-    assert not WATCH["events"]
-    assert time.process_time() - start < SECONDS, "it took too long"
 
 
 @pytest.fixture
@@ -104,7 +68,7 @@ def test_the_watch_sees_memory():
 
 
 def test_the_watch_sees_time(monkeypatch):
-    monkeypatch.setitem(globals(), "SECONDS", 0.01)
+    monkeypatch.setattr(watch, "SECONDS", 0.01)
     with pytest.raises(AssertionError, match="it took too long"), watched():
         sum(range(2_000_000))
 
