@@ -2,12 +2,14 @@
 
 import copy
 from contextlib import contextmanager
+from types import ModuleType
 
 import numpy as np
 
 from ..backend import to_device, xp_of
-from ..errors import DTypeError, MiniresError, RangeError
+from ..errors import DTypeError, MiniresError, RangeError, StateError
 from .checks import FLOATS, plain
+from .tree import held, join, with_part
 
 
 class Buffer:
@@ -43,6 +45,8 @@ class Layer:
     forward of one layer at once, and backward of layers of their own, but must take turns in backward of the same.
     """
 
+    HOLDER = None  # the attribute, a dict, whose layers go by their keys alone: "conv" instead of "layers.conv"
+
     def forward(self, x, train=False):
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
@@ -54,15 +58,21 @@ class Layer:
         return self.forward(x, train=False)[0]
 
     def children(self):
-        """Yield ``(name, layer)`` for each layer held in an attribute, in the order written."""
-        for name, value in vars(self).items():
-            if isinstance(value, Layer):
-                yield name, value
+        """Yield ``(name, layer)`` for each layer held in an attribute, or a list, tuple or dict there ("convs.0")."""
+        return held(self, Layer, self.HOLDER)
 
     def set_child(self, name, layer):
         """Put ``layer`` in the place of the child called ``name``, which must exist; see :meth:`children`."""
-        require_child(self, name, layer)
-        setattr(self, name, layer)
+        names = [child for child, _ in self.children()]
+        if name not in names:
+            found = ", ".join(names) or "none"
+            raise RangeError(f"there is no child called {name!r}, the children are {found}", type(self).__name__)
+        require_layer(self, name, layer)
+        if self.HOLDER and name in getattr(self, self.HOLDER):
+            getattr(self, self.HOLDER)[name] = layer
+        else:
+            first, *rest = name.split(".")
+            setattr(self, first, with_part(getattr(self, first), rest, layer))
 
     def walk(self, path=""):
         """Yield ``(path, layer)`` for this layer (its path is ``""``) and everything below it."""
@@ -74,23 +84,23 @@ class Layer:
         """The layer at ``path``, as :meth:`walk` names it. Raises RangeError, which lists what is there."""
         if not isinstance(path, str):
             raise DTypeError(f"a path is {path!r} ({type(path).__name__}), expected a string: 'stage1.0'")
-        layer, passed = self, []
-        for name in path.split(".") if path else ():
+        layer, passed, rest = self, "", path
+        while rest:
             children = dict(layer.children())
-            if name not in children:
-                where = f"{'.'.join(passed) or 'the model'} ({type(layer).__name__})"
+            name = next((name for name in children if f"{rest}.".startswith(f"{name}.")), None)
+            if name is None:
+                where = f"{passed or 'the model'} ({type(layer).__name__})"
                 found = ", ".join(children) or "no layers"
-                raise RangeError(f"no layer at {path!r}: {where} holds {found}, not {name!r}")
-            layer = children[name]
-            passed.append(name)
+                raise RangeError(f"no layer at {path!r}: {where} holds {found}, not {rest.partition('.')[0]!r}")
+            layer, passed, rest = children[name], join(passed, name), rest[len(name) + 1 :]
         return layer
 
     def tensors(self):
         """Yield ``(path, Param or Buffer)``; what is shared between layers comes once."""
         seen = set()
         for path, layer in self.walk():
-            for name, value in vars(layer).items():
-                if isinstance(value, Buffer) and id(value) not in seen:
+            for name, value in held(layer, Buffer):
+                if id(value) not in seen:
                     seen.add(id(value))
                     yield join(path, name), value
 
@@ -101,9 +111,8 @@ class Layer:
     def generators(self):
         """Yield ``(path, numpy Generator)`` for every source of randomness (dropout)."""
         for path, layer in self.walk():
-            for name, value in vars(layer).items():
-                if isinstance(value, np.random.Generator):
-                    yield join(path, name), value
+            for name, value in held(layer, np.random.Generator):
+                yield join(path, name), value
 
     def zero_grads(self):
         """Set the gradient of every parameter to zero."""
@@ -133,6 +142,19 @@ class Layer:
             lines += [f"  {name}: {first}", *(f"  {line}" for line in rest)]
         return "\n".join(lines)
 
+    def __deepcopy__(self, memo):
+        twin = memo[id(self)] = object.__new__(type(self))
+        for name, value in vars(self).items():
+            try:
+                vars(twin)[name] = value if isinstance(value, ModuleType) else copy.deepcopy(value, memo)
+            except TypeError as error:
+                raise StateError(
+                    f"the attribute {name} holds a {type(value).__name__} that cannot be copied ({error}), as checks "
+                    "and traces do with a layer: keep it outside of the layer",
+                    type(self).__name__,
+                ) from error
+        return twin
+
     def describe(self):
         """The settings of this layer, as they stand between the parentheses of its ``repr``."""
         settings = {k: v for k, v in vars(self).items() if isinstance(v, (int, float, str, tuple))}
@@ -161,30 +183,26 @@ class Fork(Layer):
         return sum(rest, start=first)
 
 
-def require_child(parent, name, layer):
-    """Raise unless ``parent`` has a child called ``name`` and ``layer`` may take its place."""
-    names = [child for child, _ in parent.children()]
-    if name not in names:
-        found = ", ".join(names) or "none"
-        raise RangeError(f"there is no child called {name!r}, the children are {found}", type(parent).__name__)
-    require_layer(parent, name, layer)
-
-
 def require_layer(parent, name, layer):
-    """Raise unless ``layer`` is a layer, and ``name`` can be part of a path."""
-    kind = type(parent).__name__
+    """Raise unless ``layer`` is a layer."""
     if not isinstance(layer, Layer):
         raise DTypeError(
             f"{name} is {layer!r}, expected a Layer: pass an instance such as ReLU(), with parentheses, "
             "and the layers of a list as Sequential(*layers)",
-            kind,
+            type(parent).__name__,
         )
-    if not name or "." in name:
-        raise RangeError(
-            f"a layer is called {name!r}, expected a name that is not empty and has no dot, which joins the names of "
-            "a path: rename it",
-            kind,
-        )
+
+
+def require_named(parent, layers):
+    """Raise unless the values of the dict ``layers`` are layers whose names can be parts of a path."""
+    for name, layer in layers.items():
+        require_layer(parent, name, layer)
+        if not name or "." in name:
+            raise RangeError(
+                f"a layer is called {name!r}, expected a name that is not empty and has no dot, which joins the names "
+                "of a path: rename it",
+                type(parent).__name__,
+            )
 
 
 @contextmanager
@@ -194,24 +212,6 @@ def inside(name):
         yield
     except MiniresError as error:
         raise error.within(name) from error.__cause__
-
-
-def join(path, name):
-    """The path of the child ``name`` of the layer at ``path``."""
-    return f"{path}.{name}" if path and name else path or name
-
-
-def observe(layer, see):
-    """Return a copy of ``layer`` that shares its tensors and calls ``see(path, layer, x, y)`` after each forward.
-
-    ``path`` and ``layer`` are those of the original; containers are seen after their children.
-    """
-    shared = {id(t): t for _, t in layer.tensors()}
-    twin = copy.deepcopy(layer, shared)
-    for (path, original), (_, part) in zip(layer.walk(), twin.walk(), strict=True):
-        if "forward" not in vars(part):  # a layer used twice is seen under its first path
-            part.forward = _seeing(part.forward, see, path, original)
-    return twin
 
 
 def replace(model, parts):
@@ -235,15 +235,6 @@ def replace(model, parts):
         parent, _, name = path.rpartition(".")
         twin.at(parent).set_child(name, copy.deepcopy(layer, shared))
     return twin
-
-
-def _seeing(forward, see, path, original):
-    def seen(x, train=False):
-        y, cache = forward(x, train)
-        see(path, original, x, y)
-        return y, cache
-
-    return seen
 
 
 def _convert(array, device, dtype):

@@ -2,7 +2,7 @@
 
 from ..backend import xp_of
 from ..errors import RangeError, ShapeError
-from .base import Fork, Layer, inside, require_child, require_layer
+from .base import Fork, Layer, inside, require_layer, require_named
 from .checks import as_gradient, as_input
 from .shape import Identity
 
@@ -16,20 +16,14 @@ class Sequential(Layer):
         Sequential(conv=Conv2d(3, 16, 3, rng=rng), relu=ReLU())
     """
 
+    HOLDER = "layers"
+
     def __init__(self, *layers, **named):
         self.layers = {str(i): layer for i, layer in enumerate(layers)}
         if both := self.layers.keys() & named.keys():
             raise RangeError(f"two layers are called {min(both)!r}: name all layers or none", "Sequential")
         self.layers |= named
-        for name, layer in self.layers.items():
-            require_layer(self, name, layer)
-
-    def children(self):
-        return iter(self.layers.items())
-
-    def set_child(self, name, layer):
-        require_child(self, name, layer)
-        self.layers[name] = layer
+        require_named(self, self.layers)
 
     def __getitem__(self, name):
         """The layer called ``name``; an integer counts from the front or, if negative, from the end."""
@@ -101,19 +95,13 @@ class Concat(Fork):
     (Huang et al. 2017, "Densely Connected Convolutional Networks", eq. 2); with more branches a module of Inception.
     """
 
+    HOLDER = "branches"
+
     def __init__(self, **branches):
         if not branches:
             raise RangeError("Concat() has no branches, expected at least one: Concat(a=..., b=...)", "Concat")
         self.branches = branches
-        for name, layer in branches.items():
-            require_layer(self, name, layer)
-
-    def children(self):
-        return iter(self.branches.items())
-
-    def set_child(self, name, layer):
-        require_child(self, name, layer)
-        self.branches[name] = layer
+        require_named(self, branches)
 
     def forward(self, x, train=False):
         ys, caches = [], []

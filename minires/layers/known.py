@@ -6,6 +6,7 @@ containers, reads a tree into a plan or explains a layer asks here instead.
 
 from . import activation, containers, conv, dropout, linear, norm, pool, res2, runge_kutta, shape
 from .base import Layer
+from .tree import held
 
 MODULES = (activation, containers, conv, dropout, linear, norm, pool, res2, runge_kutta, shape)
 
@@ -50,5 +51,7 @@ def kind_of(layer):
     kind = next((base for base in type(layer).__mro__ if base in KNOWN), None)
     if kind is None or any(name in KNOWN[kind] for name in vars(layer)):
         return None
+    if kind.HOLDER and any(not path.startswith(f"{kind.HOLDER}.") for path, _ in held(layer, Layer)):
+        return None  # it holds layers beside those that its forward runs
     found = _methods(type(layer))
     return kind if all(found.get(name) is method for name, method in KNOWN[kind].items()) else None

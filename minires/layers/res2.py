@@ -2,7 +2,7 @@
 
 from ..backend import xp_of
 from ..errors import RangeError, ShapeError
-from .base import Layer, inside, require_child, require_layer
+from .base import Layer, inside, require_named
 from .checks import as_gradient, as_input
 from .containers import _require_same
 
@@ -21,19 +21,13 @@ class Res2(Layer):
     group as it is, the authors' code, as here, the last: the same network with its channels in another order.
     """
 
+    HOLDER = "functions"
+
     def __init__(self, *functions):
         if not functions:
             raise RangeError("Res2() has no functions, expected at least one, for two groups: Res2(f)", "Res2")
         self.functions = {str(i): function for i, function in enumerate(functions)}
-        for name, function in self.functions.items():
-            require_layer(self, name, function)
-
-    def children(self):
-        return iter(self.functions.items())
-
-    def set_child(self, name, layer):
-        require_child(self, name, layer)
-        self.functions[name] = layer
+        require_named(self, self.functions)
 
     def forward(self, x, train=False):
         x = as_input(self, x, "NCHW")

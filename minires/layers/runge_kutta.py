@@ -1,7 +1,7 @@
 """One step of a Runge-Kutta method as a block: higher-order residual networks."""
 
 from ..errors import RangeError
-from .base import Fork, inside, require_child, require_layer
+from .base import Fork, inside, require_named
 from .checks import as_input
 from .containers import _require_same
 
@@ -30,6 +30,8 @@ class RungeKutta(Fork):
     Butcher 2016, "Numerical Methods for Ordinary Differential Equations", section 23.
     """
 
+    HOLDER = "functions"
+
     def __init__(self, method, *functions):
         if method not in METHODS:
             raise RangeError(f"method is {method!r}, expected one of {', '.join(METHODS)}", "RungeKutta")
@@ -40,15 +42,7 @@ class RungeKutta(Fork):
                 f"{method} got {len(functions)} functions, expected {len(self.b)}: one for each k_i", "RungeKutta"
             )
         self.functions = {f"k{i}": function for i, function in enumerate(functions, start=1)}
-        for name, function in self.functions.items():
-            require_layer(self, name, function)
-
-    def children(self):
-        return iter(self.functions.items())
-
-    def set_child(self, name, layer):
-        require_child(self, name, layer)
-        self.functions[name] = layer
+        require_named(self, self.functions)
 
     def forward(self, x, train=False):
         x = as_input(self, x)

@@ -1,5 +1,6 @@
 """Seeing what passes through the layers of a model, without a word in the layers themselves."""
 
+import copy
 from contextlib import contextmanager
 
 
@@ -34,3 +35,25 @@ def watched(layers, **around):
         for layer, before in touched.values():
             for name, own in before.items():
                 vars(layer).pop(name, None) if own is None else setattr(layer, name, own)
+
+
+def observe(layer, see):
+    """Return a copy of ``layer`` that shares its tensors and calls ``see(path, layer, x, y)`` after each forward.
+
+    ``path`` and ``layer`` are those of the original; containers are seen after their children.
+    """
+    shared = {id(t): t for _, t in layer.tensors()}
+    twin = copy.deepcopy(layer, shared)
+    for (path, original), (_, part) in zip(layer.walk(), twin.walk(), strict=True):
+        if "forward" not in vars(part):  # a layer used twice is seen under its first path
+            part.forward = _seeing(part.forward, see, path, original)
+    return twin
+
+
+def _seeing(forward, see, path, original):
+    def seen(x, train=False):
+        y, cache = forward(x, train)
+        see(path, original, x, y)
+        return y, cache
+
+    return seen

@@ -18,7 +18,8 @@ import itertools
 from ..backend import xp_of
 from ..errors import RangeError
 from ..layers import Conv2d, Gate, Identity, Linear, Residual, Scale, Sequential
-from ..layers.base import observe, replace
+from ..layers.base import replace
+from ..layers.watch import observe
 
 FORKS = (Residual, Gate)
 

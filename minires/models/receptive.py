@@ -3,7 +3,7 @@
 import math
 
 from ..layers import Fork, GlobalAvgPool2d, Linear, RungeKutta, SqueezeExcite
-from ..layers.base import join
+from ..layers.tree import join
 
 WHOLE = math.inf
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import RangeError
 from ..layers import Conv2d, Fork, Linear, RungeKutta, SqueezeExcite
-from ..layers.base import observe
+from ..layers.watch import observe
 from ..layers.checks import is_integer
 
 

@@ -30,7 +30,7 @@ from ..layers import (
     SqueezeExcite,
     Subsample,
 )
-from ..layers.base import join
+from ..layers.tree import join
 from ..layers.known import kind_of
 from .levels import levels
 from .norms import difference, norm, ratio, same

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..errors import StateError
 from ..layers import Param
+from ..layers.tree import held
 from ..layers.checks import as_floats
 from ..layers.watch import watched
 from ..losses import SoftmaxCrossEntropy
@@ -73,4 +74,4 @@ def gradient_norms(model, x, labels=None, *, dy=None, train=True, loss=None):
 
 
 def _own_gradients(layer):
-    return {name: norm(p.grad) for name, p in vars(layer).items() if isinstance(p, Param)}
+    return {name: norm(p.grad) for name, p in held(layer, Param)}

@@ -9,6 +9,7 @@ import numpy as np
 from ..backend import to_numpy
 from ..errors import RangeError
 from ..layers import Fork, Param
+from ..layers.tree import held
 
 
 @dataclass(eq=False)
@@ -225,4 +226,4 @@ def _pair(result):
 
 
 def _own_params(part):
-    return [(name, value) for name, value in vars(part).items() if isinstance(value, Param)]
+    return list(held(part, Param))

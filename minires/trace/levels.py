@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from ..layers import BatchNorm1d, BatchNorm2d, Conv2d, GroupNorm, Linear, ReLU, ReLU6, Residual, Sequential
-from ..layers.base import join
+from ..layers.tree import join
 from ..layers.known import kind_of
 from .norms import norm
 

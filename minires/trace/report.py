@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..backend import to_numpy
-from ..layers.base import observe
+from ..layers.watch import observe
 from .audit import audit
 from .norms import dot, norm, ratio, worst
 from .paths import path_lengths

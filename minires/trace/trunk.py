@@ -12,7 +12,7 @@ from functools import partial
 from ..engine import Compiled
 from ..layers import Fork, Sequential
 from ..layers.known import kind_of
-from ..layers.base import join
+from ..layers.tree import join
 from ..layers.watch import watched
 from .block import Block, Part
 from .written import is_written, read_written

@@ -18,7 +18,8 @@ from minires import layers as L
 from minires.engine import Compiled
 from minires.errors import DTypeError, MiniresError, RangeError, StateError
 from minires.gradcheck import gradcheck
-from minires.layers.base import observe, replace
+from minires.layers.base import replace
+from minires.layers.watch import observe
 from minires.trace import trace
 from minires.train import SGD
 from minires.weights import load_weights, read_weights, save_weights

@@ -116,7 +116,7 @@ def test_freeze_but():
 
 def activations(model, x):
     """{path: output} of an inference, layer by layer."""
-    from minires.layers.base import observe
+    from minires.layers.watch import observe
 
     found = {}
     observe(model, lambda path, layer, x, y: found.setdefault(path, y)).forward(x)

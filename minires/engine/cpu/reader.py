@@ -37,7 +37,7 @@ from ...layers import (
     Subsample,
     Tanh,
 )
-from ...layers.base import join
+from ...layers.tree import join
 from .affine import BatchNorm, Bias, FoldedNorm, RunningNorm
 from .values import Array, Operation, Sum, Term, Unsuited, Value, shape_behind
 
