@@ -39,7 +39,7 @@ test-all: $(VENV)/.dev-$(EXTRAS)
 
 # make lint   flake8, as in continuous integration
 lint: $(VENV)/.dev-$(EXTRAS)
-	$(BIN)/python -m flake8 minires tests tutorials
+	$(BIN)/python -m flake8 minires minires_command.py tests tutorials
 
 # make coverage   which lines the tests reach
 coverage: $(VENV)/.dev-$(EXTRAS)

@@ -525,7 +525,7 @@ def test_the_module_is_the_command():
     assert json.loads(out) == call_json("models", "resnet8")
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    assert setup["options.entry_points"]["console_scripts"].strip() == "minires = minires.cli:main"
+    assert setup["options.entry_points"]["console_scripts"].strip() == "minires = minires_command:main"
 
 
 def test_a_wrong_command_in_a_process():

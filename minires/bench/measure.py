@@ -4,6 +4,7 @@ import concurrent.futures
 import datetime
 import os
 import platform
+import shutil
 import statistics
 import tempfile
 import time
@@ -48,6 +49,9 @@ class Options:
         for name in (*self.systems, *self.python):
             if name not in SYSTEMS:
                 raise RangeError(f"system is {name!r}, expected one of {', '.join(SYSTEMS)}")
+        for name, path in self.python.items():
+            if shutil.which(path) is None:
+                raise RangeError(f"python of {name} is {path!r}, expected a program: give the path of a Python")
         for name, values in (("threads", self.threads), ("rounds", (self.rounds,))):
             if not values or min(values) < 1:
                 raise RangeError(f"{name} is {' '.join(map(str, values))!r}, expected integers of at least 1")

@@ -2,6 +2,8 @@
 
 import sys
 
+from ..files.picture import new_figure, png
+from ..files.whole import write_atomically
 from .workers import SYSTEMS
 
 COLOURS = {
@@ -97,17 +99,20 @@ def _digits(number):
 def draw(result, path):
     """Draw the ratios to the engine (to the first system, where there is none) into the picture at ``path``."""
     try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+        write_atomically(path, png(_figure(result), dpi=120))
     except ImportError:
         print(f"{path} is not drawn, matplotlib is missing: pip install matplotlib", file=sys.stderr)
-        return
+
+
+def _figure(result):
     rows = result["rows"]
     cases = list(dict.fromkeys(row["case"] for row in rows))
     threads = list(dict.fromkeys(row["threads"] for row in rows))
     systems = [system for system in SYSTEMS if any(row["system"] == system for row in rows)]
     base = "engine" if "engine" in systems else systems[0]
-    figure = Figure(figsize=(4 + 3.5 * len(threads), 1.6 + 0.24 * len(cases)), layout="constrained")
+    figure = new_figure(figsize=(4 + 3.5 * len(threads), 1.6 + 0.24 * len(cases)), layout="constrained")
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     panels = figure.subplots(1, len(threads), sharex=True, sharey=True, squeeze=False)[0]
     for panel, number in zip(panels, threads):
         found = {(row["case"], row["system"]): row for row in rows if row["threads"] == number}
@@ -131,7 +136,7 @@ def draw(result, path):
     panels[0].set_yticks([-place for place in range(len(cases))], cases, fontsize=8)
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=4, frameon=False)
-    figure.savefig(path, dpi=120)
+    return figure
 
 
 def _points(panel, system, points):

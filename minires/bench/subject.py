@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import models
 from ..errors import RangeError
+from ..files.whole import write_atomically, written_whole
 from ..layers import (
     BatchNorm2d,
     Conv2d,
@@ -37,9 +38,10 @@ def write_subject(case, folder):
     """Write ``case`` into ``folder``, the same bytes of arrays every time."""
     rng = np.random.default_rng(SEED)
     facts, arrays = _convolution(case, rng) if case.conv else _network(case, rng)
-    np.savez(Path(folder) / "arrays.npz", **arrays)
+    with written_whole(Path(folder) / "arrays.npz") as file:
+        np.savez(file, **arrays)
     facts |= {"task": case.task, "subject": case.subject, "batch": case.batch}
-    (Path(folder) / "case.json").write_text(json.dumps(facts))
+    write_atomically(Path(folder) / "case.json", json.dumps(facts).encode())
 
 
 def nodes_of(layer, path=""):

@@ -1,7 +1,8 @@
 """The command ``minires``: train, eval, check, models, data, trace, step, bench.
 
 Results go to standard output, progress to standard error; with ``--json`` standard output is one JSON object and
-nothing else. Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + signal stopped (130 for Ctrl-C).
+nothing else. Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + signal stopped: 130 by Ctrl-C, 143 by SIGTERM, 129 by
+SIGHUP (a terminal that closes).
 """
 
 import functools
@@ -11,12 +12,14 @@ import sys
 import tyro
 
 from ..errors import DTypeError, MiniresError, RangeError
+from ..files.streams import standard_streams
 from ..train import Interrupted
 from .benchmarks import bench
 from .catalogue import data, models
 from .checks import check
 from .common import FAILED, STOPPED, USAGE
 from .gradients import step, trace
+from .terminal import sane_terminal
 from .training import evaluate_run, train
 
 COMMANDS = {
@@ -34,25 +37,28 @@ COMMANDS = {
 def main(argv=None):
     """Run the command line ``argv`` (default: that of the process) and return its exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    try:
-        code = _run(argv)
-        sys.stdout.flush()
-        return code
-    except SystemExit as exit:  # help, or an option that does not exist
-        return exit.code or 0
-    except (RangeError, DTypeError) as error:
-        return _complain(error, USAGE)
-    except Interrupted as error:
-        return _complain(error, STOPPED + error.signal)
-    except KeyboardInterrupt:
-        return _complain("stopped", STOPPED + signal.SIGINT)
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        sys.stdout = None
-        return FAILED
-    except (MiniresError, OSError) as error:
-        return _complain(error, FAILED)
-    except MemoryError as error:
-        return _complain(f"{str(error) or 'the memory is full'}: take a smaller batch, image or network", FAILED)
+    with standard_streams(), sane_terminal():
+        try:
+            code = _run(argv)
+            sys.stdout.flush()
+            return code
+        except SystemExit as exit:  # help, or an option that does not exist
+            return exit.code or 0
+        except (RangeError, DTypeError) as error:
+            return _complain(error, USAGE)
+        except Interrupted as error:
+            return _complain(error, STOPPED + error.signal)
+        except KeyboardInterrupt:
+            return _complain("stopped", STOPPED + signal.SIGINT)
+        except BrokenPipeError:  # the reader, such as head, has seen enough
+            return FAILED
+        except MiniresError as error:
+            return _complain(error, FAILED)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            return _complain(f"{place}{error.strerror or error}", FAILED)
+        except MemoryError as error:
+            return _complain(f"{str(error) or 'the memory is full'}: take a smaller batch, image or network", FAILED)
 
 
 def _run(argv):

@@ -2,14 +2,13 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from ..bench import Options, draw, run_benchmark, select, table
 from ..errors import RangeError
-from ..files.whole import write_atomically
+from ..files.whole import check_folder, make_folder, write_atomically
 from .common import FAILED, Json, Switch, print_json
 
 Peers = Annotated[tuple[str, ...], tyro.conf.arg(metavar="PEER=PATH ...")]
@@ -51,9 +50,11 @@ def bench(
     short = QUICK if quick else {"rounds": rounds}
     chosen = select(cases, batches, quick)
     options = Options(cases=chosen, threads=threads, systems=systems, python=dict(map(_peer, python)), **short)
+    if out is not None:
+        check_folder(out)
     result = run_benchmark(options, progress=lambda line: print(line, file=sys.stderr, flush=True))
     if out is not None:
-        _write(result, Path(out))
+        _write(result, make_folder(out))
     if as_json:
         print_json(**result)
     else:
@@ -69,7 +70,6 @@ def _peer(text):
 
 
 def _write(result, folder):
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "cpu.json", (json.dumps(result, indent=1) + "\n").encode())
     write_atomically(folder / "cpu.md", table(result).encode())
     if result["rows"]:

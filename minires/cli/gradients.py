@@ -1,8 +1,8 @@
 """minires trace, minires step."""
 
 import functools
+import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -12,14 +12,16 @@ from tqdm import tqdm
 from .. import data as data_sets
 from .. import models as networks
 from ..errors import RangeError
-from ..files.whole import write_atomically
+from ..files.whole import check_writable, write_atomically
 from ..trace import Stepper, audit
 from ..trace import trace as trace_gradient
 from ..trace.report import as_dict
 from ..trace.shell import run_shell
 from ..trace.viewer import to_html
+from ..trace.words import WIDTH, as_audit
 from ..train import load_model
 from .common import Json, Text, given_options, print_json
+from .terminal import width
 
 Page = Annotated[str | None, tyro.conf.arg(metavar="FILE")]
 
@@ -96,18 +98,21 @@ def trace(
     Args:
         html: Write a page to step through, in one file, for any browser.
     """
+    if html is not None:
+        check_writable(html)
     name, network, images, labels = subject.load()
     ledger = trace_gradient(network, images, labels)
     bar = functools.partial(tqdm, disable=None, leave=False, desc="paths by length", unit="block")
     if html is not None:
         page = to_html(as_dict(ledger, name=name, pictures=True, progress=bar))
-        write_atomically(Path(html), page.encode())
+        write_atomically(html, page.encode())
     if as_json:
         return print_json(**as_dict(ledger, name=name, progress=bar))
-    print(f"{name}, {len(labels)} images of {subject.data}, {subject.dtype}, loss {ledger.loss:.4f}\n")
-    print(ledger.table())
+    columns = width(120)
+    about = f"{name}, {len(labels)} images of {subject.data}, {subject.dtype}, loss {ledger.loss:.4f}"
+    print(f"{textwrap.fill(about, columns)}\n\n{ledger.table(width=columns)}")
     if ledger.blocks:
-        print(f"\n{audit(ledger)}")
+        print(f"\n{as_audit(audit(ledger), min(columns, WIDTH))}")
     if html is not None:
         print(f"\nto step through it, open {html} in a browser")
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import os
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from minires.errors import DataFileError, RangeError
 from minires.files.bounded import CHUNK, broken
+from minires.files.whole import make_folder, written_whole
 
 MAX_BYTES = 1 << 30
 TIMEOUT = 60  # seconds without a byte
@@ -61,7 +61,7 @@ def download(name, data_dir, *, progress=True, sources=SOURCES):
             if target.exists():
                 check(target, md5_of(target), source, "move the file away and download again")
             else:
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.parent)
                 fetch(source, target, progress)
         except DataFileError:
             raise
@@ -79,17 +79,10 @@ def by_hand(source, target):
 
 
 def fetch(source, target, progress):
-    """Fetch one file under another name beside ``target``, check it, and rename it."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            digest = copy(source, file, progress)
-            check(source.address, digest, source, f"nothing was kept; try again, or {by_hand(source, target)}")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    """Fetch one file and check it; only then it is there."""
+    with written_whole(target) as file:
+        digest = copy(source, file, progress)
+        check(source.address, digest, source, f"nothing was kept; try again, or {by_hand(source, target)}")
 
 
 def copy(source, file, progress):

@@ -10,8 +10,9 @@ import math
 
 from ..backend import to_numpy
 from ..errors import CheckpointError
+from .seal import ZEROS, check_seal, header_size, seal
 from .stored import Storage, StoredTensor, itemsize, require_sizes
-from .whole import ZEROS, check_seal, header_size, seal, write_atomically
+from .whole import write_atomically
 
 NAMES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",

@@ -1,76 +1,198 @@
-"""Files that survive: written whole or not at all, and headers that carry the SHA-256 of their file."""
+"""Where results go: files written whole or not at all, and refused before the work where they cannot be written.
+
+Symbolic links are written through and stay. Pipes and devices such as a terminal are written to and stay what they are.
+All of minires writes with this file.
+"""
 
 import contextlib
-import hashlib
 import os
+import shutil
+import stat
+import tempfile
 from pathlib import Path
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, MiniresError, RangeError
 
-# The checksum stands in the metadata of a safetensors header. It covers every byte of the file, with its own 64 digits
-# as zeros.
-FIELD = b'"sha256":"'
-ZEROS = b"0" * 64
-
-
-def seal(data):
-    """The bytes of a safetensors file, whose header has the field sha256 with 64 zeros, with its checksum there."""
-    data = bytearray(data)
-    at = digest_position(data)
-    data[at : at + 64] = hashlib.sha256(data).hexdigest().encode()
-    return data
-
-
-def check_seal(path, data):
-    """Raise :class:`~minires.errors.CheckpointError` unless ``data``, all of a file, is as :func:`seal` left it."""
-    at = digest_position(data)
-    if at is None:
-        raise CheckpointError(
-            f"{path} ({len(data)} bytes) has no field sha256 in its header, expected one: "
-            "the file is damaged or was not written by minires; restore a copy of it or train again"
-        )
-    view, digest = memoryview(data), hashlib.sha256()
-    for part in (view[:at], ZEROS, view[at + 64 :]):
-        digest.update(part)
-    stated, found = bytes(data[at : at + 64]), digest.hexdigest()
-    if stated != found.encode():
-        raise CheckpointError(
-            f"{path} is damaged: its content has SHA-256 {found}, its header states {stated.decode(errors='replace')}: "
-            "restore a copy of it or train again"
-        )
-
-
-def header_size(data):
-    """Bytes of the header of a safetensors file, which begins with that number."""
-    return int.from_bytes(data[:8], "little")
-
-
-def digest_position(data):
-    """Where the 64 digits of the checksum stand; None where the header has no field for it."""
-    at = data.find(FIELD, 8, min(8 + header_size(data), len(data)))
-    return None if at < 0 or at + len(FIELD) + 64 > len(data) else at + len(FIELD)
+STREAMS = (stat.S_IFIFO, stat.S_IFCHR)
+STDOUT, STDERR = 1, 2
 
 
 def write_atomically(path, data):
     """Put ``data`` (bytes) into the file ``path``: after a crash the old or the new content is there, whole."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")  # one name: what a crash leaves behind, the next write takes over
-    try:
-        with open(temporary, "wb") as file:
+    with _named(path, "make room, or choose another folder; what was there before is whole"):
+        with written_whole(path) as file:
             file.write(data)
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """A binary file for the content of ``path``, which has it at the end of the block, or what it had before.
+
+    A file keeps its permissions. Raises what :func:`check_writable` raises, and OSError where the disk fails.
+    """
+    is_stream = check_writable(path)
+    with _written_to(os.path.expanduser(path)) if is_stream else _replaced(_behind_links(path)) as file:
+        yield file
+
+
+def check_writable(path):
+    """Whether ``path`` is a pipe, a device or where standard output goes. Raises where no file can be written there.
+
+    It changes nothing, and is asked before the work whose result goes there. Raises RangeError for an empty name,
+    otherwise CheckpointError.
+    """
+    text = _name(path, "a file, such as results/page.html")
+    with _named(path, "choose another place"):
+        kind = _kind(text)
+        if kind == stat.S_IFDIR or text.endswith(("/", os.sep)):
+            raise _refusal(path, "it is a folder", "a file", "add the name of a file")
+        if kind in STREAMS or _own(text) is not None:
+            _require_permission(text)
+            return True
+        if kind not in (None, stat.S_IFREG):
+            raise _refusal(path, "it is a disk or a socket", "a file", "choose another name")
+        place = _behind_links(text)
+        if not place.parent.is_dir():
+            raise _refusal(path, f"there is no folder {place.parent}", "one", "make it, or choose another")
+        if kind is not None:
+            _require_permission(place)
+        _kind(_temporary(place))  # a name may be too long for that, and for no more
+        _try_folder(place.parent)
+    return False
+
+
+def check_folder(path):
+    """Raise where no files can be written into the folder ``path``, to be made first or not; changes nothing."""
+    text = _name(path, "a folder, such as results")
+    with _named(path, "choose another folder"):
+        place = _behind_links(text)
+        if place == place.parent:
+            raise _refusal(path, "it is the root of all files", "a folder of its own", "choose another")
+        while _kind(place) is None:
+            place = place.parent
+        if _kind(place) != stat.S_IFDIR:
+            raise _refusal(path, f"{place} is no folder", "one", "choose another")
+        _try_folder(place)
+
+
+def make_folder(path, exist_ok=True):
+    """Make the folder ``path``, and what it lies in, and return it. FileExistsError where it is there, not exist_ok."""
+    check_folder(path)
+    try:
+        os.makedirs(_behind_links(path), exist_ok=exist_ok)
+    except OSError as error:
+        if isinstance(error, FileExistsError) and not exist_ok:
+            raise
+        raise CheckpointError(f"{path} cannot be made ({error.strerror}), expected a folder: choose another") from error
+    return Path(path).expanduser()
+
+
+@contextlib.contextmanager
+def appended(path):
+    """A text file at the end of what is in ``path``. Raises CheckpointError where the disk fails."""
+    with _named(path, "make room, then resume the run"):
+        with open(path, "a", encoding="utf-8") as file:
+            yield file
+
+
+def _name(path, example):
+    text = os.fspath(path)
+    if not text:
+        raise RangeError(f"the name of the place to write to is empty, expected {example}: give it a name")
+    return os.path.expanduser(text)
+
+
+@contextlib.contextmanager
+def _named(path, remedy):
+    """What the operating system refuses, as an error that names ``path``."""
+    try:
+        yield
+    except MiniresError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path} cannot be written ({reason}): {remedy}") from error
+
+
+def _refusal(path, found, expected, remedy):
+    return CheckpointError(f"{path} cannot be written: {found}, expected {expected}: {remedy}")
+
+
+def _behind_links(path):
+    """The absolute path, without links; where the last one leads to nothing, what it names."""
+    return Path(os.path.realpath(os.path.expanduser(path)))
+
+
+def _kind(path):
+    """The type of what is at ``path``, None where nothing is."""
+    try:
+        return stat.S_IFMT(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def _own(path):
+    """The number of the stream of this process that goes to ``path``, None if none does."""
+    for number in (STDOUT, STDERR):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(path), os.fstat(number)):
+                return number
+    return None
+
+
+def _require_permission(path):
+    if not os.access(path, os.W_OK):
+        raise PermissionError(0, "it is write-protected")
+
+
+def _try_folder(folder):
+    """Only a try tells whether a folder takes files: not its permissions, where it is on a disk to be read alone."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(0, f"no file can be made in {folder}: {error.strerror}") from error
+
+
+def _temporary(place):
+    return place.with_name(f".{place.name}.tmp")  # one name: what a crash leaves behind, the next write takes over
+
+
+@contextlib.contextmanager
+def _replaced(place):
+    temporary = _temporary(place)
+    temporary.unlink(missing_ok=True)
+    try:
+        with open(temporary, "xb") as file:
+            yield file
             file.flush()
+            _keep_permissions(place, file)
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
+            if not os.path.samestat(os.fstat(file.fileno()), os.stat(temporary)):
+                raise OSError(0, "another process writes it too")
+        os.replace(temporary, place)
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise CheckpointError(
-                f"{path} cannot be written ({error}), {len(data)} bytes expected: make room or choose another folder; "
-                "the file that was there before is whole"
-            ) from error
         raise
-    _sync_folder(path.parent)
+    _sync_folder(place.parent)
+
+
+def _keep_permissions(place, file):
+    """Those of the file that is replaced, and its owner where root writes."""
+    with contextlib.suppress(FileNotFoundError):
+        old = os.stat(place)
+        with contextlib.suppress(AttributeError, PermissionError):  # Windows has no owners
+            os.chown(file.fileno(), old.st_uid, old.st_gid)
+        shutil.copymode(place, file.name)
+
+
+@contextlib.contextmanager
+def _written_to(place):
+    """A pipe waits for who reads it, as always. Nothing is made, nothing emptied; the own streams go on behind."""
+    own = _own(place)
+    with open(os.open(place, os.O_WRONLY) if own is None else os.dup(own), "wb") as file:
+        yield file
 
 
 def _sync_folder(folder):

@@ -74,11 +74,11 @@ class Ledger:
         """
         return worst((self.backward_error, *(record.closure_error for record in (*self.forks, *self.blocks))))
 
-    def table(self):
-        """A line a block, in the order in which the gradient passes."""
+    def table(self, **options):
+        """A line a block, in the order in which the gradient passes; see :func:`minires.trace.report.as_table`."""
         from .report import as_table
 
-        return as_table(self)
+        return as_table(self, **options)
 
     def to_json(self, **options):
         """See :func:`minires.trace.report.as_dict`."""

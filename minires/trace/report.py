@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import textwrap
 
 import numpy as np
 
@@ -65,19 +66,24 @@ def as_json(ledger, **options):
     return json.dumps(as_dict(ledger, **options), allow_nan=False)
 
 
-def as_table(ledger):
-    """A line a block, from the output back to the input, in the order in which the gradient passes."""
-    columns = ("|g behind|", "|shortcut|", "|rest|", "|g before|", "cosine", "1 alone")
+def as_table(ledger, width=math.inf):
+    """A line a block, from the output back to the input, in the order in which the gradient passes.
+
+    width: columns that there are; where they are few, columns are narrower, and a long path gets a line of its own.
+    """
     wide = max((14, *(len(b.path) for b in ledger.blocks)))
-    lines = [f"{'block':<{wide}} " + " ".join(f"{column:>{w}}" for column, w in zip(columns, (10, 10, 10, 10, 7, 9)))]
+    heads, sizes = ("|g behind|", "|shortcut|", "|rest|", "|g before|", "cosine", "1 alone"), (10, 10, 10, 10, 7, 9)
+    if wide + sum(sizes) + len(sizes) > width:
+        heads, sizes, wide = ("behind", "shortcut", "rest", "before", "cosine", "1 alone"), (8, 8, 8, 8, 6, 8), 8
+    lines = [f"{'block':<{wide}}" + "".join(f" {head:>{size}}" for head, size in zip(heads, sizes))]
     for b in reversed(ledger.blocks):
         shortcut = norm(b.terms["shortcut"]) if "shortcut" in b.terms else 0.0
-        lines.append(
-            f"{b.path:<{wide}} {norm(b.incoming):>10.3g} {shortcut:>10.3g} {norm(b.residual):>10.3g} "
-            f"{norm(b.outgoing):>10.3g} {b.cosine:>7.3f} {norm(b.identity):>9.3g}"
-        )
-    lines.append(f"the terms add up to the gradient, and are derivatives of forward, within {ledger.closure_error:.1e}")
-    lines += ledger.notes
+        behind, rest, before, alone = (f"{norm(a):.3g}" for a in (b.incoming, b.residual, b.outgoing, b.identity))
+        cells = (behind, f"{shortcut:.3g}", rest, before, f"{b.cosine:.3f}", alone)
+        path = b.path if len(b.path) <= wide else f"{b.path}\n{'':<{wide}}"
+        lines.append(f"{path:<{wide}}" + "".join(f" {cell:>{size}}" for cell, size in zip(cells, sizes)))
+    proof = f"the terms add up to the gradient, and are derivatives of forward, within {ledger.closure_error:.1e}"
+    lines += [textwrap.fill(text, min(width, 120)) for text in (proof, *ledger.notes)]
     return "\n".join(lines)
 
 

@@ -9,18 +9,30 @@ IDENTITY, WIDTH = "dL/dx_l = dL/dx_L (1 + sum dF/dx_l)", 80
 WITHOUT_WEIGHTS = {"Subsample", "PadChannels", "AvgPool2d", "MaxPool2d", "Concat"}
 
 
-def as_audit(found):
-    """An :class:`~minires.trace.Audit` in words: where the identity holds, what breaks it where, what travels."""
+def as_audit(found, width=WIDTH):
+    """An :class:`~minires.trace.Audit` in words: where the identity holds, what breaks it where, what travels.
+
+    width: of the paragraphs, and of all lines where it is below the usual one.
+    """
     parts = [_where_it_holds(found), _what_it_is_worth(found)]
-    lines = [textwrap.fill(part, WIDTH) for part in parts if part]
+    lines = [textwrap.fill(part, width) for part in parts if part]
     if not found.holds:
         lines.append("What breaks it:")
     for path, breaks in zip(found.paths, found.breaks):
         if breaks:
             lines.append(f"  {path or 'the model'}:")
-            lines += [f"      {b.path or 'the model'} ({b.kind}), {b.where}:\n          {b.why}" for b in breaks]
-    lines += [textwrap.fill(part, WIDTH) for part in (_shortcuts_alone(found), _on_the_trunk(found))]
-    return "\n".join(lines)
+            for b in breaks:
+                lines += [f"      {b.path or 'the model'} ({b.kind}), {b.where}:", f"          {b.why}"]
+    lines += [textwrap.fill(part, width) for part in (_shortcuts_alone(found), _on_the_trunk(found))]
+    return "\n".join(lines if width >= WIDTH else [_folded(line, width) for line in lines])
+
+
+def _folded(line, width):
+    """A line with an indent, or a paragraph that has its width already."""
+    if "\n" in line or len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(line.strip(), width, initial_indent=indent, subsequent_indent=indent)
 
 
 def _where_it_holds(found):

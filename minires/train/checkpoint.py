@@ -9,6 +9,7 @@ import numpy as np
 from .. import __version__
 from ..data import Normalize
 from ..errors import CheckpointError, StateError
+from ..files.whole import check_writable
 from ..weights import save_weights
 from ..weights.differences import Differences, refusal
 from ..weights.load import put
@@ -127,6 +128,7 @@ def publish(run, path):
 
     :func:`minires.weights.pretrained` reads such files from the folder ``weights/published`` of the package.
     """
+    check_writable(path)
     model, checkpoint = load_model(run)
     config = checkpoint.config.to_dict()
     if checkpoint.position.epoch < config["epochs"]:

@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import CheckpointError, RangeError, StateError
-from ..files.whole import write_atomically
+from ..files.whole import check_folder, make_folder, write_atomically
 from .checkpoint import FILE, load_checkpoint
 from .lock import only_user
-from .log import METRICS
+from .log import CURVES, METRICS
 from .training import Training, resume_command
 
+RUNS, CONFIG = Path("runs"), "config.json"
 # what may differ between the parts of a run: where it computes and how often it saves, never what it computes
 CHANGEABLE = ("device", "data_dir", "prefetch", "checkpoint_every")
 
@@ -35,7 +36,7 @@ def fit(config, *, model=None, data=None):
     model: a Layer to train instead of the one that the configuration names. data: a pair (training, test) of
     :class:`~minires.data.Dataset` instead of the one it names. To resume, pass the same again.
 
-    Raises :class:`~minires.train.Interrupted` after Ctrl-C or SIGTERM, with the state saved,
+    Raises :class:`~minires.train.Interrupted` after Ctrl-C, SIGTERM or SIGHUP, with the state saved,
     :class:`~minires.errors.NumericError` where the loss is NaN or infinite, and
     :class:`~minires.errors.StateError` where the folder holds a run already.
     """
@@ -43,33 +44,32 @@ def fit(config, *, model=None, data=None):
         config = replace(config, model=type(model).__name__)
     if data is not None:
         config = replace(config, data=data[0].name)
+    check_folder(RUNS if config.run_dir is None else config.run_dir)
     training = Training(config, model, data)  # first: what is wrong with the settings leaves no folder behind
     run_dir = _make_run_dir(config)
     training.config = config = replace(config, run_dir=str(run_dir))
     with only_user(run_dir):
-        for name in (FILE, METRICS):
-            if (run_dir / name).exists():
-                raise StateError(
-                    f"{run_dir} holds {name} of an earlier run, expected none: "
-                    f"choose another run_dir, or go on with {resume_command(run_dir)}"
-                )
+        _refuse_to_replace(run_dir)
         training.save()  # before anything else, so that a run can be resumed from its first moment
-        write_atomically(run_dir / "config.json", config.to_json().encode())
+        write_atomically(run_dir / CONFIG, config.to_json().encode())
         return _run(training)
 
 
 def resume(run_dir, *, model=None, data=None, **changes):
-    """Continue the training in the folder ``run_dir`` from its checkpoint and return a :class:`Result`.
+    """Continue the training in the folder ``run_dir``, or of its checkpoint there, and return a :class:`Result`.
 
     Weights and metrics end exactly as if the training had never stopped. ``changes`` may set the fields device,
     data_dir, prefetch and checkpoint_every of the configuration anew. model, data and errors: see :func:`fit`.
     """
-    run_dir = Path(run_dir)
+    run_dir = Path(run_dir).expanduser()
+    if run_dir.name == FILE and run_dir.is_file():
+        run_dir = run_dir.parent
     if not run_dir.is_dir():
         raise CheckpointError(f"{run_dir} is not a folder, expected the folder of a run: check the path")
     for name in changes:
         if name not in CHANGEABLE:
             raise RangeError(f"{name} cannot change when a run resumes, only {', '.join(CHANGEABLE)}: start a new run")
+    check_folder(run_dir)
     with only_user(run_dir):
         checkpoint = load_checkpoint(run_dir)
         training = Training(replace(checkpoint.config, run_dir=str(run_dir), **changes), model, data)
@@ -84,23 +84,25 @@ def _run(training):
     return Result(run_dir=training.config.run_dir, **{name: last[name] for name in scores})
 
 
+def _refuse_to_replace(run_dir):
+    for name in (FILE, METRICS):
+        if (run_dir / name).exists():
+            raise StateError(
+                f"{run_dir} holds {name} of an earlier run, expected none: "
+                f"choose another run_dir, or go on with {resume_command(run_dir)}"
+            )
+    for name in (CONFIG, CURVES):
+        if (run_dir / name).exists():
+            raise StateError(f"{run_dir} holds {name}, which would be replaced, expected none: choose another run_dir")
+
+
 def _make_run_dir(config):
     """The folder of the configuration, or a new one below runs/ with a name to recognise; it exists on return."""
     if config.run_dir is not None:
-        return _make_folder(Path(config.run_dir), exist_ok=True)
+        return make_folder(config.run_dir)
     name, number = f"{config.model}-{config.data}-seed{config.seed}", 1
     while True:
         try:
-            return _make_folder(Path("runs") / (name if number == 1 else f"{name}-{number}"), exist_ok=False)
+            return make_folder(RUNS / (name if number == 1 else f"{name}-{number}"), exist_ok=False)
         except FileExistsError:
             number += 1
-
-
-def _make_folder(path, exist_ok):
-    try:
-        path.mkdir(parents=True, exist_ok=exist_ok)
-    except OSError as error:
-        if isinstance(error, FileExistsError) and not exist_ok:
-            raise
-        raise CheckpointError(f"{path} cannot be made ({error.strerror}), expected a folder: choose another") from error
-    return path

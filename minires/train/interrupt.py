@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at a moment that suits the training: a handler only sets a flag, the loop looks at it."""
+"""Ctrl-C, SIGTERM and SIGHUP at a moment that suits the training: a handler only sets a flag, the loop looks at it."""
 
 import signal
 import threading
@@ -6,7 +6,8 @@ from contextlib import closing
 
 from ..errors import MiniresError
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))  # Windows has no SIGHUP
 
 
 class Interrupted(MiniresError):
@@ -20,9 +21,10 @@ class StopRequested(Exception):
 
 
 class StopSignals:
-    """A context in which the first SIGINT or SIGTERM sets ``received``, and a second SIGINT is a KeyboardInterrupt.
+    """A context in which the first of SIGNALS sets ``received``, and a second SIGINT is a KeyboardInterrupt.
 
-    Outside the main thread Python allows no handlers, so nothing is changed there.
+    What is ignored stays so: nohup asks for that, and a shell for what runs behind ``&``. Outside the main thread
+    Python allows no handlers, so nothing is changed there.
     """
 
     def __init__(self):
@@ -31,7 +33,8 @@ class StopSignals:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            self.previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+            heard = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+            self.previous = {number: signal.signal(number, self._note) for number in heard}
         return self
 
     def __exit__(self, *exception):

@@ -1,7 +1,5 @@
 """What a training reports: metrics.jsonl for programs, curves.png for the eye, progress on stderr."""
 
-import contextlib
-import io
 import json
 import os
 import sys
@@ -9,10 +7,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..errors import CheckpointError
-from ..files.whole import write_atomically
+from ..files.picture import new_figure, png
+from ..files.streams import Stream
+from ..files.whole import appended, write_atomically
 
 METRICS, CURVES = "metrics.jsonl", "curves.png"
+SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+FIELDS = {"step": ("step", "epoch", "loss"), "epoch": ("step", "epoch", *SCORES)}  # numbers of each kind of line
 TRAIN, TEST = "tab:blue", "tab:orange"
 
 
@@ -33,50 +34,51 @@ class MetricsLog:
     def write(self, kind, **fields):
         """Append a line and return it; it survives the end of the process, and a loss of power after :meth:`sync`."""
         row = {"kind": kind, **fields}
-        with self._append() as file:
+        with appended(self.path) as file:
             file.write(_line(row))
         return row
 
     def sync(self):
         """Return when all lines are on the disk."""
-        with self._append() as file:
+        with appended(self.path) as file:
             os.fsync(file.fileno())
-
-    @contextlib.contextmanager
-    def _append(self):
-        try:
-            with open(self.path, "a") as file:
-                yield file
-        except OSError as error:
-            raise CheckpointError(f"{self.path} cannot be written ({error}): make room, then resume the run") from error
 
 
 def read_metrics(run_dir):
-    """The lines of a run's metrics.jsonl as a list of dicts; [] where there is none. A torn last line is left out."""
+    """The lines of a run's metrics.jsonl as a list of dicts; [] where there is none.
+
+    What is no line of a run, such as the torn one of a process that was killed, is passed over.
+    """
     path = Path(run_dir) / METRICS
-    if not path.exists():
+    if not path.is_file():
         return []
-    rows = []
-    for line in path.read_text(errors="replace").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
+    return [row for row in map(_row, path.read_bytes().split(b"\n")) if row is not None]
+
+
+def _row(line):
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    fields = FIELDS.get(row.get("kind")) if isinstance(row, dict) and isinstance(row.get("kind"), str) else None
+    return row if fields is not None and all(type(row.get(name)) in (int, float) for name in fields) else None
 
 
 def draw_curves(run_dir, title=""):
-    """Draw loss and accuracy of metrics.jsonl into curves.png; where matplotlib is missing, say how to get it."""
+    """Draw loss and accuracy of metrics.jsonl into curves.png. A picture ends no training: what hinders it is said."""
     try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ImportError:
-        print(f"{CURVES} is not drawn, matplotlib is missing: pip install matplotlib", file=sys.stderr)
-        return
-    rows = read_metrics(run_dir)
+        write_atomically(Path(run_dir) / CURVES, png(_curves(read_metrics(run_dir), title)))
+    except Exception as error:  # noqa: B902 (whatever a library of pictures raises)
+        reason = "matplotlib is missing: pip install matplotlib" if isinstance(error, ImportError) else error
+        print(f"{CURVES} is not drawn, {reason}", file=Stream(sys.stderr))
+
+
+def _curves(rows, title):
+    figure = new_figure(figsize=(9, 3.6), layout="constrained")
+    from matplotlib.ticker import MaxNLocator
+
     epochs = [row for row in rows if row["kind"] == "epoch"]
     steps = [row for row in rows if row["kind"] == "step"]
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
     loss.plot(
         [row["epoch"] for row in steps],
@@ -95,9 +97,7 @@ def draw_curves(run_dir, title=""):
     loss.set_ylim(bottom=0)
     accuracy.set_ylabel("accuracy in %")
     figure.suptitle(title)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=150)
-    write_atomically(Path(run_dir) / CURVES, picture.getvalue())
+    return figure
 
 
 class Progress:
@@ -105,14 +105,15 @@ class Progress:
 
     def __init__(self, epochs):
         self.epochs = epochs
-        self.terminal = sys.stderr.isatty()
+        self.stream = Stream(sys.stderr)
+        self.terminal = self.stream.isatty()
         self.bar = None
 
     def begin(self, epoch, batches, done):
         """Epoch ``epoch`` (from 0) starts, ``done`` of its batches were trained earlier."""
         if self.terminal:
             label = f"epoch {epoch + 1}/{self.epochs}"
-            self.bar = tqdm(total=batches, initial=done, desc=label, unit="step", leave=False, file=sys.stderr)
+            self.bar = tqdm(total=batches, initial=done, desc=label, unit="step", leave=False, file=self.stream)
 
     def step(self):
         if self.bar is not None:
@@ -129,7 +130,7 @@ class Progress:
             f"epoch {row['epoch']}/{self.epochs}   "
             f"train loss {row['train_loss']:.4f}  accuracy {row['train_accuracy']:.2%}   "
             f"test loss {row['test_loss']:.4f}  accuracy {row['test_accuracy']:.2%}   {row['seconds']:.0f} s",
-            file=sys.stderr,
+            file=self.stream,
         )
 
     def close(self):

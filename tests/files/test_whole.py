@@ -1,6 +1,7 @@
 """A write that fails, is interrupted or is cut off costs nothing."""
 
 import os
+import signal
 
 import pytest
 
@@ -33,13 +34,17 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(path, monkeypatch, fun
 
 
 def test_a_full_disk(path):
-    """The real thing where there is one: /dev/full takes no byte."""
-    if not os.path.exists("/dev/full"):
-        pytest.skip("no /dev/full")
-    before = path.read_bytes()
-    (path.parent / f".{path.name}.tmp").symlink_to("/dev/full")
-    with pytest.raises(CheckpointError, match="No space left"):
-        write_atomically(path, b"new" * 10**6)
+    """A write that the system stops half-way: no file of this process may have more than 1000 bytes."""
+    resource = pytest.importorskip("resource")
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(CheckpointError, match="File too large"):
+            write_atomically(path, b"new" * 10**6)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
 

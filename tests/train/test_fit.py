@@ -196,7 +196,7 @@ def test_names_of_new_folders(tmp_path, monkeypatch):
     names = [fit(settings, model=model(), data=data()).run_dir for _ in range(3)]
     assert names == ["runs/Sequential-tiny-seed5", "runs/Sequential-tiny-seed5-2", "runs/Sequential-tiny-seed5-3"]
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="file cannot be made .File exists., expected a folder"):
+    with pytest.raises(CheckpointError, match="file cannot be written: .*file is no folder, expected one"):
         fit(config("file"), model=model(), data=data())
 
 
