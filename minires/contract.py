@@ -30,7 +30,8 @@ class ContractReport:
         return max(report.worst_error for report in self.gradients)
 
     def __str__(self):
-        return f"{self.layer}: keeps the contract, worst relative error of a gradient {self.worst_error:.1e}"
+        reads = "; its backward reads x" if self.reads_x else ""
+        return f"{self.layer}: keeps the contract, worst relative error of a gradient {self.worst_error:.1e}{reads}"
 
 
 def check_layer(make, x, *, method="complex", seed=0):

@@ -10,6 +10,7 @@ from oracles import randomise
 from minires import layers as L
 from minires.layers.runge_kutta import METHODS
 from minires.losses import MeanSquaredError, Objective, SoftmaxCrossEntropy
+from minires.ops import sides
 
 seeds = st.integers(0, 2**32 - 1)
 few = st.integers(1, 3)
@@ -17,6 +18,12 @@ few = st.integers(1, 3)
 
 def _pair(values):
     return st.tuples(values, values)
+
+
+def _padding(*most):
+    """A setting of padding, alike on both sides or not, at most ``most`` along each axis."""
+    rows, columns = (st.integers(0, p) for p in (most if len(most) == 2 else 2 * most))
+    return st.tuples(rows | _pair(rows), columns | _pair(columns))
 
 
 def _finish(draw, layer, shape):
@@ -40,30 +47,31 @@ def conv2d(draw, depthwise=False):
         groups * draw(st.integers(1, 2)),
         draw(_pair(few)),
         stride=draw(_pair(few)),
-        padding=draw(_pair(st.integers(0, 2))),
+        padding=draw(_padding(2)),
         dilation=draw(_pair(st.integers(1, 2))),
         groups=groups,
         bias=draw(st.booleans()),
         rng=0,
     )
-    reach = [d * (k - 1) + 1 - 2 * p for k, p, d in zip(layer.kernel, layer.padding, layer.dilation)]
+    padding = sides(layer.padding)
+    reach = [d * (k - 1) + 1 - sum(p) for k, p, d in zip(layer.kernel, padding, layer.dilation)]
     size = [draw(st.integers(max(1, least), max(1, least) + 3)) for least in reach]
     return _finish(draw, layer, (draw(st.integers(1, 2)), in_channels, *size))
 
 
 @st.composite
 def _pool(draw, kind, **settings):
-    kernel = draw(_pair(few))
-    padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
-    stride = draw(st.none() | _pair(few))
-    layer = kind(kernel, stride=stride, padding=padding, **{k: draw(v) for k, v in settings.items()})
-    size = [draw(st.integers(k, k + 3)) for k in kernel]
+    kernel, settings = draw(_pair(few)), {k: draw(v) for k, v in settings.items()}
+    reach = [d * (k - 1) + 1 for d, k in zip(settings.get("dilation", (1, 1)), kernel)]
+    padding, stride = draw(_padding(*(r - 1 for r in reach))), draw(st.none() | _pair(few))
+    layer = kind(kernel, stride=stride, padding=padding, **settings)
+    size = [draw(st.integers(r, r + 3)) for r in reach]
     layer, x = _finish(draw, layer, (draw(st.integers(1, 2)), draw(st.integers(1, 2)), *size))
     return layer, np.round(x) if draw(st.booleans()) else x  # rounded inputs have ties
 
 
 def max_pool2d():
-    return _pool(L.MaxPool2d, ceil_mode=st.booleans())
+    return _pool(L.MaxPool2d, ceil_mode=st.booleans(), dilation=_pair(st.integers(1, 2)))
 
 
 def avg_pool2d():
@@ -93,6 +101,20 @@ def group_norm(draw):
     groups, width = draw(few), draw(st.integers(1, 2))
     layer = L.GroupNorm(groups, groups * width, eps=draw(epsilons))
     return _finish(draw, layer, (draw(st.integers(1, 2)), groups * width, 2, draw(st.integers(2, 3))))
+
+
+@st.composite
+def layer_norm(draw):
+    shape = (*draw(st.lists(few, max_size=2)), draw(st.integers(2, 3)))
+    layer = L.LayerNorm(shape if len(shape) > 1 or draw(st.booleans()) else shape[0], eps=draw(epsilons))
+    return _finish(draw, layer, (*draw(st.lists(few, min_size=1, max_size=2)), *shape))
+
+
+@st.composite
+def prelu(draw):
+    """One slope, or one a channel."""
+    shape = draw(st.lists(few, min_size=2, max_size=4))
+    return _finish(draw, L.PReLU(draw(st.sampled_from([1, shape[1]]))), shape)
 
 
 @st.composite
@@ -169,6 +191,7 @@ ENTRYWISE = {
     "Tanh": lambda draw: L.Tanh(),
     "SiLU": lambda draw: L.SiLU(),
     "HardSwish": lambda draw: L.HardSwish(),
+    "GELU": lambda draw: L.GELU(draw(st.sampled_from(["none", "tanh"]))),
     "Identity": lambda draw: L.Identity(),
     "Flatten": lambda draw: L.Flatten(),
     "Scale": lambda draw: L.Scale(draw(st.sampled_from([-1.0, 0.5, 2.0]))),
@@ -191,6 +214,8 @@ LAYERS = {
     "BatchNorm1d": batch_norm(L.BatchNorm1d),
     "BatchNorm2d": batch_norm(L.BatchNorm2d),
     "GroupNorm": group_norm(),
+    "LayerNorm": layer_norm(),
+    "PReLU": prelu(),
     **{name: entrywise(make) for name, make in ENTRYWISE.items()},
     **{name: images(make) for name, make in IMAGES.items()},
     **{kind.__name__: containers(kind) for kind in CONTAINERS},

@@ -130,7 +130,7 @@ SETTINGS = {
     "pool padding": (
         lambda: MaxPool2d(3, padding=(2, 3)),
         RangeError,
-        "MaxPool2d: padding is (2, 3), expected less than the kernel (3, 3)|see no pixel",
+        "MaxPool2d: padding is (2, 3), expected less than what the kernel covers, (3, 3)|see no pixel",
     ),
     "pool stride 0": (lambda: AvgPool2d(2, stride=0), RangeError, "AvgPool2d: stride is 0, expected"),
     "smoothing 1": (

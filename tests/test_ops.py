@@ -11,7 +11,20 @@ from oracles import assert_close
 
 from minires.backend import to_numpy
 from minires.errors import ShapeError
-from minires.ops import col2im, crop, im2col, log_softmax, one_hot, out_sizes, pad_images, sigmoid, softmax, windows
+from minires.ops import (
+    col2im,
+    crop,
+    im2col,
+    log_softmax,
+    normal_cdf,
+    one_hot,
+    out_sizes,
+    pad_images,
+    sides,
+    sigmoid,
+    softmax,
+    windows,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -80,6 +93,30 @@ def test_crop_undoes_pad(ph, pw):
     assert np.array_equal(crop(padded, (ph, pw), (4, 5)), x)
     assert np.count_nonzero(padded == 7.0) == padded.size - x.size
     assert (padded is x) == (ph == pw == 0)
+
+
+def test_crop_undoes_a_border_of_two_sides():
+    x, padding = np.random.default_rng(0).normal(size=(2, 3, 4, 5)), ((0, 2), 1)
+    padded = pad_images(x, padding, value=7.0)
+    assert padded.shape == (2, 3, 6, 7) and sides(padding) == ((0, 2), (1, 1))
+    assert np.array_equal(padded[:, :, :4, 1:6], x) and np.array_equal(crop(padded, padding, (4, 5)), x)
+    assert out_sizes((4, 5), (3, 3), (1, 2), padding) == (4, 3)
+
+
+X = np.concatenate([np.linspace(-37, 37, 7401), [0.0, -0.0, 1e-8, -1e-8, 1e-300, 5.999, 6.001, 1e30, -1e30, np.inf]])
+
+
+def test_normal_cdf_keeps_its_digits(xp):
+    """Far below too, where (1 + erf) / 2 has none left."""
+    found = to_numpy(normal_cdf(to_xp(xp, X)))
+    np.testing.assert_allclose(found, [math.erfc(-v / math.sqrt(2)) / 2 for v in X], rtol=1e-12)
+    assert_close(to_numpy(normal_cdf(to_xp(xp, X.astype(np.float32)))), found.astype(np.float32), 3e-7)
+
+
+def test_normal_cdf_carries_a_complex_step():
+    x = np.linspace(-8, 8, 1601)
+    density = [math.exp(-v * v / 2) / math.sqrt(2 * math.pi) for v in x]
+    np.testing.assert_allclose(normal_cdf(x + 1e-30j).imag / 1e-30, density, rtol=1e-13)
 
 
 def test_sigmoid_and_softmax_at_the_ends(xp):

@@ -1,12 +1,12 @@
 """The layers: hand-written pairs of ``forward`` and ``backward``."""
 
-from .activation import ELU, HardSwish, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
+from .activation import ELU, GELU, HardSwish, LeakyReLU, PReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
 from .base import Buffer, Fork, Layer, Param
 from .containers import Concat, Gate, Residual, Sequential, SqueezeExcite
 from .conv import Conv2d
 from .dropout import Dropout
 from .linear import Linear
-from .norm import BatchNorm1d, BatchNorm2d, GroupNorm
+from .norm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from .pool import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from .res2 import Res2
 from .runge_kutta import RungeKutta
@@ -24,15 +24,18 @@ __all__ = [
     "ELU",
     "Flatten",
     "Fork",
+    "GELU",
     "Gate",
     "GlobalAvgPool2d",
     "GroupNorm",
     "HardSwish",
     "Identity",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "MaxPool2d",
+    "PReLU",
     "PadChannels",
     "Param",
     "ReLU",

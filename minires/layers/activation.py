@@ -4,11 +4,18 @@ Kinks are decided on the real part of x, so that a complex step passes through t
 input takes; at the kink itself f' is that of the side named in each class. NaN stays NaN.
 """
 
+import math
+
+import numpy as np
+
 from ..backend import xp_of
-from ..errors import RangeError
-from ..ops import sigmoid
-from .base import Layer
-from .checks import as_gradient, as_input, number
+from ..errors import RangeError, ShapeError
+from ..initializers import ones
+from ..ops import normal_cdf, sigmoid
+from .base import Layer, Param
+from .checks import as_gradient, as_input, number, positive
+
+A, B = math.sqrt(2 / math.pi), 0.044715  # of GELU's approximation
 
 
 class ReLU(Layer):
@@ -122,6 +129,86 @@ class SiLU(Layer):
     def backward(self, dy, cache):
         x, s = cache
         return as_gradient(self, dy, x.shape, like=x) * s * (1 + x * (1 - s))
+
+
+class GELU(Layer):
+    """y = x P(X <= x) for X ~ N(0, 1).   dx = dy (P(X <= x) + x p(x)), p(x) = exp(-x^2 / 2) / sqrt(2 pi).
+
+    With ``approximate="tanh"``, as in PyTorch, P(X <= x) is replaced by s = sigmoid(2 a) = (1 + tanh(a)) / 2:
+
+        a = sqrt(2 / pi) (x + 0.044715 x^3)        dx = dy (s + 2 x s (1 - s) a')        a' = da/dx
+
+    Hendrycks and Gimpel 2016, "Gaussian Error Linear Units", section 2; P(X <= x): :func:`~minires.ops.normal_cdf`.
+    """
+
+    def __init__(self, approximate="none"):
+        if approximate not in ("none", "tanh"):
+            raise RangeError(f'approximate is {approximate!r}, expected "none" or "tanh": choose one of them', "GELU")
+        self.approximate = approximate
+
+    def forward(self, x, train=False):
+        x = as_input(self, x)
+        xp = xp_of(x)
+        high = x.real > 40  # y = x beyond, and 0 below -40, where powers of x could leave the range of numbers
+        inner = xp.where(high, 40, xp.where(x.real < -40, -40, x))
+        share = self._share(inner)
+        return xp.where(high, x, inner * share), (inner, share)
+
+    def backward(self, dy, cache):
+        x, share = cache
+        return as_gradient(self, dy, x.shape, like=x) * (share + x * self._slope(x, share))
+
+    def _share(self, x):
+        return normal_cdf(x) if self.approximate == "none" else sigmoid(2 * A * (x + B * x * x * x))
+
+    def _slope(self, x, share):
+        """The derivative of _share."""
+        if self.approximate == "none":
+            return xp_of(x).exp(-x * x / 2) / math.sqrt(2 * math.pi)
+        return 2 * A * (1 + 3 * B * x * x) * share * (1 - share)
+
+
+class PReLU(Layer):
+    """y = x where x > 0, else weight[c] x: a leaky ReLU that learns its slope.
+
+    x, y: (N, C, ...)   weight: (C,), one slope a channel, or (1,), one for all: any shape of x
+
+        dx = dy where x > 0, else weight[c] dy        dweight[c] = sum of x dy over all entries x <= 0 of channel c
+
+    He et al. 2015, "Delving Deep into Rectifiers", section 2.1, where the slopes start from 0.25 too and are spared
+    the weight decay (``decay_all=False``), which would pull them towards a ReLU.
+    """
+
+    def __init__(self, channels=1, *, slope=0.25):
+        self.channels = positive(self, channels=channels)
+        self.weight = Param(ones(channels) * np.float32(number(self, slope=slope)))
+
+    def forward(self, x, train=False):
+        x = as_input(self, x, like=self.weight.data)
+        if self.channels > 1 and (x.ndim < 2 or x.shape[1] != self.channels):
+            raise ShapeError(
+                f"input has the shape {x.shape}, expected {self.channels} channels (axis 1), one a slope: "
+                "build the layer for the channels of the input, or for 1, one slope for all",
+                "PReLU",
+            )
+        positive = x.real > 0
+        return xp_of(x).where(positive, x, self._along(x) * x), (x, positive)
+
+    def backward(self, dy, cache):
+        x, positive = cache
+        dy = as_gradient(self, dy, x.shape, like=x)
+        xp = xp_of(dy)
+        if not self.weight.frozen:
+            self.weight.grad += self._summed(xp.where(positive, 0, x * dy))
+        return xp.where(positive, dy, self._along(x) * dy)
+
+    def _summed(self, a):
+        """(N, C, ...) -> (C,)."""
+        return a.sum(axis=tuple(i for i in range(a.ndim) if i != 1 or self.channels == 1))
+
+    def _along(self, x):
+        """weight, to broadcast along axis 1 of x."""
+        return self.weight.data if self.channels == 1 else self.weight.data.reshape(-1, *(1,) * (x.ndim - 2))
 
 
 class HardSwish(Layer):

@@ -42,6 +42,19 @@ def pair(layer, least=1, **setting):
     return int(both[0]), int(both[1])
 
 
+def border(layer, padding):
+    """Return ``padding`` as (rows, columns), each a number, or a pair (before, behind) where these two differ."""
+    both = tuple(padding) if isinstance(padding, (tuple, list)) else (padding, padding)
+    sides = [tuple(p) if isinstance(p, (tuple, list)) else (p, p) for p in both]
+    if len(both) != 2 or not all(len(side) == 2 and all(is_integer(p) and p >= 0 for p in side) for side in sides):
+        raise RangeError(
+            f"padding is {padding!r}, expected an integer, (rows, columns) or ((top, bottom), (left, right)), "
+            "each at least 0",
+            layer=type(layer).__name__,
+        )
+    return tuple(int(a) if a == b else (int(a), int(b)) for a, b in sides)
+
+
 def as_input(layer, x, axes=None, like=None, name="input", **sizes):
     """Return ``x`` in native byte order, or raise an error that names the layer and the axis.
 

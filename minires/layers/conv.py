@@ -4,7 +4,7 @@ from ..errors import RangeError
 from ..initializers import he_normal, zeros
 from ..ops import col2im, crop, im2col, out_sizes, pad_images
 from .base import Layer, Param
-from .checks import as_gradient, as_input, pair, positive
+from .checks import as_gradient, as_input, border, pair, positive
 
 
 class Conv2d(Layer):
@@ -12,6 +12,7 @@ class Conv2d(Layer):
 
     x: (N, C, H, W)   weight: (M, C/G, KH, KW)   bias: (M,)   y: (N, M, OH, OW)
     OH = floor((H + 2 PH - DH (KH - 1) - 1) / SH) + 1, OW likewise; P padding, S stride, D dilation, G groups
+    ``padding``: an integer, (PH, PW), or ((top, bottom), (left, right)); then top + bottom stands for 2 PH
 
         y[n, m, r, s] = bias[m] + sum_{c, i, j} weight[m, c, i, j] x[n, c, r SH + i DH - PH, s SW + j DW - PW]
 
@@ -32,7 +33,7 @@ class Conv2d(Layer):
         self.out_channels = positive(self, out_channels=out_channels)
         self.kernel = pair(self, kernel=kernel)
         self.stride = pair(self, stride=stride)
-        self.padding = pair(self, least=0, padding=padding)
+        self.padding = border(self, padding)
         self.dilation = pair(self, dilation=dilation)
         self.groups = positive(self, groups=groups)
         if in_channels % groups or out_channels % groups:

@@ -1,4 +1,6 @@
-"""Normalisation over the batch (with running statistics) and over groups of channels."""
+"""Normalisation over the batch (with running statistics), over groups of channels, and over the last axes."""
+
+import math
 
 from ..backend import xp_of
 from ..errors import RangeError, ShapeError
@@ -134,6 +136,59 @@ class GroupNorm(Layer):
     def _parts(self, a):
         """(N, C, H, W) -> (N, G, C/G H W)."""
         return a.reshape(len(a), self.groups, -1)
+
+
+class LayerNorm(Layer):
+    """Normalise each sample over its last axes; the same in training and evaluation.
+
+    x, y: (N, ..., *shape)   gamma, beta: ``shape``, one axis, ``LayerNorm(8)``, or more, ``LayerNorm((C, H, W))``
+
+        x_hat = (x - mean) / sqrt(var + eps)        y = gamma x_hat + beta          mean, var over the axes of shape
+
+        dbeta = sum dy          dgamma = sum dy x_hat, over the other axes          dx_hat = gamma dy
+        dx = (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat)) / sqrt(var + eps)
+
+    With shape (C, H, W) it is a :class:`GroupNorm` of one group, but for a gamma and beta of each pixel.
+    Ba et al. 2016, "Layer Normalization", section 3.
+    """
+
+    def __init__(self, shape, *, eps=1e-5):
+        sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+        self.shape = tuple(positive(self, shape=size) for size in sizes)
+        self.eps = _epsilon(self, eps)
+        if math.prod(self.shape) < 2:
+            raise RangeError(
+                f"shape is {shape}, expected at least 2 values, as the variance needs: name more of the last axes",
+                "LayerNorm",
+            )
+        self.gamma, self.beta = Param(ones(*self.shape)), Param(zeros(*self.shape))
+
+    def forward(self, x, train=False):
+        x = as_input(self, x, like=self.gamma.data)
+        if x.ndim <= len(self.shape) or x.shape[-len(self.shape) :] != self.shape:
+            raise ShapeError(
+                f"input has the shape {x.shape}, expected (N, ..., {', '.join(map(str, self.shape))}): "
+                "build the layer for the last axes of the input",
+                "LayerNorm",
+            )
+        x = x - self._mean(x)
+        inv_std = 1 / xp_of(x).sqrt(self._mean(x * x) + self.eps)
+        x_hat = x * inv_std
+        return self.gamma.data * x_hat + self.beta.data, (x_hat, inv_std)
+
+    def backward(self, dy, cache):
+        x_hat, inv_std = cache
+        dy = as_gradient(self, dy, x_hat.shape, like=x_hat)
+        others = tuple(range(dy.ndim - len(self.shape)))
+        if not self.beta.frozen:
+            self.beta.grad += dy.sum(axis=others)
+        if not self.gamma.frozen:
+            self.gamma.grad += (dy * x_hat).sum(axis=others)
+        dx_hat = dy * self.gamma.data
+        return (dx_hat - self._mean(dx_hat) - x_hat * self._mean(dx_hat * x_hat)) * inv_std
+
+    def _mean(self, a):
+        return a.mean(axis=tuple(range(-len(self.shape), 0)), keepdims=True)
 
 
 def _group_mean(parts):

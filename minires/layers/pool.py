@@ -5,42 +5,56 @@ import math
 import numpy as np
 
 from ..backend import xp_of
-from ..errors import RangeError
-from ..ops import crop, out_sizes, pad_images, windows
+from ..errors import RangeError, ShapeError
+from ..ops import crop, out_sizes, pad_images, padded_sizes, sides, windows
 from .base import Layer
-from .checks import as_gradient, as_input, pair
+from .checks import as_gradient, as_input, border, pair
 
 
 class _Pool2d(Layer):
     """The settings that pooling layers share; ``stride`` defaults to the kernel, as windows side by side.
 
-    With ``ceil_mode`` OH is rounded up, not down: the last windows may reach beyond the border, but each begins in
-    the image or in the border before it.
+    ``padding`` is an integer, (rows, columns) or ((top, bottom), (left, right)). With ``ceil_mode`` OH is rounded up,
+    not down: the last windows may reach beyond the border, but each begins in the image or in the border before it.
     """
 
-    def __init__(self, kernel, *, stride=None, padding=0, ceil_mode=False):
+    def __init__(self, kernel, *, stride=None, padding=0, dilation=None, ceil_mode=False):
         self.kernel = pair(self, kernel=kernel)
         self.stride = self.kernel if stride is None else pair(self, stride=stride)
-        self.padding = pair(self, least=0, padding=padding)
+        self.padding = border(self, padding)
+        if dilation is not None:
+            self.dilation = pair(self, dilation=dilation)
         self.ceil_mode = ceil_mode
-        if any(p >= k for p, k in zip(self.padding, self.kernel)):
+        if any(max(p) >= reach for p, reach in zip(sides(self.padding), self._reach())):
             raise RangeError(
-                f"padding is {self.padding}, expected less than the kernel {self.kernel}: "
-                "the first window would see no pixel",
+                f"padding is {self.padding}, expected less than what the kernel covers, {self._reach()}: "
+                "the first or the last window would see no pixel",
                 type(self).__name__,
             )
 
+    def _reach(self):
+        """How many pixels a window covers along each axis."""
+        return tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel))
+
     def _out_sizes(self, size):
-        if self.ceil_mode and min(out := self._ceil_sizes(size)) >= 1:
-            return out
-        return out_sizes(size, self.kernel, self.stride, self.padding, layer=type(self).__name__)
+        out = self._ceil_sizes(size) if self.ceil_mode else (0, 0)
+        if min(out) < 1:
+            out = out_sizes(size, self.kernel, self.stride, self.padding, self.dilation, type(self).__name__)
+        for axis, n, o, d, s, (p, _) in zip("HW", size, out, self.dilation, self.stride, sides(self.padding)):
+            if d > n and any((begin - p) % d >= n for begin in range(0, min(p, s * o), s)):
+                raise ShapeError(
+                    f"a window that begins in the border passes over the {n} pixels along {axis} by dilation {d}, "
+                    "expected one that sees a pixel: use less dilation or padding",
+                    type(self).__name__,
+                )
+        return out
 
     def _ceil_sizes(self, size):
         """ceil((H + 2 P - K) / S) + 1 along each axis, less the last window if it would begin behind the image."""
         out = []
-        for n, k, s, p in zip(size, self.kernel, self.stride, self.padding):
-            o = -(-(n + 2 * p - k) // s) + 1
-            out.append(o - (s * (o - 1) >= n + p))
+        for n, reach, s, (before, behind) in zip(size, self._reach(), self.stride, sides(self.padding)):
+            o = -(-(before + n + behind - reach) // s) + 1
+            out.append(o - (s * (o - 1) >= before + n))
         return tuple(out)
 
     def _pad(self, x, out, value=0):
@@ -50,7 +64,7 @@ class _Pool2d(Layer):
     def _beyond(self, x, out, value=0):
         """x with the rows and columns behind it that windows of ``ceil_mode`` reach."""
         n, c, h, w = x.shape
-        reach = [s * (o - 1) + k for s, o, k in zip(self.stride, out, self.kernel)]
+        reach = [s * (o - 1) + k for s, o, k in zip(self.stride, out, self._reach())]
         if reach[0] <= h and reach[1] <= w:
             return x
         wider = xp_of(x).full((c, n, max(reach[0], h), max(reach[1], w)), value, dtype=x.dtype).transpose(1, 0, 2, 3)
@@ -59,19 +73,23 @@ class _Pool2d(Layer):
 
     def _windows(self, x, out):
         """Yield (k, view): the pixel at place k = 0, 1, ... of the window, for all windows of the padded x."""
-        for k, (_, _, view) in enumerate(windows(x, self.kernel, self.stride, (1, 1), out)):
+        for k, (_, _, view) in enumerate(windows(x, self.kernel, self.stride, self.dilation, out)):
             yield k, view
 
 
 class MaxPool2d(_Pool2d):
     """The largest value under each window; the border counts as minus infinity.
 
-    x: (N, C, H, W)   y: (N, C, OH, OW)   OH = floor((H + 2 PH - KH) / SH) + 1
+    x: (N, C, H, W)   y: (N, C, OH, OW)   OH = floor((H + 2 PH - DH (KH - 1) - 1) / SH) + 1
 
         y[n, c, r, s] = max_k x[window (r, s), place k]        dx[winner of (r, s)] += dy[n, c, r, s]
 
     The winner takes the whole gradient; of equal values the first one in the window wins, row by row.
+    The KH KW places of a window are ``dilation`` pixels apart.
     """
+
+    def __init__(self, kernel, *, stride=None, padding=0, dilation=1, ceil_mode=False):
+        super().__init__(kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
 
     def forward(self, x, train=False):
         x = as_input(self, x, "NCHW")
@@ -98,8 +116,9 @@ class MaxPool2d(_Pool2d):
 
     def _first_pixels(self, xp, out):
         """(OH, OW): the place of each window that lies on its first pixel, not on the border before the image."""
-        begins = zip(out, self.stride, self.padding)
-        rows, columns = (xp.maximum(p - s * xp.arange(o, dtype=np.int32), 0) for o, s, p in begins)
+        settings = zip(out, self.stride, self.dilation, sides(self.padding))
+        begins = ((s * xp.arange(o, dtype=np.int32) - before, d) for o, s, d, (before, _) in settings)
+        rows, columns = (xp.maximum(-(begin // d), 0) for begin, d in begins)
         return rows[:, None] * np.int32(self.kernel[1]) + columns
 
 
@@ -114,6 +133,8 @@ class AvgPool2d(_Pool2d):
     The border counts as zeros. ``count`` is KH KW, or with ``count_include_pad=False`` the number of pixels
     under the window that are not border; what lies beyond the border in ``ceil_mode`` is not counted.
     """
+
+    dilation = (1, 1)
 
     def __init__(self, kernel, *, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
         super().__init__(kernel, stride=stride, padding=padding, ceil_mode=ceil_mode)
@@ -143,7 +164,7 @@ class AvgPool2d(_Pool2d):
         if self.count_include_pad and not self.ceil_mode:
             return xp.full(out, self.kernel[0] * self.kernel[1], dtype=x.real.dtype)
         if self.count_include_pad:
-            ones = xp.ones((1, 1, *(n + 2 * p for n, p in zip(size, self.padding))), dtype=x.real.dtype)
+            ones = xp.ones((1, 1, *padded_sizes(size, self.padding)), dtype=x.real.dtype)
         else:
             ones = pad_images(xp.ones((1, 1, *size), dtype=x.real.dtype), self.padding)
         return sum(view for _, view in self._windows(self._beyond(ones, out), out))[0, 0]

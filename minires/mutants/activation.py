@@ -1,7 +1,9 @@
 """Mistakes in activations."""
 
+import math
+
 from ..backend import xp_of
-from ..layers import ELU, HardSwish, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
+from ..layers import ELU, GELU, HardSwish, LeakyReLU, PReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
 from ..layers.checks import as_gradient, as_input
 from .base import plant
 
@@ -152,6 +154,70 @@ class BoundsForgotten(HardSwish):
         return as_gradient(self, dy, inner.shape, like=inner) * (2 * inner + 3) / 6
 
 
+class DensityForgotten(GELU):
+    """x stands in x P(X <= x) twice, so the product rule gives two terms: x p(x) is missing."""
+
+    def backward(self, dy, cache):
+        x, share = cache
+        return as_gradient(self, dy, x.shape, like=x) * share
+
+
+class DensityOfTheHalf(GELU):
+    """The density of N(0, 1) is exp(-x^2 / 2) / sqrt(2 pi): the 2 in the exponent and the one in the root belong."""
+
+    def backward(self, dy, cache):
+        x, share = cache
+        density = xp_of(x).exp(-x * x) / math.sqrt(math.pi)
+        return as_gradient(self, dy, x.shape, like=x) * (share + x * density)
+
+
+class InnerDerivativeForgotten(GELU):
+    """The chain rule goes into a(x) = sqrt(2 / pi) (x + 0.044715 x^3): its own derivative is a factor."""
+
+    def backward(self, dy, cache):
+        x, share = cache
+        return as_gradient(self, dy, x.shape, like=x) * (share + 2 * x * share * (1 - share))
+
+
+class SlopeNotTrained(PReLU):
+    """The slope is a parameter: it has a gradient of its own, x dy where x <= 0."""
+
+    def backward(self, dy, cache):
+        grad = self.weight.grad.copy()
+        dx = super().backward(dy, cache)
+        self.weight.grad[...] = grad
+        return dx
+
+
+class SlopeGradientOfAllEntries(PReLU):
+    """Where x > 0 the slope has no part in y: those entries add nothing to its gradient."""
+
+    def backward(self, dy, cache):
+        x, positive = cache
+        dx = super().backward(dy, cache)
+        self.weight.grad += self._summed(as_gradient(self, dy, x.shape) * x * positive)
+        return dx
+
+
+class SlopeAveraged(PReLU):
+    """The gradient of the slope is a sum over all entries of its channel, no mean."""
+
+    def backward(self, dy, cache):
+        x, positive = cache
+        grad = self.weight.grad.copy()
+        dx = super().backward(dy, cache)
+        self.weight.grad[...] = grad + (self.weight.grad - grad) / (x.size // self.channels)
+        return dx
+
+
+class SlopeForgottenInDx(PReLU):
+    """Below zero y is weight x, so dx is weight dy."""
+
+    def backward(self, dy, cache):
+        super().backward(dy, cache)
+        return as_gradient(self, dy, cache[0].shape)
+
+
 RELU = (PassesEverything, SignOfGradient, GuidedGradient, AliveAtZero, GradientChanged, InputChanged)
 ROWS = (
     *((ReLU, wrong, lambda cls, rng: cls()) for wrong in RELU),
@@ -164,6 +230,13 @@ ROWS = (
     (Sigmoid, DerivativeOfTheOutput, lambda cls, rng: cls()),
     (Tanh, SquareForgotten, lambda cls, rng: cls()),
     (SiLU, SecondTermMissing, lambda cls, rng: cls()),
+    (GELU, DensityForgotten, lambda cls, rng: cls()),
+    (GELU, DensityOfTheHalf, lambda cls, rng: cls()),
+    (GELU, InnerDerivativeForgotten, lambda cls, rng: cls("tanh")),
+    (PReLU, SlopeNotTrained, lambda cls, rng: cls(24)),
+    (PReLU, SlopeGradientOfAllEntries, lambda cls, rng: cls(24)),
+    (PReLU, SlopeAveraged, lambda cls, rng: cls()),
+    (PReLU, SlopeForgottenInDx, lambda cls, rng: cls()),
     (HardSwish, ProductRuleForgotten, lambda cls, rng: cls()),
     (HardSwish, BoundsForgotten, lambda cls, rng: cls()),
 )

@@ -3,7 +3,7 @@
 from ..backend import xp_of
 from ..layers import Conv2d
 from ..layers.checks import as_gradient
-from ..ops import col2im, crop, windows
+from ..ops import col2im, crop, sides, windows
 from .base import plant
 
 
@@ -72,6 +72,14 @@ class PaddingOffByOne(ConvSteps):
     def crop(self, dx, size):
         h, w = (p + 1 for p in self.padding)
         return dx[:, :, h : h + size[0], w : w + size[1]]
+
+
+class CroppedFromTheOtherSide(ConvSteps):
+    """Where the border is wider on one side, dx begins behind what forward added before the image: top and left."""
+
+    def crop(self, dx, size):
+        (_, bottom), (_, right) = sides(self.padding)
+        return dx[:, :, bottom : bottom + size[0], right : right + size[1]]
 
 
 class StrideIgnored(ConvSteps):
@@ -166,6 +174,10 @@ def _grouped(cls, rng):
     return cls(4, 6, 3, stride=2, padding=1, groups=2, rng=rng)
 
 
+def _lopsided(cls, rng):
+    return cls(4, 3, 3, padding=((0, 1), (2, 1)), rng=rng)
+
+
 def _dilated(cls, rng):
     return cls(4, 2, 3, padding=2, dilation=2, rng=rng)
 
@@ -175,6 +187,7 @@ ROWS = (
     (ChannelsNotExchanged, _square),
     (PaddingNotCropped, _plain),
     (PaddingOffByOne, _dilated),
+    (CroppedFromTheOtherSide, _lopsided),
     (StrideIgnored, _grouped),
     (DilationIgnored, _dilated),
     (ColumnsOverwritten, _plain),

@@ -1,6 +1,6 @@
 """Mistakes in normalisation."""
 
-from ..layers import BatchNorm2d, GroupNorm
+from ..layers import BatchNorm2d, GroupNorm, LayerNorm
 from ..layers.checks import as_gradient
 from .base import plant
 
@@ -182,6 +182,40 @@ class MeanOverTheBatch(GroupNorm):
         return ((dparts - first - parts * second) * inv_std).reshape(x_hat.shape)
 
 
+class LayerVarianceForgotten(LayerNorm):
+    """The variance of a sample depends on its entries too: the term along x_hat is missing."""
+
+    def backward(self, dy, cache):
+        x_hat, inv_std = cache
+        dx_hat = as_gradient(self, dy, x_hat.shape, like=x_hat) * self.gamma.data
+        super().backward(dy, cache)
+        return (dx_hat - self._mean(dx_hat)) * inv_std
+
+
+class LayerMeanOverTheBatch(LayerNorm):
+    """Layer norm treats each sample alone: its means run over the axes of its shape, not over the batch."""
+
+    def backward(self, dy, cache):
+        x_hat, inv_std = cache
+        dx_hat = as_gradient(self, dy, x_hat.shape, like=x_hat) * self.gamma.data
+        super().backward(dy, cache)
+        first, second = (a.mean(axis=0, keepdims=True) for a in (dx_hat, dx_hat * x_hat))
+        return (dx_hat - first - x_hat * second) * inv_std
+
+
+class LayerGammaOfOneSample(LayerNorm):
+    """gamma and beta serve every sample: their gradients are summed over all axes that are not theirs."""
+
+    def backward(self, dy, cache):
+        x_hat, _ = cache
+        grads = [p.grad.copy() for p in (self.gamma, self.beta)]
+        dx = super().backward(dy, cache)
+        dy = as_gradient(self, dy, x_hat.shape, like=x_hat)
+        for p, grad, of_each in zip((self.gamma, self.beta), grads, (dy * x_hat, dy)):
+            p.grad[...] = grad + of_each[-1]
+        return dx
+
+
 BATCH_NORM = (
     VarianceTermMissing,
     MeanTermMissing,
@@ -201,8 +235,10 @@ BATCH_NORM = (
     RunningUpdatedInEvaluation,
 )
 GROUP_NORM = (GammaOutsideTheMean, MeanOverTheBatch)
+LAYER_NORM = (LayerVarianceForgotten, LayerMeanOverTheBatch, LayerGammaOfOneSample)
 
 MUTANTS = (
     *(plant(BatchNorm2d, wrong, lambda cls, rng: cls(4), (3, 4, 5, 6)) for wrong in BATCH_NORM),
     *(plant(GroupNorm, wrong, lambda cls, rng: cls(2, 4), (3, 4, 5, 6)) for wrong in GROUP_NORM),
+    *(plant(LayerNorm, wrong, lambda cls, rng: cls((4, 5, 6)), (3, 4, 5, 6)) for wrong in LAYER_NORM),
 )

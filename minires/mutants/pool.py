@@ -3,7 +3,7 @@
 from ..backend import xp_of
 from ..layers import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from ..layers.checks import as_gradient, as_input
-from ..ops import crop, pad_images
+from ..ops import crop, pad_images, windows
 from .base import plant
 
 
@@ -59,6 +59,18 @@ class PaddingNotCropped(MaxPoolSteps):
 
     def crop(self, dx, size):
         return dx[:, :, : size[0], : size[1]]
+
+
+class PlacesSideBySide(MaxPool2d):
+    """With dilation the places of a window lie apart: the gradient goes back to where forward looked."""
+
+    def backward(self, dy, cache):
+        winner, shape, size = cache
+        dy = as_gradient(self, dy, winner.shape)
+        dx = xp_of(dy).zeros(shape, dtype=dy.dtype)
+        for k, (_, _, view) in enumerate(windows(dx, self.kernel, self.stride, (1, 1), winner.shape[2:])):
+            view += dy * (winner == k)
+        return crop(dx, self.padding, size)
 
 
 class TiesCountedTwice(MaxPool2d):
@@ -169,6 +181,10 @@ def _adaptive(cls, rng):
     return cls((2, 4))
 
 
+def _dilated(cls, rng):
+    return cls(2, stride=1, padding=1, dilation=2)
+
+
 def _settled(cls, rng):
     return cls()
 
@@ -179,6 +195,7 @@ ROWS = (
     (MaxPool2d, WindowsOverwritten, _overlapping),
     (MaxPool2d, WinnerTransposed, _overlapping),
     (MaxPool2d, PaddingNotCropped, _overlapping),
+    (MaxPool2d, PlacesSideBySide, _dilated),
     (MaxPool2d, TiesCountedTwice, _overlapping),
     (AvgPool2d, NotDivided, _overlapping),
     (AvgPool2d, DividedByStride, _overlapping),

@@ -7,14 +7,15 @@ import pytest
 from conftest import to_xp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import assert_close, assert_same, run
+from oracles import assert_close, assert_same, randomise, run
 from oracles.pytorch import F
-from oracles.scalar_maths import ACTIVATIONS, activation
+from oracles.scalar_maths import ACTIVATIONS, activation, prelu
 from oracles.torch_answers import torch_run
 from strategies import seeds
 
 from minires.backend import to_numpy
-from minires.layers import ELU, HardSwish, LeakyReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
+from minires.errors import RangeError, ShapeError
+from minires.layers import ELU, GELU, HardSwish, LeakyReLU, PReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
 
 MAKE = {
     "ReLU": ReLU,
@@ -24,6 +25,8 @@ MAKE = {
     "Sigmoid": Sigmoid,
     "Tanh": Tanh,
     "SiLU": SiLU,
+    "GELU": GELU,
+    "GELU by tanh": lambda: GELU("tanh"),
     "HardSwish": HardSwish,
 }
 KINKS = [0.0, -0.0, 3.0, -3.0, 6.0]
@@ -48,6 +51,8 @@ def torch_reference(name):
         "Sigmoid": F.sigmoid,
         "Tanh": F.tanh,
         "SiLU": F.silu,
+        "GELU": F.gelu,
+        "GELU by tanh": lambda x: F.gelu(x, approximate="tanh"),
         "HardSwish": F.hardswish,
     }[name]
 
@@ -94,7 +99,7 @@ def test_a_closed_unit_stops_an_infinite_gradient(name, closed, dtype, xp):
     assert dx[0] == 0 and np.isfinite(dx[1]) and dx[1] > 0
 
 
-@pytest.mark.parametrize("name", ["ReLU", "ReLU6", "HardSwish", "ELU"])
+@pytest.mark.parametrize("name", ["ReLU", "ReLU6", "HardSwish", "ELU", "GELU", "GELU by tanh"])
 def test_infinite_inputs(name):
     """A warning is an error here."""
     answer = run(MAKE[name](), np.array([-np.inf, np.inf, -3e38, 3e38], np.float32), np.ones(4, np.float32))
@@ -129,6 +134,45 @@ def test_sigmoid_at_the_ends():
 def test_a_setting_of_numpy_does_not_widen_float32(make):
     x = np.array([-1, 1], np.float32)
     assert run(make(np.float64(0.3)), x, x)["dx"].dtype == np.float32
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@given(st.lists(st.integers(1, 3), max_size=2), seeds)
+@settings(max_examples=30)
+def test_prelu_equals_the_loops_and_pytorch(channels, axes, seed):
+    rng = np.random.default_rng(seed)
+    layer = randomise(PReLU(channels), rng)
+    x, dy = rng.normal(size=(2, 4, 3, *axes))
+    x = np.where(rng.random(x.shape) < 0.2, 0.0, x)
+    found = run(layer, x, dy)
+    assert_same(found, prelu(x, dy, layer.weight.data))
+    assert_same(found, torch_run(lambda x, weight: F.prelu(x, weight), x, dy, weight=layer.weight.data))
+
+
+def test_prelu_starts_as_in_the_paper_and_learns_nothing_when_frozen():
+    layer = PReLU(3)
+    assert layer.weight.data.tolist() == [0.25] * 3 and layer.weight.data.dtype == np.float32
+    assert PReLU(2, slope=np.float64(0.1)).weight.data.dtype == np.float32
+    layer.freeze()
+    x = -np.ones((2, 3), np.float32)
+    assert run(layer, x, x)["weight"].tolist() == [0] * 3
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 2), (4, 2, 3)])
+def test_prelu_wants_its_channels(shape):
+    with pytest.raises(ShapeError, match="PReLU: input has the shape .*expected 3 channels"):
+        PReLU(3)(np.ones(shape, np.float32))
+
+
+def test_gelu_far_below_is_small_and_not_nothing():
+    x = np.array([-10.0, -20.0])
+    np.testing.assert_allclose(GELU()(x), [v * math.erfc(-v / math.sqrt(2)) / 2 for v in x], rtol=1e-13)
+
+
+@pytest.mark.parametrize("approximate", ["exact", None, True])
+def test_gelu_has_two_forms(approximate):
+    with pytest.raises(RangeError, match='GELU: approximate is .*, expected "none" or "tanh"'):
+        GELU(approximate)
 
 
 def test_every_activation_has_an_oracle():

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from oracles import assert_same, randomise, run, upstream, torch_answers
+from oracles.pytorch import F
 from oracles.window_loops import conv2d as naive_conv2d
 from strategies import conv2d, seeds
 
 from minires.layers import BatchNorm2d, Conv2d, Sequential
+from minires.ops import sides
 
 
 def bias_of(layer):
@@ -33,8 +35,11 @@ def test_equals_pytorch(case, seed):
     layer, x = case
     dy = upstream(layer, x, np.random.default_rng(seed))
 
+    (top, bottom), (left, right) = sides(layer.padding)
+
     def reference(x, weight, bias=None):
-        return torch_answers.torch.nn.functional.conv2d(x, weight, bias, *settings_of(layer))
+        x = F.pad(x, (left, right, top, bottom))
+        return F.conv2d(x, weight, bias, layer.stride, 0, layer.dilation, layer.groups)
 
     params = {name: p.data for name, p in layer.params()}
     assert_same(run(layer, x, dy), torch_answers.torch_run(reference, x, dy, **params))
@@ -49,6 +54,11 @@ def test_float32_stays_float32_and_near_float64(case, seed):
     found = run(layer.to(dtype=np.float32), x.astype(np.float32), dy.astype(np.float32))
     assert {a.dtype for a in found.values()} == {np.dtype("float32")}
     assert_same(found, expected, 1e-5)
+
+
+def test_a_border_alike_on_both_sides_is_two_numbers():
+    assert Conv2d(1, 1, 3, padding=((1, 1), (2, 2)), rng=0).padding == Conv2d(1, 1, 3, padding=(1, 2), rng=0).padding
+    assert Conv2d(1, 1, 3, padding=[[0, 1], 2], rng=0).padding == ((0, 1), 2)
 
 
 def test_depthwise_convolution_of_one_channel_is_that_channel_alone():

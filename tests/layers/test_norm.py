@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import assert_close, assert_same, randomise, run, upstream, torch_answers
 from oracles import norm_loops
-from strategies import batch_norm, group_norm, seeds
+from oracles.pytorch import F
+from strategies import batch_norm, group_norm, layer_norm, seeds
 
-from minires.layers import BatchNorm1d, BatchNorm2d, GroupNorm
+from minires.errors import RangeError, ShapeError
+from minires.layers import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 
 any_batch_norm = batch_norm(BatchNorm1d) | batch_norm(BatchNorm2d)
 
@@ -72,6 +74,44 @@ def test_group_norm_equals_pytorch(case, seed):
         return torch_answers.torch.nn.functional.group_norm(x, layer.groups, gamma, beta, layer.eps)
 
     assert_same(run(layer, x, dy), torch_answers.torch_run(reference, x, dy, **values(layer)))
+
+
+@given(layer_norm(), seeds)
+@settings(max_examples=100)
+def test_layer_norm_equals_the_naive_loops_and_pytorch(case, seed):
+    layer, x = case
+    dy = upstream(layer, x, np.random.default_rng(seed))
+    expected = norm_loops.layer_norm(x, dy, **values(layer), eps=layer.eps)
+    assert_same(run(layer, x, dy, train=False), expected)
+    assert_same(run(layer, x, dy, train=True), expected)
+
+    def reference(x, gamma, beta):
+        return F.layer_norm(x, layer.shape, gamma, beta, layer.eps)
+
+    assert_same(run(layer, x, dy), torch_answers.torch_run(reference, x, dy, **values(layer)))
+
+
+def test_layer_norm_of_images_is_group_norm_of_one_group():
+    x, dy = np.random.default_rng(0).normal(1, 2, size=(2, 2, 6, 4, 5))
+    found = run(LayerNorm((6, 4, 5)).to(dtype=np.float64), x, dy)
+    expected = run(GroupNorm(1, 6).to(dtype=np.float64), x, dy)
+    assert_same({name: found[name] for name in ("y", "dx")}, {name: expected[name] for name in ("y", "dx")})
+    assert_close(found["gamma"].sum(axis=(1, 2)), expected["gamma"])
+    assert_close(found["beta"].sum(axis=(1, 2)), expected["beta"])
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 4), (4,), (2, 4, 4)])
+def test_layer_norm_wants_its_last_axes(shape):
+    with pytest.raises(ShapeError, match=r"LayerNorm: input has the shape .*expected \(N, ..., 3, 5\): build"):
+        LayerNorm((3, 5))(np.ones((2, *shape), np.float32))
+    with pytest.raises(ShapeError, match="expected"):
+        LayerNorm((3, 5))(np.ones((3, 5), np.float32))
+
+
+@pytest.mark.parametrize("shape", [1, (1, 1), ()])
+def test_layer_norm_of_one_value_is_refused(shape):
+    with pytest.raises(RangeError, match="LayerNorm: shape is .*expected at least 2 values"):
+        LayerNorm(shape)
 
 
 @given(any_batch_norm)

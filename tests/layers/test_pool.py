@@ -7,17 +7,24 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from oracles import assert_close, assert_same, run, upstream, torch_answers
 from oracles import window_loops
+from oracles.pytorch import F
 from strategies import avg_pool2d, images, max_pool2d, seeds
 
 import minires
 from minires.backend import to_numpy
 from minires.errors import ShapeError
 from minires.layers import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d, Sequential
+from minires.ops import sides
 
 
-def assume_pytorch_takes(layer):
-    """Its border is at most half the kernel."""
-    assume(all(2 * p <= k for p, k in zip(layer.padding, layer.kernel)))
+def for_pytorch(layer, x, value):
+    """(x, padding): what its pooling knows, or x inside its border, where the two sides of that are not alike."""
+    (top, bottom), (left, right) = sides(layer.padding)
+    if top == bottom and left == right:
+        assume(2 * top <= layer.kernel[0] and 2 * left <= layer.kernel[1])  # it refuses wider borders
+        return x, layer.padding
+    assume(not layer.ceil_mode)  # its windows would begin in the border behind the image
+    return F.pad(x, (left, right, top, bottom), value=value), 0
 
 
 @given(max_pool2d(), seeds)
@@ -25,21 +32,19 @@ def assume_pytorch_takes(layer):
 def test_max_pool_equals_the_naive_loops(case, seed):
     layer, x = case
     dy = upstream(layer, x, np.random.default_rng(seed))
-    expected = window_loops.max_pool(x, dy, layer.kernel, layer.stride, layer.padding, layer.ceil_mode)
-    assert_same(run(layer, x, dy), expected)
+    settings = layer.kernel, layer.stride, layer.padding, layer.ceil_mode, layer.dilation
+    assert_same(run(layer, x, dy), window_loops.max_pool(x, dy, *settings))
 
 
 @given(max_pool2d(), seeds)
 @settings(max_examples=200)
 def test_max_pool_equals_pytorch_also_where_values_tie(case, seed):
     layer, x = case
-    assume_pytorch_takes(layer)
     dy = upstream(layer, x, np.random.default_rng(seed))
 
     def reference(x):
-        return torch_answers.torch.nn.functional.max_pool2d(
-            x, layer.kernel, layer.stride, layer.padding, ceil_mode=layer.ceil_mode
-        )
+        x, padding = for_pytorch(layer, x, -np.inf)
+        return F.max_pool2d(x, layer.kernel, layer.stride, padding, layer.dilation, layer.ceil_mode)
 
     assert_same(run(layer, x, dy), torch_answers.torch_run(reference, x, dy))
 
@@ -58,13 +63,15 @@ def test_avg_pool_equals_the_naive_loops(case, seed):
 @settings(max_examples=200)
 def test_avg_pool_equals_pytorch(case, seed):
     layer, x = case
-    assume_pytorch_takes(layer)
     dy = upstream(layer, x, np.random.default_rng(seed))
 
     def reference(x):
-        return torch_answers.torch.nn.functional.avg_pool2d(
-            x, layer.kernel, layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad
-        )
+        padded, padding = for_pytorch(layer, x, 0)
+        settings = layer.kernel, layer.stride, padding, layer.ceil_mode
+        if padding == 0 and not layer.count_include_pad:
+            share, _ = for_pytorch(layer, torch_answers.torch.ones_like(x), 0)
+            return F.avg_pool2d(padded, *settings) / F.avg_pool2d(share, *settings)
+        return F.avg_pool2d(padded, *settings, layer.count_include_pad)
 
     assert_same(run(layer, x, dy), torch_answers.torch_run(reference, x, dy))
 
@@ -170,6 +177,33 @@ def test_a_border_wider_than_half_the_kernel_by_hand():
     x = np.array([[[[1.0, 2.0]]]])
     assert MaxPool2d((1, 3), stride=1, padding=(0, 2))(x).ravel().tolist() == [1, 2, 2, 2]
     assert AvgPool2d((1, 3), stride=1, padding=(0, 2))(3 * x).ravel().tolist() == [1, 3, 3, 2]
+
+
+def test_dilation_by_hand():
+    x = np.arange(25.0).reshape(1, 1, 5, 5)
+    answer = run(MaxPool2d(2, stride=1, dilation=3), x, np.arange(1.0, 5).reshape(1, 1, 2, 2))
+    assert answer["y"].ravel().tolist() == [18, 19, 23, 24]
+    assert answer["dx"].ravel()[[18, 19, 23, 24]].tolist() == [1, 2, 3, 4] and answer["dx"].sum() == 10
+
+
+def test_a_window_that_passes_over_the_image_is_refused():
+    """Else its output would be minus infinity, and its gradient lost."""
+    layer = MaxPool2d((1, 2), stride=1, padding=(0, 1), dilation=(1, 2))
+    with pytest.raises(ShapeError, match="begins in the border passes over the 1 pixels along W by dilation 2"):
+        layer(np.ones((1, 1, 3, 1)))
+    assert layer(np.ones((1, 1, 3, 2))).tolist() == [[[[1, 1]] * 3]]
+    wide = MaxPool2d((1, 2), stride=2, padding=(0, 2), dilation=(1, 2))
+    assert wide(np.ones((1, 1, 1, 1))).ravel().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("padding", [((0, 1), (1, 0)), (1, (0, 2)), ((2, 0), 1), [[1, 1], [2, 2]]])
+def test_two_sides_of_the_border(padding):
+    """As a border of zeros laid around the image by hand."""
+    x = np.random.default_rng(0).normal(size=(2, 2, 4, 5))
+    borders = [b if isinstance(b, (tuple, list)) else (b, b) for b in padding]
+    around = np.pad(x, [(0, 0), (0, 0), *borders])
+    assert_close(AvgPool2d(3, stride=2, padding=padding)(x), AvgPool2d(3, stride=2)(around))
+    assert_close(MaxPool2d(3, stride=2, padding=padding)(abs(x)), MaxPool2d(3, stride=2)(abs(around)))
 
 
 @pytest.mark.parametrize("place", range(4))

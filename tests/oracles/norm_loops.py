@@ -19,8 +19,8 @@ def normalise(values, eps):
     return np.array([(v - mean) / std for v in values]), jacobian, mean, var
 
 
-def _affine_normal(x, dy, gamma, beta, eps, sets):
-    """Normalise each set of entries; ``sets`` holds lists of indices into x, whose second entry is the channel."""
+def _affine_normal(x, dy, gamma, beta, eps, sets, place=lambda e: e[1]):
+    """Normalise each set of entries; ``sets`` holds lists of indices into x, ``place`` gives that of their gamma."""
     y, dx = np.zeros(x.shape), np.zeros(x.shape)
     dgamma, dbeta = np.zeros(gamma.shape), np.zeros(beta.shape)
     moments = []
@@ -28,7 +28,7 @@ def _affine_normal(x, dy, gamma, beta, eps, sets):
         x_hat, jacobian, mean, var = normalise([x[e] for e in entries], eps)
         moments.append((mean, var))
         for j, e in enumerate(entries):
-            c = e[1]
+            c = place(e)
             y[e] = gamma[c] * x_hat[j] + beta[c]
             dgamma[c] += dy[e] * x_hat[j]
             dbeta[c] += dy[e]
@@ -68,3 +68,9 @@ def group_norm(x, dy, gamma, beta, groups, eps):
         for n, g in product(range(n_images), range(groups))
     ]
     return _affine_normal(x, dy, gamma, beta, eps, sets)[0]
+
+
+def layer_norm(x, dy, gamma, beta, eps):
+    axes = x.ndim - gamma.ndim  # those before the axes of gamma
+    sets = [[(*n, *e) for e in np.ndindex(gamma.shape)] for n in np.ndindex(x.shape[:axes])]
+    return _affine_normal(x, dy, gamma, beta, eps, sets, place=lambda e: e[axes:])[0]

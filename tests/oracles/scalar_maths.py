@@ -9,6 +9,24 @@ def _sigmoid(x):
     return 1 / (1 + math.exp(-x))
 
 
+def _normal_cdf(x):
+    return math.erfc(-x / math.sqrt(2)) / 2
+
+
+def _normal_density(x):
+    return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def _inner(x):
+    return math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+
+
+def _gelu_by_tanh_slope(x):
+    inner_slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x**2)
+    tanh = math.tanh(_inner(x))
+    return (1 + tanh) / 2 + x * (1 - tanh**2) / 2 * inner_slope
+
+
 def _hard_swish_slope(x):
     return 0 if x <= -3 else 1 if x >= 3 else (2 * x + 3) / 6
 
@@ -25,6 +43,8 @@ ACTIVATIONS = {
         lambda x: x * _sigmoid(x),
         lambda x: (1 + math.exp(-x) + x * math.exp(-x)) / (1 + math.exp(-x)) ** 2,
     ),
+    "GELU": (lambda x: x * _normal_cdf(x), lambda x: _normal_cdf(x) + x * _normal_density(x)),
+    "GELU by tanh": (lambda x: x * (1 + math.tanh(_inner(x))) / 2, _gelu_by_tanh_slope),
     "HardSwish": (lambda x: x * min(max(x + 3, 0), 6) / 6, _hard_swish_slope),
 }
 
@@ -34,6 +54,16 @@ def activation(name, x, dy):
     y = np.array([f(v) for v in x.flat], float).reshape(x.shape)
     dx = np.array([df(v) * d for v, d in zip(x.flat, dy.flat)], float).reshape(x.shape)
     return {"y": y, "dx": dx}
+
+
+def prelu(x, dy, weight):
+    y, dx, dweight = np.zeros(x.shape), np.zeros(x.shape), np.zeros(weight.shape)
+    for e in np.ndindex(x.shape):
+        c = e[1] if len(weight) > 1 else 0
+        y[e] = x[e] if x[e] > 0 else weight[c] * x[e]
+        dx[e] = dy[e] if x[e] > 0 else weight[c] * dy[e]
+        dweight[c] += 0 if x[e] > 0 else x[e] * dy[e]
+    return {"y": y, "dx": dx, "weight": dweight}
 
 
 def linear(x, dy, weight, bias):

@@ -17,6 +17,7 @@ from ...layers import (
     Concat,
     Conv2d,
     ELU,
+    GELU,
     Gate,
     GlobalAvgPool2d,
     HardSwish,
@@ -116,6 +117,8 @@ class Reader:
         return x
 
     def _convolution(self, layer, x, path):
+        if any(isinstance(p, tuple) for p in layer.padding):  # the kernels know borders of one width
+            return self._foreign(layer, x, path)
         x = self._value(x, path)
         out = [(s + 2 * p - d * (k - 1) - 1) // t + 1 for s, p, d, k, t in
                zip(x.size, layer.padding, layer.dilation, layer.kernel, layer.stride)]
@@ -147,8 +150,7 @@ class Reader:
         return Sum(branch.terms + shortcut.terms)
 
     def _subsample(self, layer, x, path):
-        value = self._value(x, path)
-        return Sum([Term(value, step=layer.stride)])
+        return Sum([Term(self._value(x, path), step=layer.stride)])
 
     def _pad_channels(self, layer, x, path):
         term = x.terms[0] if isinstance(x, Sum) and not x.relu and len(x.terms) == 1 else None
@@ -187,8 +189,7 @@ class Reader:
         parts = [self._value(self._layer(child, x, join(path, name)), path) for name, child in layer.children()]
         if len({part.size for part in parts}) > 1:
             raise Unsuited
-        output = Value(sum(part.channels for part in parts), parts[0].size)
-        return self._add("concat", parts, output, path, layer)
+        return self._add("concat", parts, Value(sum(part.channels for part in parts), parts[0].size), path, layer)
 
     def _res2(self, layer, x, path):
         x, functions = self._fork(x, path), list(layer.children())
@@ -244,7 +245,7 @@ RULES = {
     Concat: Reader._concat,
     SqueezeExcite: Reader._squeeze_excite,
     Gate: Reader._gate,
-    **dict.fromkeys((ReLU6, LeakyReLU, ELU, Sigmoid, Tanh, SiLU, HardSwish, Scale), Reader._entrywise),
+    **dict.fromkeys((ReLU6, LeakyReLU, ELU, GELU, Sigmoid, Tanh, SiLU, HardSwish, Scale), Reader._entrywise),
 }
 ANYWHERE = {Sequential, Identity}
 FIRST = {Conv2d, Residual, Concat, SqueezeExcite, Gate, Res2}  # worth the way into chunks

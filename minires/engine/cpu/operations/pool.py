@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ....ops import padded_sizes, sides
 from ..gradients import BLOCK
 
 
@@ -16,12 +17,12 @@ class _Pool:
         self.blocks = [self._places(r, min(r + rows, height)) for r in range(0, height, rows)]
 
     def _places(self, first, last):
-        layer = self.layer
+        layer, ((top, _), (left, _)) = self.layer, sides(self.layer.padding)
         places = []
         for i in range(layer.kernel[0]):
-            down = _seen(i - layer.padding[0], layer.stride[0], self.x.size[0], first, last)
+            down = _seen(i * layer.dilation[0] - top, layer.stride[0], self.x.size[0], first, last)
             for j in range(layer.kernel[1]):
-                right = _seen(j - layer.padding[1], layer.stride[1], self.x.size[1], 0, self.y.size[1])
+                right = _seen(j * layer.dilation[1] - left, layer.stride[1], self.x.size[1], 0, self.y.size[1])
                 if down and right:
                     places.append(((down[0], right[0]), (down[1], right[1])))
         return slice(first, last), places
@@ -78,7 +79,7 @@ class AvgPool(_Pool):
                 np.add(dx[target], share[seen], out=dx[target])
 
     def _count(self, dtype):
-        x = np.empty((1, 1, *(s + 2 * p for s, p in zip(self.x.size, self.layer.padding))), dtype)
+        x = np.empty((1, 1, *padded_sizes(self.x.size, self.layer.padding)), dtype)
         return self.layer._count(x, self.x.size, self.y.size)[:, :, None, None]
 
 
