@@ -30,11 +30,36 @@ class Storage:
         """In bytes."""
         return self.count * itemsize(self.dtype)
 
-    def check(self):
-        """Raise ValueError unless the bytes have the recorded CRC-32; they are read once."""
+    def read(self):
+        """The bytes. Raises ValueError unless they have the recorded CRC-32, which is compared once."""
         if self.crc and zlib.crc32(self.data) != self.crc:
             raise ValueError("the CRC-32 of its values differs from the one in the file")
         self.crc = None
+        return self.data
+
+
+class Deflated(Storage):
+    """A Storage whose ``data`` are deflated; ``inside``: the number of bytes inside; no more are inflated."""
+
+    def __init__(self, dtype, size, data, crc):
+        super().__init__(dtype, size // itemsize(dtype), data, crc)
+        self.inside = size
+
+    def read(self):
+        data = inflate(self.data, self.inside + 1)
+        if len(data) != self.inside:
+            raise ValueError(f"what is deflated has another length, expected {self.inside} bytes")
+        if self.crc and zlib.crc32(data) != self.crc:
+            raise ValueError("the CRC-32 of its values differs from the one in the file")
+        return data
+
+
+def inflate(data, limit):
+    """The first ``limit`` bytes inside deflated ``data``. Raises ValueError."""
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, limit)
+    except zlib.error as error:
+        raise ValueError(f"it cannot be inflated ({error})") from error
 
 
 @dataclass(frozen=True)
@@ -66,6 +91,11 @@ class StoredTensor:
         return self.storage.dtype
 
     @property
+    def stored_bytes(self):
+        """As many as its entries would fill in a file, each once."""
+        return math.prod(self.shape) * itemsize(self.dtype)
+
+    @property
     def nbytes(self):
         """In memory, where shared and repeated entries are spelled out."""
         return math.prod(self.shape) * itemsize("float32" if self.dtype == "bfloat16" else self.dtype)
@@ -78,8 +108,7 @@ class StoredTensor:
         else:
             strides = [stride * dtype.itemsize for stride in self.strides]
             try:
-                self.storage.check()
-                values = np.ndarray(self.shape, dtype, self.storage.data, self.offset * dtype.itemsize, strides)
+                values = np.ndarray(self.shape, dtype, self.storage.read(), self.offset * dtype.itemsize, strides)
             except (ValueError, TypeError, OverflowError) as error:
                 raise CheckpointError(f"{name}: {error}: the file is damaged; fetch it again") from error
         if self.dtype == "bfloat16":

@@ -1,8 +1,8 @@
-"""Zip archives as PyTorch writes them: members stored without compression, found without extracting anything.
+"""Zip archives as PyTorch and NumPy write them: members are found without extracting anything.
 
-Only what PyTorch needs is accepted, so that no member can be larger than its bytes in the file: no compression, no
-encryption, no two members with one name or the same bytes, no names that lead elsewhere. Sizes come from the central
-directory, as PyTorch leaves them out in front of the members. Source: PKWARE's APPNOTE, sections 4.3 and 4.5.
+Only what they need is accepted: no compression but deflation, no encryption, no two members with one name or the same
+bytes, no names that lead elsewhere. Sizes come from the central directory, as PyTorch leaves them out in front of the
+members. Source: PKWARE's APPNOTE, sections 4.3 and 4.5.
 """
 
 import struct
@@ -11,15 +11,21 @@ from typing import NamedTuple
 END, END64, LOCATOR64 = b"PK\5\6", b"PK\6\6", b"PK\6\7"
 ENTRY, LOCAL = struct.Struct("<4s6H3I5H2I"), struct.Struct("<4s5H3I2H")
 MAX_MEMBERS = 200_000
+STORED, DEFLATED = 0, 8
 ENCRYPTED = 0x2041  # bits 0, 6 and 13: encrypted, strongly encrypted, names masked
 
 
 class Member(NamedTuple):
-    """Where the bytes of a member stand in the file, and their CRC-32."""
+    """Where the bytes of a member stand in the file, and CRC-32 and size of what they hold, deflated or as it is.
+
+    The size of a deflated member is what the archive says.
+    """
 
     start: int
-    size: int
+    packed: int
     crc: int
+    size: int
+    deflated: bool
 
 
 def read_directory(data):
@@ -39,9 +45,9 @@ def read_directory(data):
         raise ValueError(f"the directory of the archive has {size} bytes, its {count} entries fill {at}")
     position = 0
     for member in sorted(members.values()):
-        if member.start < position or member.start + member.size > start:
+        if member.start < position or member.start + member.packed > start:
             raise ValueError("members of the archive overlap")
-        position = member.start + member.size
+        position = member.start + member.packed
     return members
 
 
@@ -77,12 +83,12 @@ def _entry(data, directory, at):
     size, packed, local = _wide(texts[names:], size, packed, local)
     if flags & ENCRYPTED:
         raise ValueError(f"member {name[:80]!r} is encrypted")
-    if method != 0 or packed != size:
-        raise ValueError(f"member {name[:80]!r} is compressed; PyTorch stores its members as they are")
+    if method not in (STORED, DEFLATED) or (method == STORED and packed != size):
+        raise ValueError(f"member {name[:80]!r} is compressed in an unknown way")
     if disk:
         raise ValueError("the archive is spread over several files")
     start = _start(data, local, texts[:names])
-    return name, Member(start, size, crc), at + ENTRY.size + names + extras + comments
+    return name, Member(start, packed, crc, size, method == DEFLATED), at + ENTRY.size + names + extras + comments
 
 
 def _name(raw):

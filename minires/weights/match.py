@@ -6,6 +6,7 @@ import re
 from ..errors import CheckpointError
 from ..files.stored import FLOATS
 from .differences import Differences, refusal, shown
+from .shards import is_shard
 
 # What a layer may hold of one number; single numbers of other names (total_ops) belong to no network
 LEAVES = {"weight", "bias", "gamma", "beta", "running_mean", "running_var"}
@@ -72,6 +73,8 @@ class Fit:
             return "the file has weights in its shortcuts: build the model with shortcut='B' or 'C'"
         if unexpected and all(n.endswith("bias") for n in missing + unexpected):
             return "the networks differ in biases: look for an option bias, or a layer without batch norm"
+        if missing and is_shard(self.file.path):
+            return "the file is one of several shards: give their index, model.safetensors.index.json, or the folder"
         if 2 * len(missing) > len(self.wanted):
             return "hardly a name fits: the file is for another network, or of a library whose names are unknown here"
         if missing or unexpected:

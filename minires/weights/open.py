@@ -6,8 +6,11 @@ import stat
 from dataclasses import dataclass, replace
 
 from ..errors import CheckpointError, DataFileError
+from ..files.npz import is_npz, read_npz
 from ..files.safetensors import read_safetensors
+from ..files.zip import read_directory
 from .differences import shown
+from .shards import find_file, is_index, read_index
 from .torch_file import read_legacy, read_zip
 
 # The format of a training, and what the names of its weights begin with
@@ -59,12 +62,21 @@ class WeightFile:
 
 
 def open_weights(path):
-    """Return the :class:`WeightFile` of a file of PyTorch (zip or legacy), safetensors or minires.
+    """Return the :class:`WeightFile` of a file of PyTorch (zip or legacy), NumPy (npz), safetensors or minires.
 
-    Counters of batches are left out, and of a checkpoint of minires only the model is taken, without its prefix.
+    An index of shards stands for their tensors, a folder for the index or the only file of weights in it. Counters of
+    batches are left out, and of a checkpoint of minires only the model is taken, without its prefix.
     Raises :class:`~minires.errors.CheckpointError`.
     """
-    file = open_file(path)
+    path = os.fspath(path)
+    try:
+        path = find_file(path)
+        data = _map(path)
+        file = _open_shards(path, read_index(data)) if is_index(data) else open_file(path)
+    except (ValueError, OSError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path}: {error}") from error
     start = MODEL if file.texts.get("format") == CHECKPOINT else ""
     entries = {entry: {
         name.removeprefix(start): tensor for name, tensor in tensors.items()
@@ -79,7 +91,9 @@ def open_file(path):
     data = _map(path)
     try:
         if data[:4] == b"PK\3\4":
-            entries, texts = read_zip(path, data), {}
+            members = read_directory(data)
+            entries = {"": read_npz(data, members)} if is_npz(members) else read_zip(path, data, members)
+            texts = {}
         elif data[:1] == b"\x80" and data[8:9] != b"{":  # the size of a safetensors header may begin like a pickle
             entries, texts = read_legacy(path, data), {}
         else:
@@ -93,6 +107,20 @@ def open_file(path):
             raise
         raise CheckpointError(f"{path}: {error}: if the file is damaged, fetch it again") from error
     return WeightFile(path, len(data), entries, texts)
+
+
+def _open_shards(path, shards):
+    """The tensors of all shards of an index at ``path`` as one file."""
+    size, tensors = 0, {}
+    for name, wanted in shards.items():
+        shard = open_file(os.path.join(os.path.dirname(path), name))
+        found = next(iter(shard.entries.values())) if len(shard.entries) == 1 else {}
+        if found.keys() != set(wanted):
+            odd = sorted(found.keys() ^ set(wanted))
+            more = f"{shown(odd[0])} and {len(odd) - 1} more"
+            raise ValueError(f"shard {name} has not the tensors that the index says: {more}")
+        size, tensors = size + shard.size, tensors | found
+    return WeightFile(path, size, {"": tensors}, {})
 
 
 def read_weights(path, *, entry=None):

@@ -9,7 +9,6 @@ import struct
 
 from ..files.pickle_machine import Inert
 from ..files.stored import FLOATS, Storage, StoredTensor, itemsize
-from ..files.zip import read_directory
 from .torch_pickle import TorchPickle
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
@@ -19,9 +18,8 @@ MAX_DEPTH = 2  # of dicts in dicts: {"model": {"state_dict": ...}}
 MAX_LENGTH = 100  # of lists that are looked into
 
 
-def read_zip(path, data):
-    """{entry: {name: StoredTensor}} of a zip archive: see :func:`entries_of`. Raises ValueError or DataFileError."""
-    members = read_directory(data)
+def read_zip(path, data, members):
+    """{entry: {name: StoredTensor}} of a zip archive with ``members``: see :func:`entries_of`. Raises ValueError."""
     root = next((name.removesuffix("/data.pkl") for name in members if name.endswith("/data.pkl")), None)
     if root is None:
         raise ValueError("the archive has no member data.pkl, so it is none of PyTorch's")
@@ -31,7 +29,9 @@ def read_zip(path, data):
     def bytes_of(name):
         if name not in members:
             raise ValueError(f"the archive has no member {name[:80]!r}")
-        start, length, _ = members[name]
+        start, length, *_, deflated = members[name]
+        if deflated:
+            raise ValueError(f"member {name[:80]!r} is compressed; PyTorch stores its members as they are")
         return memoryview(data)[start : start + length]
 
     if f"{root}/byteorder" in members and bytes_of(f"{root}/byteorder")[:16] != b"little":
@@ -48,12 +48,12 @@ def read_zip(path, data):
     value, length = TorchPickle(path, storage_of).read(pickle.data)
     if length != len(pickle.data):
         raise ValueError(f"the pickle has {len(pickle.data)} bytes, but ends at byte {length}")
-    pickle.check()
+    pickle.read()
     return entries_of(value)
 
 
 def read_legacy(path, data):
-    """{entry: {name: StoredTensor}} of a file of the older format. Raises as :func:`read_zip`."""
+    """{entry: {name: StoredTensor}} of a file of the older format. Raises ValueError, TypeError or DataFileError."""
     plain, position = TorchPickle(path), 0
 
     def following(pickle):

@@ -18,6 +18,7 @@ from weights.writers import (
     integer,
     legacy_file,
     name,
+    npy,
     pickled,
     safetensors_file,
     state,
@@ -223,7 +224,6 @@ WIDE = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, 2**62, 2**62, 2**6
 ZIPS = {
     "an empty archive": (archive({}), "PyTorch, safetensors|header|archive"),
     "no data.pkl": (archive({"archive/data/0": ONES}), "no member data.pkl"),
-    "an archive of NumPy": (archive({"a.npy": b"\x93NUMPY"}), "no member data.pkl"),
     "TorchScript": (zip_file(constants__pkl=pickled(b")")), "TorchScript"),
     "big-endian": (zip_file(byteorder=b"big"), "big-endian"),
     "a byte order of 1 GiB": (zip_file(byteorder=b"x" * 1000), "big-endian"),
@@ -268,6 +268,35 @@ ZIPS = {
         GOOD[:END] + struct.pack("<4sIQI", b"PK\6\7", 0, 2**63, 1) + GOOD[END:], "lacks the 64-bit record"
     ),
     "a name that is not UTF-8": (_flip(GOOD, GOOD.index(b"PK\1\2") + 46, b"\xff"), "codec"),
+}
+
+HEADER = 118 + 10  # bytes of npy()
+BOMB = archive({"a.npy": npy(shape=f"({2**22},)", data=b"\0" * 2**24)}, 8)
+NPZ = {
+    "an array that is cut": (archive({"a.npy": b"\x93NUMPY"}), "no header of an array"),
+    "an array of objects": (archive({"a.npy": npy("'|O'", data=pickled(call("os", "system")))}), "type '|O'"),
+    "an array of records": (archive({"a.npy": npy("[('a', '<f4')]")}), "no header of an array"),
+    "an array of texts": (archive({"a.npy": npy("'<U6'")}), "the type '<U6'"),
+    "a big-endian array": (archive({"a.npy": npy("'>f4'")}), "the type '>f4'"),
+    "code in a header": (archive({"a.npy": npy(header=f"__import__('os').system('{COMMAND}')")}), "no header"),
+    "code as a shape": (archive({"a.npy": npy(shape="(len([2]), 3)")}), "no header"),
+    "a header of 64 KiB": (archive({"a.npy": npy(size=65535)}), "no header"),
+    "a header in a newer version": (archive({"a.npy": npy(version=b"\4\0")}), "no header"),
+    "a header that goes on": (archive({"a.npy": npy(shape="(2, 3), } 1")}), "no header"),
+    "a negative size of an array": (archive({"a.npy": npy(shape="(-2, -3)")}), "no header"),
+    "a size of an array of 20 digits": (archive({"a.npy": npy(shape=f"({10**19},)")}), "no header"),
+    "an array of terabytes": (archive({"a.npy": npy(shape=f"({2**40},)")}), "number 1099511627807 of a storage"),
+    "an array of too few bytes": (archive({"a.npy": npy(data=ONES[:-1])}), "storage of 37"),
+    "an array of too many bytes": (archive({"a.npy": npy(data=ONES + b"\0")}), "has 153 bytes, expected 152"),
+    "an array among others": (archive({"a.npy": npy(), "b.txt": b"hello"}), "no member data.pkl"),
+    "a changed bit of an array": (_flip(archive({"a.npy": npy()}), 40 + HEADER, b"\1"), "CRC-32"),
+    "a deflated bomb": (BOMB, "again and again"),
+    "a deflated bomb that lies": (
+        _central(archive({"a.npy": npy(data=b"\0" * 2**24)}, 8), 24, struct.pack("<I", HEADER + 24)), "another length"
+    ),
+    "a deflated size of 4 GiB": (_central(BOMB, 24, struct.pack("<I", 2**32 - 2)), "bytes, expected"),
+    "a deflated array that is cut": (_central(archive({"a.npy": npy()}, 8), 20, struct.pack("<I", 40)), "no header"),
+    "what is not deflated": (_central(archive({"a.npy": npy()}), 10, b"\x08\0"), "no header"),
 }
 
 LEGACY = {
@@ -355,6 +384,7 @@ OTHER = {
 
 FILES = {f"zip, {kind}": (zip_file(pickled(body)), words) for kind, (body, words) in BOTH.items()}
 FILES |= {f"zip, {kind}": case for kind, case in ZIPS.items()}
+FILES |= {f"npz, {kind}": case for kind, case in NPZ.items()}
 FILES |= {  # with a storage in it a pickle of the older format has other persistent ids
     f"legacy, {kind}": (legacy_file(pickled(body), keys=(), storages=()), words)
     for kind, (body, words) in BOTH.items() if b"torch\nFloat" not in body

@@ -80,6 +80,13 @@ def zip_file(pickle=None, storages=None, root="archive", **members):
     return archive({f"{root}/{key}": value for key, value in content.items() if value is not None})
 
 
+def npy(descr="'<f4'", shape="(2, 3)", data=ONES, header=None, version=b"\1\0", size=None):
+    """An array of NumPy's; ``header``: the text itself."""
+    text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}" if header is None else header
+    raw = text.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY" + version + struct.pack("<H", len(raw) if size is None else size) + raw + data
+
+
 def archive(members, compression=zipfile.ZIP_STORED):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as file:
