@@ -52,6 +52,17 @@ class SoftmaxCrossEntropy:
         log_p, t, total = cache
         return (xp_of(log_p).exp(log_p) * t.sum(axis=1, keepdims=True) - t) / total
 
+    def total(self, labels):
+        """S: what the sum over ``labels`` is divided by, an int or an array without axes. 0 where none counts."""
+        if labels.ndim == 2 or (self.weight is None and self.ignore_index is None):
+            return len(labels)
+        xp = xp_of(labels)
+        counts = xp.ones(labels.shape, bool) if self.ignore_index is None else labels != self.ignore_index
+        if self.weight is None:
+            return counts.sum()
+        w = to_device(self.weight, device_of(labels))
+        return xp.where(counts, w[xp.where(counts, labels, 0)], 0).sum()
+
     def _targets(self, logits, labels):
         """(t, S)."""
         n, k = logits.shape
@@ -106,6 +117,10 @@ class MeanSquaredError:
             )
         difference = outputs - targets
         return (difference**2).sum() / difference.size, difference
+
+    def total(self, targets):
+        """What the sum over ``targets`` is divided by: their number."""
+        return targets.size
 
     def backward(self, cache):
         difference = cache

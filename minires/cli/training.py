@@ -11,7 +11,7 @@ from ..backend import require_device
 from ..engine import compile
 from ..errors import RangeError
 from ..train import TrainConfig, evaluate, fit, load_model, resume
-from ..train.training import limited
+from ..train.prepare import limited
 from ..weights import build_with_weights
 from ..weights import pretrained as weights_of_minires
 from .common import Device, Hidden, Json, Number, Options, Switch, Text, given_options, key_value, print_json

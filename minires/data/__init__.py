@@ -7,12 +7,15 @@ from minires.data.sources import download
 from minires.data.folder import read_folder
 from minires.data.idx import read_idx
 from minires.data.loader import Loader
+from minires.data.mix import CutMix, Mixup
 
 __all__ = [
     "CropFlip",
+    "CutMix",
     "DATASETS",
     "Dataset",
     "Loader",
+    "Mixup",
     "Normalize",
     "download",
     "load",

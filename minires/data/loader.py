@@ -15,13 +15,14 @@ class Loader:
     seed: int; every random decision derives from (seed, epoch, batch number), so a resumed run sees the same bits.
     shuffle: a new order each epoch, for training. augment: ``f(images, rng) -> images``, on uint8; None: as they are.
     normalize: ``f(images, dtype) -> x``, such as :class:`Normalize`; None: values in [0, 1].
+    mix: ``f(x, labels, rng) -> (x, targets)``, such as :class:`Mixup`; None: images and labels as they are.
     dtype: of x, float32 or float64. drop_last: leave out the last batch where it is smaller than the others.
     prefetch: batches prepared ahead of the one in use; 0: none, and no thread.
     Raises RangeError, and DTypeError for a dtype that is not one of the two.
     """
 
-    def __init__(self, dataset, batch_size, *, seed, shuffle, augment=None, normalize=None, dtype=np.float32,
-                 drop_last=False, prefetch=2):
+    def __init__(self, dataset, batch_size, *, seed, shuffle, augment=None, normalize=None, mix=None,
+                 dtype=np.float32, drop_last=False, prefetch=2):
         self.dataset = dataset
         self.batch_size = at_least("batch_size", batch_size, 1)
         self.seed = at_least("seed", seed, 0)
@@ -29,20 +30,14 @@ class Loader:
         self.shuffle = shuffle
         self.augment = augment
         self.normalize = normalize or to_unit_interval
+        self.mix = mix
         self.dtype = np.dtype(dtype)
         self.drop_last = drop_last
         if self.dtype not in (np.float32, np.float64):
             raise DTypeError(f"Loader: dtype is {self.dtype}, expected float32 or float64: convert on the device")
-        self.check_last_batch()
-
-    def check_last_batch(self):
-        images = f"the {len(self.dataset)} images of {self.dataset.name} in batches of {self.batch_size}"
         if len(self) == 0:
-            raise RangeError(f"Loader: {images} give no batch with drop_last=True: take a smaller batch_size")
-        single = not self.drop_last and self.batch_size > 1 and len(self.dataset) % self.batch_size == 1
-        if self.shuffle and single:
-            raise RangeError(f"Loader: {images} leave a last batch of 1 image, expected 2 or more, because batch norm "
-                             "cannot train on one: set drop_last=True or take another batch_size")
+            raise RangeError(f"Loader: the {len(dataset)} images of {dataset.name} in batches of {batch_size} give no "
+                             "batch with drop_last=True: take a smaller batch_size")
 
     def __len__(self):
         """Number of batches in an epoch."""
@@ -52,9 +47,9 @@ class Loader:
     def epoch(self, epoch, start=0):
         """Iterate over the batches ``start``, ``start`` + 1, … of an epoch.
 
-        Yields ``(x, labels)``: x (B, C, H, W) of the loader's dtype, C-contiguous; labels (B,) int64. What an
-        exception in the background raises, the iterator raises. Leaving the loop early ends the thread when the
-        iterator is closed or forgotten.
+        Yields ``(x, labels)``: x (B, C, H, W) of the loader's dtype, C-contiguous; labels (B,) int64, or the targets
+        (B, K) that ``mix`` makes of them. What an exception in the background raises, the iterator raises. Leaving the
+        loop early ends the thread when the iterator is closed or forgotten.
         """
         at_least("epoch", epoch, 0)
         if not 0 <= start <= len(self):
@@ -86,11 +81,13 @@ class Loader:
 
     def _batch(self, order, epoch, index):
         rows = order[index * self.batch_size : (index + 1) * self.batch_size]
-        images = self.dataset.images[rows]
+        images, labels = self.dataset.images[rows], self.dataset.labels[rows]
+        # + 1, since numpy.random.SeedSequence takes [seed, epoch, 0] for [seed, epoch], the seed of the order
+        rng = np.random.default_rng([self.seed, epoch, index + 1])
         if self.augment is not None:
-            # + 1, since numpy.random.SeedSequence takes [seed, epoch, 0] for [seed, epoch], the seed of the order
-            images = self.augment(images, np.random.default_rng([self.seed, epoch, index + 1]))
-        return self.normalize(images, self.dtype), self.dataset.labels[rows]
+            images = self.augment(images, rng)
+        x = self.normalize(images, self.dtype)
+        return (x, labels) if self.mix is None else self.mix(x, labels, rng)
 
 
 def to_unit_interval(images, dtype):

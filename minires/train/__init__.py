@@ -5,10 +5,10 @@ from .config import TrainConfig, build_model
 from .fit import Result, fit, resume
 from .interrupt import Interrupted
 from .log import draw_curves, read_metrics
-from .optim import SGD, AdamW
+from .optim import SGD, AdamW, clip_gradients
+from .prepare import build_optimizer
 from .schedule import constant, cosine, learning_rate, one_cycle, steps, warmup
-from .step import Evaluation, evaluate, evaluate_batches, train_step
-from .training import build_optimizer
+from .step import Evaluation, accumulated_step, evaluate, evaluate_batches, train_step
 
 __all__ = [
     "AdamW",
@@ -19,8 +19,10 @@ __all__ = [
     "Result",
     "SGD",
     "TrainConfig",
+    "accumulated_step",
     "build_model",
     "build_optimizer",
+    "clip_gradients",
     "constant",
     "cosine",
     "draw_curves",

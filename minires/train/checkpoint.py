@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import __version__
+from .. import __version__, models
 from ..data import Normalize
-from ..errors import CheckpointError, StateError
+from ..errors import CheckpointError, RangeError, StateError
 from ..files.whole import check_writable
 from ..weights import save_weights
 from ..weights.differences import Differences, refusal
@@ -48,7 +48,17 @@ class Checkpoint:
     tensors: dict = field(repr=False)  # {name: NumPy array}
 
     def build_model(self):
-        """The model of the configuration, with the weights of this checkpoint, on the CPU."""
+        """The model of the configuration, with the weights of this checkpoint, on the CPU.
+
+        Raises :class:`~minires.errors.StateError` where it is a model that :func:`~minires.train.fit` was given.
+        """
+        try:
+            models.find(self.config.model)
+        except RangeError as error:
+            raise StateError(
+                f"{self.path} comes from a model of your own, {self.config.model}, expected it again: in Python, "
+                "resume(run_dir, model=…) goes on with it, load_checkpoint(path).restore(model) puts its weights there"
+            ) from error
         model = build_model(self.config, num_classes=len(self.data["classes"]), in_channels=self.data["channels"])
         self.restore(model)
         return model
@@ -81,7 +91,8 @@ def save_checkpoint(path, model, optimizer, *, config, data, position, summary=N
     Raises :class:`~minires.errors.NumericError` where a weight is NaN or infinite, so that the last
     good checkpoint stays, and :class:`~minires.errors.CheckpointError` where the disk fails.
     """
-    position = vars(position) | {"loss_sum": float(position.loss_sum), "correct": int(position.correct)}
+    sums = {"loss_sum": float(position.loss_sum), "correct": int(position.correct), "images": int(position.images)}
+    position = vars(position) | sums
     state = {
         "config": config.to_dict(),
         "data": data,

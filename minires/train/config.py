@@ -1,5 +1,6 @@
 """TrainConfig: everything that decides the numbers of a training, in one place that can be written to a file."""
 
+import ast
 import dataclasses
 import difflib
 import json
@@ -24,6 +25,9 @@ class TrainConfig:
     shortcut: str | None = None
     """Kind of shortcut: A, A-both, B, C, or one that minires models lists. None leaves the choice to the model."""
 
+    option: tuple[str, ...] = ()
+    """Any option of the network's family, as KEY=VALUE, such as dropout=0.3; minires models NAME lists them."""
+
     data: str = "fashion_mnist_12k"
     """Name of the data set."""
 
@@ -34,7 +38,11 @@ class TrainConfig:
     """Passes over the training images."""
 
     batch_size: int = 64
-    """Images per step."""
+    """Images in a batch."""
+
+    accumulate: int = 1
+    """Batches whose gradients are added up before a step: as one batch of all their images, in less memory. Batch norm
+    still takes the statistics of each."""
 
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """Update rule."""
@@ -54,8 +62,17 @@ class TrainConfig:
     decay_all: bool = True
     """Weight decay for batch-norm parameters and biases too, not for weights alone."""
 
+    clip_norm: float | None = None
+    """Largest norm of all gradients together; longer ones are scaled down to it before a step. None leaves them."""
+
     label_smoothing: float = 0.0
     """Part of each label's weight that is spread evenly over all classes, from 0 to below 1."""
+
+    class_weights: tuple[float, ...] = ()
+    """Weight of each class in the loss, in the order of the classes; the loss is the weighted mean."""
+
+    ignore_index: int | None = None
+    """Index of a class whose images count neither in the loss nor in the accuracy."""
 
     schedule: Literal["constant", "steps", "cosine", "one-cycle"] = "one-cycle"
     """Course of the learning rate over the training."""
@@ -72,6 +89,14 @@ class TrainConfig:
     augment: Literal["auto", "none", "flip", "crop", "crop-flip"] = "auto"
     """Random change of the training images: horizontal flips, crops after padding by 4 pixels. auto takes what suits
     the data set: crop-flip for CIFAR and folders, flip for clothes, none for digits."""
+
+    mixup: float = 0.0
+    """Blend the images of a batch in pairs, with shares of the label, drawn from Beta(mixup, mixup); 0 does not, 0.2 is
+    usual. The accuracy in training then counts the class with the larger share."""
+
+    cutmix: float = 0.0
+    """Replace a box of each image by that of another one, with shares of the label by Beta(cutmix, cutmix); 0 does not,
+    1 is usual. The accuracy in training: see mixup."""
 
     seed: int = 0
     """Seed of the initial weights, the order of the images and their augmentation."""
@@ -112,10 +137,17 @@ class TrainConfig:
                 raise RangeError(f"{name} is {value!r}, expected {expected}: change {name}")
         if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
             raise RangeError("momentum is 0, nesterov needs more: set momentum to 0.9 or nesterov to False")
+        mix = " and ".join(name for name in ("mixup", "cutmix") if getattr(self, name))
+        if mix == "mixup and cutmix":
+            raise RangeError(f"mixup is {self.mixup} and cutmix {self.cutmix}, expected one of them: set one to 0")
+        if mix and self.ignore_index is not None:
+            raise RangeError(f"{mix} mixes labels, ignore_index {self.ignore_index} leaves one out: leave one of them")
+        options_of(self)
 
     def to_dict(self):
         """The fields as a dict that JSON can hold."""
-        return dataclasses.asdict(self) | {"milestones": list(self.milestones)}
+        fields = dataclasses.asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
     def to_json(self):
         """The fields as JSON text, one a line."""
@@ -129,10 +161,7 @@ class TrainConfig:
             if name not in known:
                 near = " or ".join(difflib.get_close_matches(name, known, n=2)) or ", ".join(known)
                 raise RangeError(f"TrainConfig has no field {name!r}: did you mean {near}?")
-        fields = dict(fields)
-        if isinstance(fields.get("milestones"), list):
-            fields["milestones"] = tuple(fields["milestones"])
-        return cls(**fields)
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
 
     @classmethod
     def from_json(cls, text):
@@ -142,11 +171,36 @@ class TrainConfig:
 
 def build_model(config, *, num_classes, in_channels):
     """The model of a :class:`TrainConfig` with its initial weights, on the CPU."""
+    return models.build(
+        config.model, num_classes=num_classes, in_channels=in_channels, rng=config.seed, **options_of(config)
+    )
+
+
+def options_of(config):
+    """``{name: value}`` of the fields block, shortcut and option, for :func:`minires.models.build`."""
     options = {name: getattr(config, name) for name in ("block", "shortcut") if getattr(config, name) is not None}
-    return models.build(config.model, num_classes=num_classes, in_channels=in_channels, rng=config.seed, **options)
+    return parse_options(config.option, **options)
 
 
-OPTIONAL = ("block", "shortcut", "run_dir", "limit_train", "limit_test")
+def parse_options(texts, **options):
+    """``options`` and those of ``texts``: "dropout=0.3" is 0.3; what is no number, bool or None stays text."""
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise RangeError(f"option is {text!r}, expected KEY=VALUE: --option stride_on=1x1")
+        if key in options:
+            raise RangeError(f"option {key} is given twice, {options[key]!r} and {value!r}: leave one out")
+        try:
+            options[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            options[key] = value
+    if extra := [name for name in options if name in SIZES]:
+        raise RangeError(f"option {extra[0]} is no option of a family, expected such as dropout=0.3: leave it out")
+    return options
+
+
+SIZES = ("num_classes", "in_channels", "rng")  # what build takes besides the options
+OPTIONAL = ("block", "shortcut", "run_dir", "clip_norm", "ignore_index", "limit_train", "limit_test")
 NUMBER = (int, float)
 
 
@@ -163,6 +217,11 @@ def _is_part(value):
     return isinstance(value, NUMBER) and 0 <= value <= 1
 
 
+def _are_weights(values):
+    numbers = all(isinstance(v, NUMBER) and not isinstance(v, bool) and 0 <= v < math.inf for v in values)
+    return numbers and (not values or any(values))
+
+
 def _at_least(least, *names):
     return [(name, int, f"an integer of at least {least}", lambda v: v >= least) for name in names]
 
@@ -170,13 +229,20 @@ def _at_least(least, *names):
 CHECKS = (  # field, type, the values that make sense in words, and as a test that NaN fails
     *map(_text, ("model", "block", "shortcut", "data", "data_dir", "run_dir")),
     *map(_choice, ("optimizer", "schedule", "augment", "device", "engine")),
-    *_at_least(1, "epochs", "batch_size", "log_every", "checkpoint_every", "limit_train", "limit_test"),
+    *_at_least(1, "epochs", "batch_size", "accumulate", "log_every", "checkpoint_every", "limit_train", "limit_test"),
     *_at_least(0, "warmup", "seed", "prefetch"),
     *((name, bool, "True or False", lambda v: True) for name in ("nesterov", "decay_all")),
     ("lr", NUMBER, "a finite number above 0", lambda v: 0 < v < math.inf),
+    ("clip_norm", NUMBER, "a finite number above 0", lambda v: 0 < v < math.inf),
+    ("ignore_index", int, "an integer", lambda v: True),
     ("momentum", NUMBER, "a number from 0 to below 1", lambda v: 0 <= v < 1),
-    ("weight_decay", NUMBER, "a finite number of at least 0", lambda v: 0 <= v < math.inf),
+    *(
+        (name, NUMBER, "a finite number of at least 0", lambda v: 0 <= v < math.inf)
+        for name in ("weight_decay", "mixup", "cutmix")
+    ),
     ("label_smoothing", NUMBER, "a number from 0 to below 1", lambda v: 0 <= v < 1),
     ("gamma", NUMBER, "a number above 0, at most 1", lambda v: 0 < v <= 1),
+    ("option", tuple, "texts KEY=VALUE", lambda v: all(isinstance(text, str) for text in v)),
+    ("class_weights", tuple, "finite numbers of at least 0, not all 0", _are_weights),
     ("milestones", tuple, "parts of the training, each a number from 0 to 1", lambda v: all(map(_is_part, v))),
 )

@@ -3,11 +3,14 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..data import DATASETS
 from ..errors import CheckpointError, RangeError, StateError
 from ..files.whole import check_folder, make_folder, write_atomically
 from .checkpoint import FILE, load_checkpoint
+from .config import build_model
 from .lock import only_user
 from .log import CURVES, METRICS
+from .prepare import load_data
 from .training import Training, resume_command
 
 RUNS, CONFIG = Path("runs"), "config.json"
@@ -40,11 +43,15 @@ def fit(config, *, model=None, data=None):
     :class:`~minires.errors.NumericError` where the loss is NaN or infinite, and
     :class:`~minires.errors.StateError` where the folder holds a run already.
     """
-    if model is not None:
-        config = replace(config, model=type(model).__name__)
-    if data is not None:
-        config = replace(config, data=data[0].name)
     check_folder(RUNS if config.run_dir is None else config.run_dir)
+    if data is None:
+        data = load_data(config)
+    else:
+        config = replace(config, data=data[0].name)
+    if model is None:
+        model = build_model(config, num_classes=len(data[0].classes), in_channels=data[0].images.shape[1])
+    else:
+        config = replace(config, model=type(model).__name__)
     training = Training(config, model, data)  # first: what is wrong with the settings leaves no folder behind
     run_dir = _make_run_dir(config)
     training.config = config = replace(config, run_dir=str(run_dir))
@@ -72,7 +79,17 @@ def resume(run_dir, *, model=None, data=None, **changes):
     check_folder(run_dir)
     with only_user(run_dir):
         checkpoint = load_checkpoint(run_dir)
-        training = Training(replace(checkpoint.config, run_dir=str(run_dir), **changes), model, data)
+        config = replace(checkpoint.config, run_dir=str(run_dir), **changes)
+        if data is None:
+            if config.data not in DATASETS:
+                raise StateError(
+                    f"{run_dir} comes from data of your own, {config.data!r}, expected them again: "
+                    "resume(run_dir, data=(train, test)), in Python"
+                )
+            data = load_data(config)
+        if model is None:
+            model = checkpoint.build_model()
+        training = Training(config, model, data)
         training.restore(checkpoint)
         return _run(training)
 
@@ -80,7 +97,7 @@ def resume(run_dir, *, model=None, data=None, **changes):
 def _run(training):
     training.run()
     scores = ("epochs", "steps", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
-    last = training.summary | {"epochs": training.position.epoch, "steps": training.position.step}
+    last = training.summary | {"epochs": training.loop.position.epoch, "steps": training.loop.position.step}
     return Result(run_dir=training.config.run_dir, **{name: last[name] for name in scores})
 
 

@@ -109,6 +109,10 @@ class Progress:
         self.terminal = self.stream.isatty()
         self.bar = None
 
+    def say(self, text):
+        """A sentence of its own."""
+        print(text, file=self.stream)
+
     def begin(self, epoch, batches, done):
         """Epoch ``epoch`` (from 0) starts, ``done`` of its batches were trained earlier."""
         if self.terminal:

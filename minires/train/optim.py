@@ -114,6 +114,28 @@ class AdamW:
                 yield f"{name}.{path}", buffer
 
 
+def clip_gradients(params, max_norm):
+    """Scale all gradients by one factor, so that their common norm is at most ``max_norm``; return the norm before.
+
+        norm = sqrt(sum of the squares of all entries)        grad <- grad min(1, max_norm / (norm + 1e-6))
+
+    params: pairs (path, Param); frozen ones are left out. The norm is a float64 array without axes on their device.
+    Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", with the 1e-6 of PyTorch's
+    clip_grad_norm_. A NaN among the gradients makes all of them NaN.
+    """
+    if not 0 < max_norm < math.inf:
+        raise RangeError(f"max_norm is {max_norm}, expected a finite number above 0: change max_norm", "clip_gradients")
+    grads = [p.grad for _, p in _pairs(params) if not p.frozen]
+    if not grads:
+        raise StateError("all parameters are frozen, expected one that is not: there are 0 gradients", "clip_gradients")
+    xp = xp_of(grads[0])
+    norm = xp.sqrt(sum(xp.square(grad, dtype=np.float64).sum() for grad in grads))
+    factor = xp.minimum(1, max_norm / (norm + 1e-6))
+    for grad in grads:
+        grad *= factor.astype(grad.dtype)
+    return norm
+
+
 def _decays(p, decay_all):
     return decay_all or p.data.ndim > 1
 

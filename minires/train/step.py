@@ -6,20 +6,59 @@ from dataclasses import dataclass
 from ..backend import to_device, to_numpy
 from ..errors import NumericError, StateError
 from ..losses import SoftmaxCrossEntropy
+from .optim import clip_gradients
 
 
-def train_step(model, loss, optimizer, x, labels, lr):
+def train_step(model, loss, optimizer, x, labels, lr, clip_norm=None):
     """Forward, backward and update on one batch; x and labels on the device of the model.
 
-    x: (N, ...)   labels: (N,), or the (N, K) targets that ``loss`` takes   Returns ``(value, correct)``: the mean
-    loss before the update and the number of images classified rightly, arrays without axes on the device.
+    x: (N, ...)   labels: (N,), or the (N, K) targets that ``loss`` takes   clip_norm: see :func:`clip_gradients`
+    Returns ``(value, correct)``: the mean loss before the update and the number of images classified rightly, arrays
+    without axes on the device.
     """
     model.zero_grads()
+    value, correct = _add_gradients(model, loss, x, labels)
+    _update(optimizer, lr, clip_norm)
+    return value, correct
+
+
+def accumulated_step(model, loss, optimizer, batches, lr, clip_norm=None):
+    """One step on several ``batches``, pairs ``(x, labels)``, that does what one on all their images together would do.
+
+    Where layers mix the images of a batch (batch norm), they mix those of each batch. Each batch weighs as much as in
+    the whole, by ``loss.total(labels)``, so that batches of other sizes or class weights come out right.
+    Arguments and what is returned: see :func:`train_step`.
+    """
+    model.zero_grads()
+    total, loss_sum, correct = 0, 0, 0
+    for x, labels in batches:
+        share = loss.total(labels)
+        value, right = _add_gradients(model, loss, x, labels, share)
+        total, loss_sum, correct = total + share, loss_sum + value * _like(share, value), correct + right
+    total = total + (total == 0)  # nothing counts: the gradients are 0
+    for _, p in model.params():
+        p.grad /= _like(total, p.grad)
+    _update(optimizer, lr, clip_norm)
+    return loss_sum / _like(total, loss_sum), correct
+
+
+def _add_gradients(model, loss, x, labels, times=None):
     logits, cache = model.forward(x, train=True)
     value, loss_cache = loss.forward(logits, labels)
-    model.backward(loss.backward(loss_cache), cache)
-    optimizer.step(lr)
+    dlogits = loss.backward(loss_cache)
+    model.backward(dlogits if times is None else dlogits * _like(times, dlogits), cache)
     return value, count_correct(logits, labels, getattr(loss, "ignore_index", None))
+
+
+def _update(optimizer, lr, clip_norm):
+    if clip_norm is not None:
+        clip_gradients(optimizer.params, clip_norm)
+    optimizer.step(lr)
+
+
+def _like(number, array):
+    """An int, or an array without axes with the type of ``array``: a float64 would widen it."""
+    return number if isinstance(number, int) else number.astype(array.dtype)
 
 
 @dataclass(frozen=True)

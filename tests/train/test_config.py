@@ -8,11 +8,22 @@ import re
 import pytest
 
 from minires.errors import DTypeError, RangeError
+from minires.layers import Dropout
 from minires.train import TrainConfig, build_model
 
 BAD = [
     ("epochs", 0, "an integer of at least 1"),
     ("batch_size", -1, "an integer of at least 1"),
+    ("accumulate", 0, "an integer of at least 1"),
+    ("clip_norm", 0.0, "a finite number above 0"),
+    ("clip_norm", math.inf, "a finite number above 0"),
+    ("class_weights", (1.0, -1.0), "at least 0, not all 0"),
+    ("class_weights", (0.0, 0.0), "at least 0, not all 0"),
+    ("class_weights", (1.0, math.nan), "at least 0, not all 0"),
+    ("class_weights", (1.0, True), "at least 0, not all 0"),
+    ("mixup", -0.1, "a finite number of at least 0"),
+    ("cutmix", math.inf, "a finite number of at least 0"),
+    ("option", (1,), "texts KEY=VALUE"),
     ("lr", 0.0, "a finite number above 0"),
     ("lr", math.nan, "a finite number above 0"),
     ("lr", math.inf, "a finite number above 0"),
@@ -58,6 +69,10 @@ def test_refuses_values(name, value, expected):
         ("epochs", True),
         ("lr", "0.1"),
         ("nesterov", 1),
+        ("ignore_index", 1.0),
+        ("ignore_index", True),
+        ("class_weights", 1.0),
+        ("option", "a=1"),
         ("milestones", 0.5),
         ("model", None),
     ],
@@ -69,7 +84,8 @@ def test_refuses_types(name, value):
 
 def test_every_field_has_a_check():
     fields = {field.name for field in dataclasses.fields(TrainConfig)}
-    assert fields - {name for name, *_ in BAD} == {"nesterov", "decay_all"}, "give the new field a row above"
+    anything = {"nesterov", "decay_all", "ignore_index"}
+    assert fields - {name for name, *_ in BAD} == anything, "give the new field a row above"
 
 
 def test_nesterov_needs_momentum():
@@ -78,8 +94,27 @@ def test_nesterov_needs_momentum():
     TrainConfig(momentum=0.0, nesterov=True, optimizer="adamw")
 
 
+@pytest.mark.parametrize(("fields", "message"), [
+    ({"mixup": 0.2, "cutmix": 1.0}, "mixup is 0.2 and cutmix 1.0, expected one of them"),
+    ({"mixup": 0.2, "ignore_index": 1}, "mixup mixes labels, ignore_index 1 leaves one out"),
+    ({"cutmix": 1.0, "ignore_index": 0}, "cutmix mixes labels, ignore_index 0 leaves one out"),
+    ({"option": ("dropout",)}, "option is 'dropout', expected KEY=VALUE"),
+    ({"option": ("dropout=",)}, "option is 'dropout=', expected KEY=VALUE"),
+    ({"option": ("a=1", "a=2")}, "option a is given twice, 1 and '2'"),
+    ({"option": ("block=v1",), "block": "v2"}, "option block is given twice, 'v2' and 'v1'"),
+    ({"option": ("rng=1",)}, "option rng is no option of a family"),
+    ({"option": ("num_classes=1",)}, "option num_classes is no option of a family"),
+])
+def test_refuses_what_does_not_go_together(fields, message):
+    with pytest.raises(RangeError, match=message):
+        TrainConfig(**fields)
+
+
 def test_round_trip():
-    config = TrainConfig(model="plain20", milestones=(0.25,), lr=1 / 3, run_dir="runs/x y", limit_train=7, shortcut="B")
+    config = TrainConfig(
+        model="plain20", milestones=(0.25,), lr=1 / 3, run_dir="runs/x y", limit_train=7, shortcut="B",
+        option=("dropout=0.3", "x=y"), class_weights=(1.0, 0.5), clip_norm=2.0, ignore_index=3, accumulate=4,
+    )
     assert TrainConfig.from_json(config.to_json()) == config
     assert json.loads(config.to_json())["milestones"] == [0.25]
     assert TrainConfig.from_json("{}") == TrainConfig()
@@ -99,6 +134,14 @@ def test_command_line(capsys):
     with pytest.raises(SystemExit):
         tyro.cli(TrainConfig, args=["--help"])
     assert "Weight decay for batch-norm parameters" in " ".join(capsys.readouterr().out.split())
+
+
+def test_options_of_the_family():
+    config = TrainConfig(model="wrn_10_1", option=("dropout=0.25",))
+    found = build_model(config, num_classes=5, in_channels=1)
+    assert {layer.p for _, layer in found.walk() if isinstance(layer, Dropout)} == {0.25}
+    with pytest.raises(RangeError, match="wrn_10_1 has no option 'droput', expected"):
+        build_model(TrainConfig(model="wrn_10_1", option=("droput=0.3",)), num_classes=5, in_channels=1)
 
 
 def test_model_options():

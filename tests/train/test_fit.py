@@ -1,6 +1,7 @@
 """fit and resume: the files of a run, stopping and resuming at any step, and what they refuse."""
 
 import dataclasses
+import functools
 import json
 import os
 
@@ -10,7 +11,7 @@ import pytest
 from train.tiny_training import config, data, dataset, model, weights_of
 
 from minires.errors import CheckpointError, MiniresError, NumericError, RangeError, StateError
-from minires.train import TrainConfig, evaluate, fit, load_checkpoint, load_model, read_metrics, resume, training
+from minires.train import TrainConfig, evaluate, fit, load_checkpoint, load_model, loop, read_metrics, resume, training
 from minires.train.training import Training
 
 
@@ -24,21 +25,22 @@ class PowerCut(Exception):
     pass
 
 
-def cut(run_dir, monkeypatch, step, **changes):
+def cut(run_dir, monkeypatch, step, make=model, images=None, **changes):
     """A run whose process ends without warning after ``step`` steps, resumed if it exists."""
-    def train_step(*args, real=training.train_step):
+    def step_or_cut(*args, real):
         nonlocal step
         if step == 0:
             raise PowerCut
         step -= 1
         return real(*args)
 
-    monkeypatch.setattr(training, "train_step", train_step)
+    for name in ("train_step", "accumulated_step"):
+        monkeypatch.setattr(loop, name, functools.partial(step_or_cut, real=getattr(loop, name)))
     with pytest.raises(PowerCut):
         if run_dir.exists():
-            resume(run_dir, model=model(9), data=data())
+            resume(run_dir, model=make(), data=images or data())
         else:
-            fit(config(run_dir, **changes), model=model(), data=data())
+            fit(config(run_dir, **changes), model=make(), data=images or data())
     monkeypatch.undo()
     monkeypatch.setattr("minires.train.training.draw_curves", lambda run_dir, title: None)
 
@@ -73,8 +75,8 @@ def test_learns_and_writes_its_files(tmp_path, capsys):
 def test_numbers_of_an_epoch(tmp_path, monkeypatch):
     """The numbers of metrics.jsonl are means over the images of one epoch, also where the last batch is smaller."""
     seen = []
-    real = training.train_step
-    monkeypatch.setattr(training, "train_step", lambda *args: seen.append(real(*args)) or seen[-1])
+    real = loop.train_step
+    monkeypatch.setattr(loop, "train_step", lambda *args: seen.append(real(*args)) or seen[-1])
     settings = config(tmp_path, epochs=2, log_every=1, augment="none")
     result = fit(settings, model=model(), data=data())
     losses, correct = zip(*seen[6:])
@@ -83,7 +85,7 @@ def test_numbers_of_an_epoch(tmp_path, monkeypatch):
     assert [row["loss"] for row in read_metrics(tmp_path) if row["kind"] == "step"][6:] == [float(v) for v in losses]
     trained = model()
     load_checkpoint(tmp_path).restore(trained)
-    found = evaluate(trained, Training(settings, model(), data()).test_loader)
+    found = evaluate(trained, Training(settings, model(), data()).loop.test_loader)
     assert (found.accuracy, found.loss) == (result.test_accuracy, result.test_loss)
 
 
@@ -113,11 +115,11 @@ def test_a_network_by_name(tmp_path, monkeypatch):
     )
     whole = fit(dataclasses.replace(settings, run_dir=str(tmp_path / "whole")))
     steps = iter(range(4))
-    real = training.train_step
-    monkeypatch.setattr(training, "train_step", lambda *args: (next(steps), real(*args))[1])
+    real = loop.train_step
+    monkeypatch.setattr(loop, "train_step", lambda *args: (next(steps), real(*args))[1])
     with pytest.raises(StopIteration):
         fit(dataclasses.replace(settings, run_dir=str(tmp_path / "cut")))
-    monkeypatch.setattr(training, "train_step", real)
+    monkeypatch.setattr(loop, "train_step", real)
     cut = resume(tmp_path / "cut")
     assert_same_end(tmp_path / "cut", tmp_path / "whole")
     assert (cut.train_loss, cut.test_accuracy) == (whole.train_loss, whole.test_accuracy)
@@ -224,8 +226,31 @@ def test_limits_take_a_random_sample(tmp_path):
     train, test = data()
     ordered = train.subset(np.argsort(train.labels, kind="stable"))
     training = Training(config(tmp_path, limit_train=20, limit_test=9, seed=4), model(), (ordered, test))
-    chosen = training.train_loader.dataset
-    assert (len(chosen), len(training.test_loader.dataset)) == (20, 9)
+    chosen = training.loop.train_loader.dataset
+    assert (len(chosen), len(training.loop.test_loader.dataset)) == (20, 9)
     assert len(set(chosen.labels.tolist())) == 3
-    again = Training(config(tmp_path, limit_train=20, seed=7), model(), (ordered, test)).train_loader.dataset
+    again = Training(config(tmp_path, limit_train=20, seed=7), model(), (ordered, test)).loop.train_loader.dataset
     assert (again.images == chosen.images).all()
+
+
+def test_nothing_to_train(tmp_path):
+    with pytest.raises(StateError, match="all 6 parameters of the model are frozen.*model.freeze.False."):
+        fit(config(tmp_path / "new"), model=model().freeze(), data=data())
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_model_in_float64(tmp_path):
+    net = model().to(dtype=np.float64)
+    result = fit(config(tmp_path, epochs=2), model=net, data=data())
+    assert {t.data.dtype for _, t in net.tensors()} == {np.dtype("float64")} and result.steps == 12
+    assert resume(tmp_path, model=model().to(dtype=np.float64), data=data()) == result
+
+
+def test_a_run_of_ones_own_says_how_it_goes_on(tmp_path):
+    fit(config(tmp_path, epochs=1), model=model(), data=data())
+    with pytest.raises(StateError, match=r"data of your own, 'tiny', expected them again: resume\(run_dir, data="):
+        resume(tmp_path)
+    with pytest.raises(StateError, match=r"model of your own, Sequential, .*again: .*resume\(run_dir, model="):
+        resume(tmp_path, data=data())
+    with pytest.raises(StateError, match="model of your own"):
+        load_model(tmp_path)

@@ -7,7 +7,7 @@ import threading
 import pytest
 from train.tiny_training import config, data, model, weights_of
 
-from minires.train import Interrupted, fit, load_checkpoint, read_metrics, resume, training
+from minires.train import Interrupted, fit, load_checkpoint, loop, read_metrics, resume, training
 from minires.train.interrupt import StopRequested, StopSignals
 
 
@@ -82,12 +82,12 @@ def test_fit_saves_and_says_how_to_go_on(tmp_path, monkeypatch, at, number):
     fit(config(whole), model=model(), data=data())
     before, steps = handlers(), iter(range(24))
 
-    def train_step(*args, real=training.train_step):
+    def train_step(*args, real=loop.train_step):
         if next(steps) == at:
             send(number)
         return real(*args)
 
-    monkeypatch.setattr(training, "train_step", train_step)
+    monkeypatch.setattr(loop, "train_step", train_step)
     with pytest.raises(Interrupted, match=f"stopped by {number.name} after step {at + 1} .*go on with") as caught:
         fit(config(run_dir, checkpoint_every=100), model=model(), data=data())
     assert caught.value.signal == number
@@ -102,16 +102,16 @@ def test_fit_saves_and_says_how_to_go_on(tmp_path, monkeypatch, at, number):
 def test_a_signal_during_evaluation(tmp_path, monkeypatch):
     """The evaluation is left, not waited for; the resumed run repeats it."""
     fit(config(tmp_path / "whole"), model=model(), data=data())
-    real = training.evaluate_batches
+    real = loop.evaluate_batches
 
-    def evaluate_batches(net, batches, device):
+    def evaluate_batches(*args):
         send(signal.SIGTERM)
-        return real(net, batches, device)
+        return real(*args)
 
-    monkeypatch.setattr(training, "evaluate_batches", evaluate_batches)
+    monkeypatch.setattr(loop, "evaluate_batches", evaluate_batches)
     with pytest.raises(Interrupted, match="after step 6 .epoch 1 of 4."):
         fit(config(tmp_path / "run"), model=model(), data=data())
-    monkeypatch.setattr(training, "evaluate_batches", real)
+    monkeypatch.setattr(loop, "evaluate_batches", real)
     assert [row["kind"] for row in read_metrics(tmp_path / "run")] == ["step"] * 3
     resume(tmp_path / "run", model=model(9), data=data())
     assert weights_of(load_checkpoint(tmp_path / "run")) == weights_of(load_checkpoint(tmp_path / "whole"))

@@ -9,7 +9,7 @@ from cupy_strict import budget
 
 from minires.errors import DTypeError, RangeError, StateError
 from minires.layers import Linear, Param
-from minires.train import SGD, AdamW, cosine
+from minires.train import SGD, AdamW, clip_gradients, cosine
 
 SHAPES = {"fc.weight": (3, 4), "fc.bias": (3,), "scale": ()}
 SGDS = [
@@ -207,3 +207,46 @@ def test_frozen_parameters_stay_as_they_are(optimizer):
     update.step()
     assert (layer.weight.data == before["weight"]).all()
     assert (layer.bias.data != before["bias"]).all()
+
+
+@pytest.mark.parametrize("max_norm", [0.01, 1.0, 3.0, 1000.0])
+def test_clipping_equals_pytorch(max_norm):
+    torch = pytest.importorskip("torch")
+    params, rng = params_of(), np.random.default_rng(3)
+    twins = [torch.nn.Parameter(torch.tensor(p.data)) for _, p in params]
+    for (_, p), twin in zip(params, twins):
+        p.grad[...] = rng.normal(size=p.data.shape)
+        twin.grad = torch.tensor(p.grad)
+    norm = clip_gradients(params, max_norm)
+    expected = torch.nn.utils.clip_grad_norm_(twins, max_norm)
+    assert float(norm) == pytest.approx(expected.item(), rel=1e-13)
+    for (path, p), twin in zip(params, twins):
+        np.testing.assert_allclose(p.grad, twin.grad.numpy(), rtol=1e-13, err_msg=path)
+
+
+def test_clipping_by_hand(xp):
+    """3, 4 and 12 have the norm 13; the frozen one does not count and stays; float32 squares would overflow."""
+    params = [(name, Param(to_xp(xp, np.zeros(2, np.float32)))) for name in ("a", "b", "frozen")]
+    for (_, p), grad in zip(params, ([3e30, 4e30], [12e30, 0], [7, 7])):
+        p.grad[...] = to_xp(xp, np.float32(grad))
+    params[2][1].frozen = True
+    assert float(clip_gradients(params, 1.0)) == pytest.approx(13e30)
+    for (_, p), expected in zip(params, ([3 / 13, 4 / 13], [12 / 13, 0], [7, 7])):
+        np.testing.assert_allclose(np_of(p.grad), expected, rtol=1e-6)
+        assert p.grad.dtype == np.float32
+
+
+def test_clipping_waits_for_no_gpu(strict):
+    params = params_of(strict, "float32")
+    with budget(syncs=0, uploads=0, hidden=0, downloads=0):
+        clip_gradients(params, 1.0)
+
+
+@pytest.mark.parametrize("max_norm", [0, -1.0, math.inf, math.nan])
+def test_clipping_refuses(max_norm):
+    with pytest.raises(RangeError, match="max_norm is .*, expected a finite number above 0"):
+        clip_gradients(params_of(), max_norm)
+    (name, frozen), *_ = params_of()
+    frozen.frozen = True
+    with pytest.raises(StateError, match="all parameters are frozen"):
+        clip_gradients([(name, frozen)], 1.0)

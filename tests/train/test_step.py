@@ -9,8 +9,9 @@ from train.tiny_training import dataset, model
 from minires.data import Loader
 from minires.errors import NumericError, StateError
 from minires.layers import Flatten, Layer, Linear, Sequential
-from minires.losses import SoftmaxCrossEntropy
-from minires.train import SGD, evaluate, evaluate_batches, train_step
+from minires.losses import MeanSquaredError, SoftmaxCrossEntropy
+from minires import compile
+from minires.train import SGD, accumulated_step, evaluate, evaluate_batches, train_step
 
 
 def batch(xp=np):
@@ -72,6 +73,72 @@ def test_evaluation_counts(batch_size):
     losses = [np.log(np.exp(row.astype(float)).sum()) - row[label] for row, label in zip(logits, data.labels)]
     assert (found.correct, found.total, found.accuracy) == (right, 24, right / 24)
     assert found.loss == pytest.approx(np.mean(losses), rel=1e-6)
+
+
+LOSSES = {
+    "plain": {},
+    "smoothed": {"label_smoothing": 0.2},
+    "weighted": {"weight": [0.5, 2.0, 3.0]},
+    "left out": {"ignore_index": 1, "weight": [0.5, 2.0, 3.0]},
+    "left out alone": {"ignore_index": 1},
+}
+
+
+@pytest.mark.parametrize("engine", [False, True])
+@pytest.mark.parametrize("settings", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("cuts", [[4, 8], [5], [1, 2, 10], []], ids=str)
+def test_accumulated_batches_are_one_large_batch(xp, device, settings, cuts, engine):
+    """Of any sizes, and where one of them holds labels that do not count alone."""
+    rng = np.random.default_rng(5)
+    x, labels = rng.normal(size=(11, 1, 4, 4)), rng.integers(0, 3, 11)
+    labels[:4] = 1
+    loss, found = SoftmaxCrossEntropy(**settings), []
+    for parts in ([11], [*cuts, 11]):
+        net = Sequential(flatten=Flatten(), fc1=Linear(16, 8, rng=0), fc2=Linear(8, 3, rng=1)).to(dtype=np.float64)
+        net.to(device=device)
+        pieces = [slice(a, b) for a, b in zip([0, *parts], parts)]
+        batches = [(to_xp(xp, x[piece]), to_xp(xp, labels[piece])) for piece in pieces]
+        step = (compile(net) if engine else net, loss, SGD(net.params(), 0.5))
+        if parts == [11]:
+            value, correct = train_step(*step, *batches[0], 0.5, clip_norm=0.7)
+        else:
+            value, correct = accumulated_step(*step, iter(batches), 0.5, clip_norm=0.7)
+        grads = [np_of(array).ravel() for _, p in net.params() for array in (p.data, p.grad)]
+        found.append(np.concatenate([[float(value), int(correct)], *grads]))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12, atol=1e-14)
+
+
+def test_accumulated_targets_and_squares():
+    rng = np.random.default_rng(6)
+    x, targets = rng.normal(size=(6, 5)), rng.random((6, 3))
+    for loss in (SoftmaxCrossEntropy(), MeanSquaredError()):
+        one, other = (Linear(5, 3, rng=0).to(dtype=np.float64) for _ in range(2))
+        expected, _ = train_step(one, loss, SGD(one.params(), 0.1), x, targets, 0.1)
+        batches = [(x[:1], targets[:1]), (x[1:], targets[1:])]
+        value, _ = accumulated_step(other, loss, SGD(other.params(), 0.1), batches, 0.1)
+        assert float(value) == pytest.approx(float(expected), rel=1e-13)
+        np.testing.assert_allclose(other.weight.data, one.weight.data, rtol=1e-13)
+
+
+def test_where_no_label_counts_nothing_moves(xp, device):
+    net = Sequential(flatten=Flatten(), fc=Linear(16, 3, rng=0)).to(device=device)
+    before = np_of(net["fc"].weight.data).copy()
+    x, _ = batch(xp)
+    batches = [(x, to_xp(xp, np.full(6, 2)))] * 2
+    value, correct = accumulated_step(net, SoftmaxCrossEntropy(ignore_index=2), SGD(net.params(), 0.1), batches, 0.1)
+    assert (float(value), int(correct)) == (0, 0)
+    np.testing.assert_array_equal(np_of(net["fc"].weight.data), before)
+
+
+def test_accumulation_keeps_float32_and_waits_for_no_gpu(strict):
+    net = model().to(device="cuda")
+    loss = SoftmaxCrossEntropy(weight=[1, 2, 3])
+    optimiser = SGD(net.params(), 0.1)
+    batches = [batch(strict), batch(strict)]
+    with budget(syncs=0, hidden=0, downloads=0, leaks=0):
+        value, _ = accumulated_step(net, loss, optimiser, batches, 0.1, clip_norm=1.0)
+    assert value.dtype == np.float32
+    assert {p.grad.dtype for _, p in net.params()} == {np.dtype("float32")}
 
 
 class Says(Layer):

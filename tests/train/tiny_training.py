@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from minires.data import Dataset
-from minires.layers import BatchNorm1d, Dropout, Flatten, Linear, ReLU, Sequential
+from minires.layers import BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, ReLU, Sequential
 from minires.train import TrainConfig, fit, resume
 
 CLASSES = ("dark", "left", "right")
@@ -40,6 +40,22 @@ def model(seed=0, linear=Linear):
         relu=ReLU(),
         dropout=Dropout(0.25, rng=rng),
         fc2=Linear(8, 3, rng=rng),
+    )
+
+
+def plain_model():
+    """Without batch norm."""
+    return Sequential(flatten=Flatten(), fc=Linear(16, 3, rng=0))
+
+
+def spread_model():
+    """With batch norm over 16 pixels an image: one image will do."""
+    return Sequential(
+        conv=Conv2d(1, 4, 3, padding=1, rng=0),
+        bn=BatchNorm2d(4),
+        relu=ReLU(),
+        flatten=Flatten(),
+        fc=Linear(64, 3, rng=1),
     )
 
 

@@ -1,0 +1,138 @@
+"""The loop over epochs and steps, in memory: what it reports, and when it stops, is for its caller to decide."""
+
+import itertools
+import math
+import time
+from contextlib import closing
+
+import numpy as np
+
+from ..backend import require_device, to_device
+from ..engine import compile
+from ..errors import NumericError, StateError
+from .checkpoint import Position
+from .prepare import build_loss, build_optimizer, facts_of, limited, make_loaders
+from .schedule import learning_rate
+from .step import accumulated_step, count_labels, evaluate_batches, train_step
+
+
+class Loop:
+    """A model, its data and how it is trained, and how far that has come (``position``).
+
+    data: a pair (training, test) of :class:`~minires.data.Dataset`.   on_step: called after each step, with a
+    row of numbers every ``log_every`` steps, else None.   on_epoch: called with a row of numbers after each epoch.
+    watch: wraps each generator of batches; what it raises ends the loop between two steps.
+    """
+
+    def __init__(self, config, model, data, on_step=None, on_epoch=None, watch=iter):
+        require_device(config.device)
+        train, test = limited(data[0], config.limit_train), limited(data[1], config.limit_test)
+        self.config, self.facts = config, facts_of(train)
+        self.loss = build_loss(config, train, test)
+        if params := dict(model.params()):
+            require_trainable(params)
+        self.train_loader, self.test_loader, self.note = make_loaders(config, model, train, test, self.facts)
+        self.model = model.to(device=config.device)
+        self.network = compile(model, input_gradient=False) if config.engine == "compiled" else model
+        self.optimizer = build_optimizer(config, self.model.params())
+        self.position = Position()
+        self.steps_per_epoch = math.ceil(len(self.train_loader) / config.accumulate)
+        self.on_step, self.on_epoch, self.watch = on_step, on_epoch, watch
+
+    def run(self):
+        """Train from the position to the end of the last epoch."""
+        self.began = time.monotonic() - self.position.seconds
+        # divergence is reported as a NumericError that says what to do; NumPy's warnings would only repeat it
+        with np.errstate(all="ignore"):
+            while self.position.epoch < self.config.epochs:
+                self._train_epoch()
+                self._finish_epoch()
+
+    def _train_epoch(self):
+        at, config, loader = self.position, self.config, self.train_loader
+        steps = config.epochs * self.steps_per_epoch
+        for group in self.watch(grouped(loader.epoch(at.epoch, start=at.batch), config.accumulate)):
+            lr = learning_rate(config, at.step, steps)
+            loss, correct, counted = self._step(group, lr)
+            at.loss_sum = at.loss_sum + loss.astype("float64") * counted  # on the device: read only when needed
+            at.correct = at.correct + correct
+            at.images = at.images + counted
+            at.batch = min(at.batch + config.accumulate, len(loader))
+            at.step += 1
+            row = self._row_of_step(float(loss), lr) if at.step % config.log_every == 0 else None
+            if self.on_step is not None:
+                self.on_step(row)
+
+    def _step(self, group, lr):
+        """(loss, images classified rightly, images that count) of one step on a group of batches."""
+        counted = []
+
+        def placed():
+            for x, labels in group:
+                x, labels = to_device(x, self.config.device), to_device(labels, self.config.device)
+                counted.append(count_labels(labels, self.config.ignore_index))
+                yield x, labels
+
+        learner, how = (self.network, self.loss, self.optimizer), (lr, self.config.clip_norm)
+        if self.config.accumulate > 1:
+            found = accumulated_step(*learner, placed(), *how)
+        else:
+            found = train_step(*learner, *next(placed()), *how)
+        return *found, sum(counted)
+
+    def _row_of_step(self, loss, lr):
+        self.require_finite("loss", loss)
+        step = self.position.step
+        epoch = round(step / self.steps_per_epoch, 4)
+        return {"step": step, "epoch": epoch, "loss": loss, "lr": lr, "seconds": self.seconds()}
+
+    def _finish_epoch(self):
+        at, config = self.position, self.config
+        self.require_finite("mean loss of the epoch", at.loss_sum)
+        batches = self.watch(self.test_loader.epoch(0))
+        test = evaluate_batches(self.network, batches, config.device, config.ignore_index)
+        self.require_finite("test loss", test.loss)
+        at.epoch += 1
+        row = {
+            "step": at.step,
+            "epoch": at.epoch,
+            "train_loss": float(at.loss_sum) / int(at.images),
+            "train_accuracy": int(at.correct) / int(at.images),
+            "test_loss": test.loss,
+            "test_accuracy": test.accuracy,
+            "seconds": self.seconds(),
+        }
+        at.batch, at.images, at.loss_sum, at.correct = 0, 0, 0.0, 0
+        if self.on_epoch is not None:
+            self.on_epoch(row)
+
+    def seconds(self):
+        """Time spent training so far, in all parts of a run."""
+        return round(time.monotonic() - self.began, 3)
+
+    def require_finite(self, what, value):
+        """Raise :class:`~minires.errors.NumericError`, with what to do, unless ``value`` is finite."""
+        if math.isfinite(float(value)):
+            return
+        at, config = self.position, self.config
+        lr = learning_rate(config, max(0, at.step - 1), config.epochs * self.steps_per_epoch)
+        raise NumericError(
+            f"{what} is {float(value)} at step {at.step} (epoch {at.epoch + 1} of {config.epochs}, lr {lr:.4g}), "
+            f"expected a finite number: try lr={config.lr / 10:.4g} or warmup={max(500, 2 * config.warmup)} anew"
+        )
+
+
+def grouped(batches, size):
+    """Yield iterators over ``size`` batches each, the last one over fewer; each must be used up before the next."""
+    with closing(batches):
+        for first in batches:
+            yield itertools.chain([first], itertools.islice(batches, size - 1))
+
+
+def require_trainable(params):
+    """Raise :class:`~minires.errors.StateError` where every one of ``{path: Param}`` is frozen."""
+    if all(p.frozen for p in params.values()):
+        raise StateError(
+            f"all {len(params)} parameters of the model are frozen, expected one that is trained: "
+            "model.freeze(False), or of its head alone: model.at(path).freeze(False)"
+        )
