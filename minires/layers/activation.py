@@ -199,7 +199,7 @@ class PReLU(Layer):
         dy = as_gradient(self, dy, x.shape, like=x)
         xp = xp_of(dy)
         if not self.weight.frozen:
-            self.weight.grad += self._summed(xp.where(positive, 0, x * dy))
+            self.weight.add_grad(self._summed(xp.where(positive, 0, x * dy)))
         return xp.where(positive, dy, self._along(x) * dy)
 
     def _summed(self, a):

@@ -1,6 +1,7 @@
 """Layer, Fork, Param and Buffer: the whole object model of minires."""
 
 import copy
+import threading
 from contextlib import contextmanager
 from types import ModuleType
 
@@ -10,6 +11,9 @@ from ..backend import to_device, xp_of
 from ..errors import DTypeError, MiniresError, RangeError, StateError
 from .checks import FLOATS, plain
 from .tree import held, join, with_part
+
+
+_ADDING = threading.Lock()
 
 
 class Buffer:
@@ -30,6 +34,11 @@ class Param(Buffer):
         self.frozen = False
         self.grad = xp_of(self.data).zeros_like(self.data)
 
+    def add_grad(self, gradient):
+        """grad += gradient, by one thread at a time: without the lock two that add at once lose a part of the sum."""
+        with _ADDING:
+            self.grad += gradient
+
 
 class Layer:
     """One differentiable map. A subclass writes ``forward`` and ``backward``, nothing else.
@@ -40,9 +49,9 @@ class Layer:
     A layer never keeps a cache, so one layer may run forward many times before it runs backward,
     and an evaluation between the two disturbs nothing. ``layer(x)`` is inference.
 
-    Two things are left to the caller. The cache may hold x itself, which nobody may write over until backward has
-    run (``check_layer(...).reads_x`` tells whether a layer reads it). And ``grad += ...`` has no lock: threads may run
-    forward of one layer at once, and backward of layers of their own, but must take turns in backward of the same.
+    The cache may hold x itself, which nobody may write over until backward has run: ``check_layer(...).reads_x`` tells
+    whether a layer reads it. Threads may share a layer; one whose backward writes ``grad += ...``, without the lock of
+    :meth:`Param.add_grad`, must be theirs alone in backward.
     """
 
     HOLDER = None  # the attribute, a dict, whose layers go by their keys alone: "conv" instead of "layers.conv"

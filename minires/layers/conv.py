@@ -62,11 +62,11 @@ class Conv2d(Layer):
         dy = as_gradient(self, dy, (len(x), self.out_channels, *out), like=x)
         dy = dy.transpose(1, 0, 2, 3).reshape(self.out_channels, -1)
         if self.bias is not None and not self.bias.frozen:
-            self.bias.grad += dy.sum(axis=1)
+            self.bias.add_grad(dy.sum(axis=1))
         dy = self._grouped(dy)
         if not self.weight.frozen:
             dweight = dy @ self._grouped(self._im2col(x, out)).swapaxes(-1, -2)
-            self.weight.grad += dweight.reshape(self.weight.data.shape)
+            self.weight.add_grad(dweight.reshape(self.weight.data.shape))
         dcol = self._grouped(self._weight_rows()).swapaxes(-1, -2) @ dy
         return crop(col2im(dcol, x.shape, self.kernel, self.stride, self.dilation, out), self.padding, size)
 

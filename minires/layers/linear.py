@@ -32,7 +32,7 @@ class Linear(Layer):
         x = cache
         dy = as_gradient(self, dy, (len(x), self.out_features), like=x)
         if not self.weight.frozen:
-            self.weight.grad += dy.T @ x
+            self.weight.add_grad(dy.T @ x)
         if self.bias is not None and not self.bias.frozen:
-            self.bias.grad += dy.sum(axis=0)
+            self.bias.add_grad(dy.sum(axis=0))
         return dy @ self.weight.data

@@ -59,9 +59,9 @@ class BatchNorm2d(Layer):
         x_hat, inv_std, train = cache
         dy = as_gradient(self, dy, x_hat.shape, like=x_hat)
         if not self.beta.frozen:
-            self.beta.grad += self._sum(dy)
+            self.beta.add_grad(self._sum(dy))
         if not self.gamma.frozen:
-            self.gamma.grad += self._sum(dy * x_hat)
+            self.gamma.add_grad(self._sum(dy * x_hat))
         dx_hat = dy * self._expand(self.gamma.data)
         if train:  # mean and var depend on x too: remove the two directions that they fix
             dx_hat = dx_hat - self._mean(dx_hat) - x_hat * self._mean(dx_hat * x_hat)
@@ -126,9 +126,9 @@ class GroupNorm(Layer):
         x_hat, inv_std = cache
         dy = as_gradient(self, dy, x_hat.shape, like=x_hat)
         if not self.beta.frozen:
-            self.beta.grad += dy.sum(axis=(0, 2, 3))
+            self.beta.add_grad(dy.sum(axis=(0, 2, 3)))
         if not self.gamma.frozen:
-            self.gamma.grad += (dy * x_hat).sum(axis=(0, 2, 3))
+            self.gamma.add_grad((dy * x_hat).sum(axis=(0, 2, 3)))
         dparts, parts = self._parts(dy * self.gamma.data[:, None, None]), self._parts(x_hat)
         dparts = (dparts - _group_mean(dparts) - parts * _group_mean(dparts * parts)) * inv_std
         return dparts.reshape(x_hat.shape)
@@ -181,9 +181,9 @@ class LayerNorm(Layer):
         dy = as_gradient(self, dy, x_hat.shape, like=x_hat)
         others = tuple(range(dy.ndim - len(self.shape)))
         if not self.beta.frozen:
-            self.beta.grad += dy.sum(axis=others)
+            self.beta.add_grad(dy.sum(axis=others))
         if not self.gamma.frozen:
-            self.gamma.grad += (dy * x_hat).sum(axis=others)
+            self.gamma.add_grad((dy * x_hat).sum(axis=others))
         dx_hat = dy * self.gamma.data
         return (dx_hat - self._mean(dx_hat) - x_hat * self._mean(dx_hat * x_hat)) * inv_std
 
