@@ -22,10 +22,10 @@ from data.test_cifar import SMALL, make_files, put
 from minires import cli
 from minires.data import DATASETS
 from minires.data.cifar import CIFAR
-from minires.layers import ReLU
+from minires.layers import Dropout, ReLU
 from minires.models import FAMILIES
 from minires.mutants import MUTANTS, matrix
-from minires.train import Interrupted, TrainConfig, load_checkpoint, read_metrics
+from minires.train import Interrupted, TrainConfig, load_checkpoint, load_model, read_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = list(cli.COMMANDS)
@@ -195,6 +195,16 @@ USAGE = {
     "models resnet20 --num-classes 0": "num_classes is 0",
     "models resnet20 --in-channels -1": "in_channels is -1",
     "models resnet20 resnet32": "resnet32",
+    "models resnet20 --option rng=1": "option rng is no option of a family",
+    "models wrn_10_1 --option dropout=.1 --option dropout=.2": "option dropout is given twice, 0.1 and '.2'",
+    "train --model wrn_10_1 --option droput=0.3 --run-dir r": "wrn_10_1 has no option 'droput'",
+    "train --model wrn_10_1 --option dropout --run-dir r": "option is 'dropout', expected KEY=VALUE",
+    "trace --model wrn_10_1 --option rng=1": "option rng is no option of a family",
+    "step --model wrn_10_1 --option num_classes=1": "option num_classes is no option of a family",
+    "train --class-weights 1 2 --run-dir r": "class_weights has 2 numbers, fashion_mnist_12k has 10 classes",
+    "train --mixup 0.2 --cutmix 1 --run-dir r": "mixup is 0.2 and cutmix 1.0, expected one of them",
+    "train --clip-norm 0": "clip_norm is 0.0, expected a finite number above 0",
+    "train --accumulate 0": "accumulate is 0, expected an integer of at least 1",
     "data cifar11": "name is 'cifar11', expected one of cifar10, ",
     "data --download": "--download needs the name of a data set: minires data cifar10 --download",
     "data folder --download": "name is 'folder', expected one of cifar10, ",
@@ -555,14 +565,14 @@ def test_a_full_disk():
 
 
 def test_trace_shows_the_terms_and_the_audit():
-    code, out, err = call("trace", "--model", "resnet8", "--batch", "2", "--dtype", "float64")
+    code, out, err = call("trace", "--model", "resnet8", "--batch-size", "2", "--dtype", "float64")
     assert code == 0, err
     assert out.startswith("resnet8, 2 images of fashion_mnist_12k, float64, loss ")
     assert "stage1.0" in out and "stage1.0.relu (ReLU), after the addition" in out
 
 
 def test_trace_json_has_one_object_a_block():
-    line = "trace --model resnet14 --block full_preact --dtype float64 --batch 2 --json"
+    line = "trace --model resnet14 --block full_preact --dtype float64 --batch-size 2 --json"
     code, out, err = call(*line.split())
     assert code == 0, err
     found = json.loads(out)
@@ -573,7 +583,7 @@ def test_trace_json_has_one_object_a_block():
 
 
 def test_trace_writes_a_page(tmp_path):
-    code, out, err = call("trace", "--model", "resnet8", "--batch", "2", "--html", str(tmp_path / "page.html"))
+    code, out, err = call("trace", "--model", "resnet8", "--batch-size", "2", "--html", str(tmp_path / "page.html"))
     assert code == 0, err
     assert f"open {tmp_path / 'page.html'} in a browser" in out
     page = (tmp_path / "page.html").read_text()
@@ -581,20 +591,60 @@ def test_trace_writes_a_page(tmp_path):
 
 
 def test_trace_of_a_trained_run(trained):
-    code, out, err = call("trace", "--run", trained.run_dir, "--batch", "2")
+    code, out, err = call("trace", trained.run_dir, "--batch-size", "2")
     assert code == 0, err
     assert "trained for 1 epochs" in out
-    code, _, err = call("trace", "--run", trained.run_dir, "--block", "full_preact")
+    code, _, err = call("trace", trained.run_dir, "--block", "full_preact")
     assert code == 2 and "block belong to a fresh network" in err
 
 
+def test_options_of_a_family_reach_every_command(monkeypatch, no_pictures):
+    """wrn_10_1 with dropout draws numbers in training, and has one layer more a block."""
+    code, out, err = call("trace", "--model", "wrn_10_1", "--batch-size", "2", "--option", "dropout=0.5")
+    assert code == 0 and out.startswith("wrn_10_1, dropout=0.5, 2 images"), err
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\nq\n"))
+    code, out, err = call("step", "--model", "wrn_10_1", "--batch-size", "2", "--option", "dropout=0.5")
+    assert code == 0, err
+    sizes = "--limit-train 32 --limit-test 20 --batch-size 16 --epochs 1".split()
+    options = ["--option", "dropout=0.5", "--option", "block=full_preact"]
+    found = call_json("train", "--model", "wrn_10_1", *sizes, *options[:2], "--run-dir", "r")
+    assert load_checkpoint("r").config.option == ("dropout=0.5",)
+    assert any(isinstance(layer, Dropout) for _, layer in load_model("r")[0].walk())
+    assert TrainConfig.from_json(Path("r/config.json").read_text()).option == ("dropout=0.5",)
+    assert call_json("eval", "r")["accuracy"] == found["test_accuracy"]
+    assert call_json("train", "--resume", "r")["train_loss"] == found["train_loss"]
+    assert call("trace", "r", "--batch-size", "2")[0] == 0
+    code, _, err = call("trace", "r", "--option", "dropout=0.5")
+    assert code == 2 and "option belong to a fresh network" in err
+
+
+def test_one_word_for_a_run_and_one_for_a_batch():
+    """A run is RUN wherever one is named, a batch has a batch_size."""
+    for command in ("eval", "trace", "step"):
+        _, out, _ = call(command, "--help")
+        assert "[RUN]" in out and "--batch-size INT" in out and "--run " not in out and "--batch " not in out
+    _, out, _ = call("train", "--help")
+    assert "--resume RUN" in out and "--run-dir RUN" in out and "--batch-size INT" in out
+
+
+def test_every_option_of_a_training_by_the_command_line(no_pictures):
+    line = "--limit-train 41 --limit-test 20 --batch-size 8 --epochs 1 --model resnet8 --run-dir r --clip-norm 2"
+    weights = ["--class-weights", *map(str, range(1, 11))]
+    call_json("train", *line.split(), *"--accumulate 3 --mixup 0.2 --prefetch 0".split(), *weights)
+    found = load_checkpoint("r").config
+    assert (found.clip_norm, found.accumulate, found.mixup, found.cutmix) == (2.0, 3, 0.2, 0.0)
+    assert found.class_weights == tuple(map(float, range(1, 11))) and found.ignore_index is None
+    call_json("train", *line.replace(" r ", " s ").split(), "--ignore-index", "3")
+    assert load_checkpoint("s").config.ignore_index == 3
+
+
 def test_trace_refuses_an_empty_batch():
-    code, _, err = call("trace", "--batch", "0")
-    assert code == 2 and "batch is 0, expected 1 to 2000" in err
+    code, _, err = call("trace", "--batch-size", "0")
+    assert code == 2 and "batch_size is 0, expected 1 to 2000" in err
 
 
 def test_step_is_a_conversation(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("u stage2.0.add\nn\nq\n"))
-    code, out, err = call("step", "--model", "resnet8", "--batch", "2")
+    code, out, err = call("step", "--model", "resnet8", "--batch-size", "2")
     assert code == 0, err
     assert "forward: begin of stage2.0.add (Residual)" in out and "forward: end of stage2.0.add (Residual)" in out

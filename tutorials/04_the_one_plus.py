@@ -111,5 +111,5 @@ assert lengths.error < 1e-12
 # %% [markdown]
 # To see all this in pictures, with arrow keys, and for a network that you trained yourself:
 #
-#     minires trace --model resnet20 --block full_preact --html page.html     minires trace --run
-# runs/resnet20-fashion_mnist_12k-seed0 --html page.html
+#     minires trace --model resnet20 --block full_preact --html page.html
+#     minires trace runs/resnet20-fashion_mnist_12k-seed0 --html page.html

@@ -1,18 +1,16 @@
 """What the commands share: types of options, exit codes, JSON."""
 
-import ast
 import json
 from typing import Annotated, Literal
 
 import tyro
-
-from ..errors import RangeError
 
 FAILED, USAGE, STOPPED = 1, 2, 128
 
 Switch = tyro.conf.FlagCreatePairsOff[bool]
 Json = Annotated[Switch, tyro.conf.arg(name="json", help="Print one JSON object and nothing else.")]
 Name = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")]
+Run = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")]
 Text = Annotated[str | None, tyro.conf.arg(metavar="STR")]
 Number = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 Options = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")]
@@ -28,14 +26,3 @@ def print_json(source=None, *fields, **facts):
 def given_options(**options):
     """The options that have a value."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def key_value(text):
-    """"dropout=0.3" -> ("dropout", 0.3); what is no number, bool or None stays text."""
-    key, equals, value = text.partition("=")
-    if not (key and equals and value):
-        raise RangeError(f"option is {text!r}, expected KEY=VALUE: --option stride_on=1x1")
-    try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key, value

@@ -20,7 +20,8 @@ from ..trace.shell import run_shell
 from ..trace.viewer import to_html
 from ..trace.words import WIDTH, as_audit
 from ..train import load_model
-from .common import Json, Text, given_options, print_json
+from ..train.config import parse_options
+from .common import Json, Options, Run, Text, given_options, print_json
 from .terminal import width
 
 Page = Annotated[str | None, tyro.conf.arg(metavar="FILE")]
@@ -29,6 +30,9 @@ Page = Annotated[str | None, tyro.conf.arg(metavar="FILE")]
 @dataclass(frozen=True)
 class Subject:
     """A network and a batch of test images."""
+
+    run: Run = None
+    """Folder of a run, or its checkpoint; a network with fresh weights if not given."""
 
     model: str = "resnet20"
     """Name of a network with fresh weights."""
@@ -39,8 +43,8 @@ class Subject:
     shortcut: Text = None
     """Kind of its shortcuts; minires models names them."""
 
-    run: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None
-    """Folder of a run, or its checkpoint: take that trained network instead."""
+    option: Options = ()
+    """Any option of its family, such as dropout=0.3; may be given more than once."""
 
     data: str = "fashion_mnist_12k"
     """Data set of the images."""
@@ -48,7 +52,7 @@ class Subject:
     data_dir: str = "data"
     """Folder of its files."""
 
-    batch: int = 8
+    batch_size: int = 8
     """Test images in the batch."""
 
     dtype: Literal["float32", "float64"] = "float32"
@@ -60,22 +64,22 @@ class Subject:
     def load(self):
         """(name, network, images, labels)."""
         test = data_sets.load(self.data, "test", self.data_dir)
-        if not 1 <= self.batch <= len(test):
+        if not 1 <= self.batch_size <= len(test):
             raise RangeError(
-                f"batch is {self.batch}, expected 1 to {len(test)}, the test images of {self.data}: change batch"
+                f"batch_size is {self.batch_size}, expected 1 to {len(test)}, the test images of {self.data}: change it"
             )
         name, network, normalize = self._trained() if self.run else self._fresh(test)
-        images = normalize(test.images[: self.batch], np.dtype(self.dtype))
-        return name, network.to(dtype=self.dtype), images, test.labels[: self.batch]
+        images = normalize(test.images[: self.batch_size], np.dtype(self.dtype))
+        return name, network.to(dtype=self.dtype), images, test.labels[: self.batch_size]
 
     def _fresh(self, test):
-        options = given_options(block=self.block, shortcut=self.shortcut)
+        names = given_options(block=self.block, shortcut=self.shortcut)
         shape = {"num_classes": len(test.classes), "in_channels": test.images.shape[1]}
-        network = networks.build(self.model, **shape, rng=self.seed, **options)
-        return ", ".join([self.model, *options.values()]), network, data_sets.Normalize.of(test)
+        network = networks.build(self.model, **shape, rng=self.seed, **parse_options(self.option, **names))
+        return ", ".join([self.model, *names.values(), *self.option]), network, data_sets.Normalize.of(test)
 
     def _trained(self):
-        options = given_options(block=self.block, shortcut=self.shortcut)
+        options = given_options(block=self.block, shortcut=self.shortcut, option=self.option or None)
         if options:
             raise RangeError(
                 f"{' and '.join(options)} belong to a fresh network, {self.run} has its own: leave them out"
@@ -117,7 +121,7 @@ def trace(
         print(f"\nto step through it, open {html} in a browser")
 
 
-def step(subject: Annotated[Subject, tyro.conf.arg(name="")] = Subject(model="resnet8", batch=4)):  # noqa: B008
+def step(subject: Annotated[Subject, tyro.conf.arg(name="")] = Subject(model="resnet8", batch_size=4)):  # noqa: B008
     """Step through a network layer by layer, forward and backward, as in a debugger.
 
     For example: minires step --model resnet8

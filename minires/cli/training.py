@@ -11,10 +11,11 @@ from ..backend import require_device
 from ..engine import compile
 from ..errors import RangeError
 from ..train import TrainConfig, evaluate, fit, load_model, resume
+from ..train.config import parse_options
 from ..train.prepare import limited
 from ..weights import build_with_weights
 from ..weights import pretrained as weights_of_minires
-from .common import Device, Hidden, Json, Number, Options, Switch, Text, given_options, key_value, print_json
+from .common import Device, Hidden, Json, Number, Options, Run, Switch, Text, given_options, print_json
 
 Channels = Annotated[tuple[float, ...] | None, tyro.conf.arg(metavar="R G B")]
 NEXT = """\
@@ -23,8 +24,19 @@ NEXT = """\
               minires check                                is every gradient right?"""
 
 
+@dataclasses.dataclass(frozen=True)
+class Settings(TrainConfig):
+    """Settings of a training, as the command line has them."""
+
+    option: Options = ()
+    """Any option of the network's family, such as dropout=0.3; may be given more than once."""
+
+    run_dir: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None
+    """Folder for the results. None makes a new one below runs/, named after the model, the data and the seed."""
+
+
 def train(
-    config: Annotated[TrainConfig, tyro.conf.arg(name="")],
+    config: Annotated[Settings, tyro.conf.arg(name="")],
     *,
     run: Annotated[str | None, tyro.conf.arg(name="resume", metavar="RUN")] = None,
     as_json: Json = False,
@@ -53,7 +65,7 @@ def train(
 
 
 def evaluate_run(
-    run: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")] = None,
+    run: Run = None,
     *,
     model: Text = None,
     weights: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
@@ -107,7 +119,7 @@ def evaluate_run(
     else:
         config = TrainConfig(model=model, **place)
         images = _test_images(config)
-        network, normalize, note = _from_file(config, weights, images, mean, std, entry, dict(map(key_value, option)))
+        network, normalize, note = _from_file(config, weights, images, mean, std, entry, parse_options(option))
     loader = data_sets.Loader(images, batch_size, seed=0, shuffle=False, normalize=normalize)
     network.to(device=device)
     result = evaluate(compile(network) if engine == "compiled" else network, loader, device)
