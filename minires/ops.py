@@ -84,6 +84,13 @@ def col2im(col, shape, kernel, stride, dilation, out):
     return x
 
 
+def gated(a, is_open):
+    """a where ``is_open``, else 0, also where a is infinite: a product with the mask would be NaN there."""
+    if xp_of(a) is np and np.isfinite(a).all():
+        return a * is_open  # in a tenth of the time of ``where``
+    return xp_of(a).where(is_open, a, 0)
+
+
 def sigmoid(x):
     """1 / (1 + exp(-x)), without overflow: exp is only taken of numbers that are not positive."""
     xp = xp_of(x)

@@ -14,6 +14,7 @@ from minires.errors import ShapeError
 from minires.ops import (
     col2im,
     crop,
+    gated,
     im2col,
     log_softmax,
     normal_cdf,
@@ -101,6 +102,14 @@ def test_crop_undoes_a_border_of_two_sides():
     assert padded.shape == (2, 3, 6, 7) and sides(padding) == ((0, 2), (1, 1))
     assert np.array_equal(padded[:, :, :4, 1:6], x) and np.array_equal(crop(padded, padding, (4, 5)), x)
     assert out_sizes((4, 5), (3, 3), (1, 2), padding) == (4, 3)
+
+
+@pytest.mark.parametrize("value", [1.5, -2.0, np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gated_lets_nothing_through_where_it_is_closed(value, dtype, xp):
+    a, is_open = np.array([value, value, 3], dtype), np.array([True, False, False])
+    found = to_numpy(gated(to_xp(xp, a), to_xp(xp, is_open)))
+    assert found.dtype == dtype and found[0].tobytes() == a[0].tobytes() and not found[1:].any()
 
 
 X = np.concatenate([np.linspace(-37, 37, 7401), [0.0, -0.0, 1e-8, -1e-8, 1e-300, 5.999, 6.001, 1e30, -1e30, np.inf]])

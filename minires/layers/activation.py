@@ -11,7 +11,7 @@ import numpy as np
 from ..backend import xp_of
 from ..errors import RangeError, ShapeError
 from ..initializers import ones
-from ..ops import normal_cdf, sigmoid
+from ..ops import gated, normal_cdf, sigmoid
 from .base import Layer, Param
 from .checks import as_gradient, as_input, number, positive
 
@@ -28,8 +28,7 @@ class ReLU(Layer):
 
     def backward(self, dy, cache):
         alive = cache
-        dy = as_gradient(self, dy, alive.shape)
-        return xp_of(dy).where(alive, dy, 0)
+        return gated(as_gradient(self, dy, alive.shape), alive)
 
 
 class ReLU6(Layer):
@@ -43,8 +42,7 @@ class ReLU6(Layer):
 
     def backward(self, dy, cache):
         inner = cache
-        dy = as_gradient(self, dy, inner.shape)
-        return xp_of(dy).where(inner, dy, 0)
+        return gated(as_gradient(self, dy, inner.shape), inner)
 
 
 class LeakyReLU(Layer):

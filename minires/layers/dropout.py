@@ -1,8 +1,9 @@
 """Dropout."""
 
-from ..backend import device_of, to_device, xp_of
+from ..backend import device_of, to_device
 from ..errors import RangeError
 from ..initializers import generator
+from ..ops import gated
 from .base import Layer
 from .checks import as_gradient, as_input, number
 
@@ -28,9 +29,9 @@ class Dropout(Layer):
         if not train:
             return x, (None, x.shape)
         keep = to_device(self.rng.random(x.shape) >= self.p, device_of(x))
-        return xp_of(x).where(keep, x, 0) / (1 - self.p), (keep, x.shape)
+        return gated(x, keep) / (1 - self.p), (keep, x.shape)
 
     def backward(self, dy, cache):
         keep, shape = cache
         dy = as_gradient(self, dy, shape)
-        return dy if keep is None else xp_of(dy).where(keep, dy, 0) / (1 - self.p)
+        return dy if keep is None else gated(dy, keep) / (1 - self.p)

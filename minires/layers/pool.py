@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import xp_of
 from ..errors import RangeError, ShapeError
-from ..ops import crop, out_sizes, pad_images, padded_sizes, sides, windows
+from ..ops import crop, gated, out_sizes, pad_images, padded_sizes, sides, windows
 from .base import Layer
 from .checks import as_gradient, as_input, border, pair
 
@@ -96,10 +96,11 @@ class MaxPool2d(_Pool2d):
         size = x.shape[2:]
         out = self._out_sizes(size)
         xp = xp_of(x)
-        y = xp.full((*x.shape[:2], *out), -math.inf, dtype=x.dtype)
-        winner = self._first_pixels(xp, out)
         x = self._pad(x, out, -math.inf)
-        for k, value in self._windows(x, out):
+        views = self._windows(x, out)
+        _, y = next(views)
+        winner = xp.broadcast_to(self._first_pixels(xp, out), y.shape)
+        for k, value in views:
             larger = (value.real > y.real) | (value != value)  # NaN wins, so that it is seen
             y = xp.where(larger, value, y)
             winner = xp.where(larger, np.int32(k), winner)
@@ -108,10 +109,9 @@ class MaxPool2d(_Pool2d):
     def backward(self, dy, cache):
         winner, shape, size = cache
         dy = as_gradient(self, dy, winner.shape)
-        xp = xp_of(dy)
-        dx = xp.zeros(shape, dtype=dy.dtype)
+        dx = xp_of(dy).zeros(shape, dtype=dy.dtype)
         for k, view in self._windows(dx, winner.shape[2:]):
-            view += xp.where(winner == k, dy, 0)
+            view += gated(dy, winner == k)
         return crop(dx, self.padding, size)
 
     def _first_pixels(self, xp, out):
