@@ -1,16 +1,19 @@
-# make demo   install and train a first residual network (under five minutes on two cores)
+# make demo   install and train a first residual network (less than three minutes on two cores)
 # make test   install what the tests need and run them
-# Everything goes into .venv; nothing else on the machine is touched.
+# Everything goes into .venv; nothing else on the machine is touched. Another Python has a folder of its own:
+# make test PYTHON=python3.13   in .venv-python3.13
 
 PYTHON ?= python3
 EXTRAS ?= dev,plot,images
 JOBS ?= 2
 DEMO_ARGS ?=
-VENV := .venv
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+LOWEST := .venv-lowest
+INSTALLED := .venv-installed
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := -m pip --disable-pip-version-check --quiet install
 
-.PHONY: help demo test test-all lint coverage clean
+.PHONY: help demo test test-all test-lowest test-installed lint coverage clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -19,11 +22,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.user: $(BIN)/python setup.cfg
-	$(PIP) install -e ".[plot]"
+	$(BIN)/python $(PIP) -e ".[plot]"
 	@touch $@
 
 $(VENV)/.dev-$(EXTRAS): $(BIN)/python setup.cfg
-	$(PIP) install -e ".[$(EXTRAS)]"
+	$(BIN)/python $(PIP) -e ".[$(EXTRAS)]"
 	@touch $@
 
 demo: $(VENV)/.user
@@ -37,6 +40,24 @@ test: $(VENV)/.dev-$(EXTRAS)
 test-all: $(VENV)/.dev-$(EXTRAS)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
+# make test-lowest   every command and the tests with the lowest versions that setup.cfg allows (Python 3.11 or 3.12)
+$(LOWEST)/.ready: setup.cfg tests/lowest.py
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(PYTHON) tests/lowest.py > $(LOWEST)/pins.txt
+	$(LOWEST)/bin/python $(PIP) -c $(LOWEST)/pins.txt -e ".[$(EXTRAS),notebook]"
+	@touch $@
+
+test-lowest: $(LOWEST)/.ready
+	$(LOWEST)/bin/python tests/smoke.py
+	OPENBLAS_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n $(JOBS) -m "not slow" $(PYTEST_ARGS)
+
+# make test-installed   every command, from a source archive that is installed away from the sources
+test-installed: $(VENV)/.dev-$(EXTRAS)
+	rm -rf dist && $(PYTHON) -m venv --clear $(INSTALLED)
+	$(BIN)/python -c "from setuptools.build_meta import build_sdist; build_sdist('dist')"
+	$(INSTALLED)/bin/python $(PIP) dist/minires-*.tar.gz
+	$(INSTALLED)/bin/python tests/smoke.py
+
 # make lint   flake8, as in continuous integration
 lint: $(VENV)/.dev-$(EXTRAS)
 	$(BIN)/python -m flake8 minires minires_command.py tests tutorials
@@ -47,4 +68,4 @@ coverage: $(VENV)/.dev-$(EXTRAS)
 	$(BIN)/python -m coverage report
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(LOWEST) $(INSTALLED) build dist *.egg-info

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from data.test_cifar import SMALL, make_files, put
 
+import minires
 from minires import cli
 from minires.data import DATASETS
 from minires.data.cifar import CIFAR
@@ -114,7 +115,9 @@ def assert_parses(line):
 
 
 def examples_in(text):
-    return re.findall(r"For example: (minires .*?)\s*│?$", text, re.M)
+    """What ends a paragraph of the help; older versions of tyro break its lines where they like."""
+    words = " ".join(text.replace("│", " ").split())
+    return re.findall(r"For example: (minires .*?) ?[•╭╰]", words)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -172,7 +175,7 @@ def test_every_option_is_explained(command):
 USAGE = {
     "train --mdoel resnet20": "Unrecognized options: --mdoel",
     "trian": "trian",
-    "": "{train, eval, check, models, data, trace, step, bench}",
+    "": "train, eval, check, models, data, trace, step, bench, tutorials",
     "train --model resnet19 --run-dir r": "resnet19: the depth is 19, expected 6n + 2",
     "train --model resnet8 --shortcut D --run-dir r": "shortcut is 'D', expected one of A, A-both, B, C",
     "train --model plain8 --shortcut A --run-dir r": "plain8 has no option 'shortcut'",
@@ -308,6 +311,21 @@ def test_train_reports_results_on_stdout_and_progress_on_stderr(trained, no_work
     assert f"minires eval '{trained.run_dir}'" in suggestions and len(suggestions) == 4
     for line in suggestions:
         assert_parses(line)
+
+
+def test_train_lists_the_results_that_are_there(trained, tmp_path, monkeypatch):
+    (line,) = re.findall(r"^results in .*: (.*)$", trained.out, re.M)
+    assert line == "curves.png, metrics.jsonl, config.json, checkpoint.safetensors"
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    code, out, err = call(*SMALL_RUN, "--run-dir", str(tmp_path / "x"))
+    assert code == 0 and "curves.png is not drawn" in err
+    assert f"results in    {tmp_path / 'x'}: metrics.jsonl, config.json, checkpoint.safetensors\n" in out
+
+
+def test_the_version():
+    process = start("--version")
+    assert (*process.communicate(), process.returncode) == (f"minires {minires.__version__}\n", "", 0)
 
 
 def test_eval_gives_the_accuracy_that_train_printed(trained):

@@ -253,7 +253,7 @@ def test_operators_promote_as_in_numpy(strict, data):
     b = data.draw(st.sampled_from([2, 2.0, 2j, other(2), np.array([1, 2, 4], other)]))
     device_b = strict.asarray(b) if isinstance(b, np.ndarray) else b
     for operator in ("__add__", "__rsub__", "__mul__", "__truediv__", "__pow__", "__eq__"):
-        expected = getattr(a, operator)(b)
+        expected = np.power(a, b) if operator == "__pow__" else getattr(a, operator)(b)  # ** differs before NumPy 2.3
         found = getattr(strict.asarray(a), operator)(device_b)
         assert found.dtype == expected.dtype
         np.testing.assert_allclose(found.get(), expected, rtol=1e-6)

@@ -151,6 +151,7 @@ print(f"accuracy on {len(test.labels)} images that it has never seen: {accuracy:
 assert accuracy > 0.7
 
 # %% [markdown]
-# With the whole training set, a deeper network and three epochs, the command line does better in less than a minute:
+# With the whole training set, a deeper network and three epochs, the command line does better in less than three
+# minutes:
 #
 #     minires train --model resnet20 --epochs 3

@@ -1,4 +1,4 @@
-"""The command ``minires``: train, eval, check, models, data, trace, step, bench.
+"""The command ``minires``: train, eval, check, models, data, trace, step, bench, tutorials.
 
 Results go to standard output, progress to standard error; with ``--json`` standard output is one JSON object and
 nothing else. Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + signal stopped: 130 by Ctrl-C, 143 by SIGTERM, 129 by
@@ -11,6 +11,7 @@ import sys
 
 import tyro
 
+from .. import __version__
 from ..errors import DTypeError, MiniresError, RangeError
 from ..files.streams import standard_streams
 from ..train import Interrupted
@@ -21,6 +22,7 @@ from .common import FAILED, STOPPED, USAGE
 from .gradients import step, trace
 from .terminal import sane_terminal
 from .training import evaluate_run, train
+from .tutorials import tutorials
 
 COMMANDS = {
     "train": train,
@@ -31,6 +33,7 @@ COMMANDS = {
     "trace": trace,
     "step": step,
     "bench": bench,
+    "tutorials": tutorials,
 }
 
 
@@ -62,10 +65,12 @@ def main(argv=None):
 
 
 def _run(argv):
+    if argv == ["--version"]:
+        return print(f"minires {__version__}") or 0
     words = [word.split("=")[0].replace("-", "_") for word in argv if word.startswith("--")]
     given = tuple(word.removeprefix("__").removeprefix("no_") for word in words)
     commands = COMMANDS | {"train": functools.partial(train, given=given)}
-    description = "Residual networks from scratch, with manual backprop."
+    description = "Residual networks from scratch, with manual backprop. minires --version says which minires this is."
     return tyro.extras.subcommand_cli_from_dict(commands, prog="minires", args=argv, description=description) or 0
 
 

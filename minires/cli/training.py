@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
@@ -9,7 +10,7 @@ import tyro
 from .. import data as data_sets
 from ..backend import require_device
 from ..engine import compile
-from ..errors import RangeError
+from ..errors import DataFileError, RangeError
 from ..train import TrainConfig, evaluate, fit, load_model, resume
 from ..train.config import parse_options
 from ..train.prepare import limited
@@ -18,6 +19,8 @@ from ..weights import pretrained as weights_of_minires
 from .common import Device, Hidden, Json, Number, Options, Run, Switch, Text, given_options, print_json
 
 Channels = Annotated[tuple[float, ...] | None, tyro.conf.arg(metavar="R G B")]
+RESULTS = ("curves.png", "metrics.jsonl", "config.json", "checkpoint.safetensors")  # no curves without matplotlib
+PUBLISHED = "resnet20"  # the network whose weights come along
 NEXT = """\
               minires train --model plain20 --epochs 3     the same network without shortcuts
               minires train --model resnet56 --epochs 3    a deeper one
@@ -60,7 +63,8 @@ def train(
     if as_json:
         return print_json(result, "test_accuracy", "train_loss", "epochs", "seconds", "run_dir")
     print(f"test accuracy {result.test_accuracy:.2%} after {result.epochs} epochs, {result.seconds:.0f} s")
-    print(f"results in    {result.run_dir}: curves.png, metrics.jsonl, config.json, checkpoint.safetensors")
+    there = ", ".join(name for name in RESULTS if Path(result.run_dir, name).exists())
+    print(f"results in    {result.run_dir}: {there}")
     print(f"try next      minires eval {shlex.quote(result.run_dir)}\n{NEXT}")
 
 
@@ -91,7 +95,7 @@ def evaluate_run(
         model: Name of the network that the file of weights is for.
         weights: File of PyTorch (.pth, .pt, .th) or safetensors; what is in it is never run.
         entry: Which weights, where the file holds several sets that fit: state_dict_ema.
-        pretrained: Use the weights that come with minires, such as those of --model resnet20.
+        pretrained: Use the weights that come with minires, those of --model resnet20; needs the images of cifar10.
         option: Any option of the family, such as shortcut=B; may be given more than once.
         mean: Of each channel in [0, 1], that the weights were trained with; by default as their library has it, or
             that of the training images.
@@ -104,6 +108,7 @@ def evaluate_run(
         engine: How to compute on the CPU: compiled (fast) or reference (the layers as they are written).
     """
     require_device(device)
+    model = PUBLISHED if pretrained and model is None and run is None else model
     others = {"model": model, "weights": weights, "pretrained": pretrained, "option": option, "mean": mean, "std": std}
     others |= {"entry": entry}
     _check_choice(run, others, data)
@@ -114,7 +119,7 @@ def evaluate_run(
         images, normalize = _test_images(dataclasses.replace(checkpoint.config, **place)), checkpoint.normalize()
     elif pretrained:
         network, record = weights_of_minires(model)
-        images = _test_images(TrainConfig(model=model, **{"data": record.data["name"]} | place))
+        images = _images_of_record(record, place)
         normalize = data_sets.Normalize(record.data["mean"], record.data["std"])
     else:
         config = TrainConfig(model=model, **place)
@@ -132,6 +137,18 @@ def evaluate_run(
 
 def _test_images(config):
     return limited(data_sets.load(config.data, "test", config.data_dir), config.limit_test)
+
+
+def _images_of_record(record, place):
+    """The test images that weights of minires were scored on. Where they are missing, what can be done without them."""
+    name = record.data["name"]
+    try:
+        return _test_images(TrainConfig(model=record.config["model"], **{"data": name} | place))
+    except DataFileError as error:
+        raise DataFileError(
+            f"--pretrained needs the test images of {name}, which do not come along. {error}. Without them, "
+            "minires train --model resnet8 and then minires eval RUN work with the images that do"
+        ) from error
 
 
 def _from_file(config, weights, images, mean, std, entry, options):

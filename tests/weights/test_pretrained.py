@@ -56,3 +56,18 @@ def test_an_unknown_name():
 def test_what_pretrained_excludes(line):
     code, out, err = call("--model", "resnet20", "--pretrained", *line.split())
     assert (code, out) == (2, "") and f"--pretrained and {line.split()[0]} are given" in err
+
+
+@pytest.mark.parametrize("line", ["--pretrained", "--pretrained --model resnet20", "--pretrained --data-dir DIR"])
+def test_without_the_images_it_says_what_it_needs_and_what_works(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("minires.cli.training.evaluate", None)  # the work
+    code, out, err = call(*line.replace("DIR", str(tmp_path)).split())
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    place = str(tmp_path) if "DIR" in line else "data"
+    for words in (
+        "--pretrained needs the test images of cifar10",
+        f"minires data cifar10 --data-dir {place} --download fetches them",
+        "minires train --model resnet8 and then minires eval RUN",
+    ):
+        assert words in err

@@ -1,0 +1,62 @@
+"""minires tutorials."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..errors import StateError
+from ..files.whole import check_folder, make_folder, write_atomically
+from .common import Json, print_json
+
+PACKAGE = Path(__file__).parents[1]
+PLACES = (PACKAGE / "tutorials", PACKAGE.parent / "tutorials")  # of what is installed, of the repository
+TITLE = "# # "
+
+
+def tutorials(*, to: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None, as_json: Json = False):
+    """List the tutorials, or copy them into a folder, to run and to change.
+
+    For example: minires tutorials --to tutorials
+
+    Args:
+        to: Folder for the copies. A file there that you have changed is not overwritten.
+    """
+    found = {path.name: path.read_bytes() for path in _files()}
+    if to is not None:
+        _copy(found, to)
+    titles = {name: _title(data) for name, data in found.items()}
+    if as_json:
+        return print_json(tutorials=titles, folder=to)
+    for name, title in titles.items():
+        print(f"{name:<44} {title}")
+    first = next(iter(found))
+    print("for example: " + ("minires tutorials --to tutorials" if to is None else f"python {Path(to) / first}"))
+
+
+def _files():
+    """The paths of the tutorials, in order."""
+    for place in PLACES:
+        if paths := sorted(place.glob("[0-9][0-9]_*.py")):
+            return paths
+    raise StateError(f"no tutorials in {PLACES[0]}, expected them there: install minires again")
+
+
+def _title(data):
+    lines = data.decode("utf-8").splitlines()
+    return next(line.removeprefix(TITLE) for line in lines if line.startswith(TITLE))
+
+
+def _copy(found, to):
+    """All or nothing: first look at what is there."""
+    check_folder(to)
+    folder = Path(to).expanduser()
+    there = {name: (folder / name).read_bytes() for name in found if (folder / name).exists()}
+    if other := [name for name, data in there.items() if data != found[name]]:
+        raise StateError(
+            f"{folder} holds {', '.join(other)} with other content, expected none or the same: take another folder, or "
+            "move the changed files away"
+        )
+    make_folder(to)
+    for name, data in found.items():
+        write_atomically(folder / name, data)
