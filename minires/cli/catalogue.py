@@ -5,7 +5,7 @@ from .. import data as data_sets
 from .. import models as networks
 from ..data.catalogue import ABOUT, is_there
 from ..errors import RangeError
-from ..train.config import parse_options
+from ..train.options import parse_options
 from .common import Json, Name, Number, Options, Switch, Text, given_options, print_json
 
 INDENT = " " * 4

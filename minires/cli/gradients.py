@@ -20,7 +20,7 @@ from ..trace.shell import run_shell
 from ..trace.viewer import to_html
 from ..trace.words import WIDTH, as_audit
 from ..train import load_model
-from ..train.config import parse_options
+from ..train.options import parse_options
 from .common import Json, Options, Run, Text, given_options, print_json
 from .terminal import width
 

@@ -12,7 +12,7 @@ from ..backend import require_device
 from ..engine import compile
 from ..errors import DataFileError, RangeError
 from ..train import TrainConfig, evaluate, fit, load_model, resume
-from ..train.config import parse_options
+from ..train.options import parse_options
 from ..train.prepare import limited
 from ..weights import build_with_weights
 from ..weights import pretrained as weights_of_minires

@@ -1,11 +1,12 @@
 """Training: optimisers, schedules, the loop, and checkpoints from which it goes on bit for bit."""
 
 from .checkpoint import Checkpoint, Position, load_checkpoint, load_model, publish, save_checkpoint
-from .config import TrainConfig, build_model
+from .config import TrainConfig
 from .fit import Result, fit, resume
 from .interrupt import Interrupted
 from .log import draw_curves, read_metrics
 from .optim import SGD, AdamW, clip_gradients
+from .options import build_model
 from .prepare import build_optimizer
 from .schedule import constant, cosine, learning_rate, one_cycle, steps, warmup
 from .step import Evaluation, accumulated_step, evaluate, evaluate_batches, train_step

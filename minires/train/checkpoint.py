@@ -16,7 +16,8 @@ from ..weights.load import put
 from ..weights.open import CHECKPOINT, MODEL, open_file
 from ..weights.pretrained import RECORD, Record
 from ..weights.save import write_finite
-from .config import TrainConfig, build_model
+from .config import TrainConfig
+from .options import build_model
 
 FILE = "checkpoint.safetensors"
 OPTIMIZER = "optimizer."  # what the names of its tensors begin with
@@ -147,7 +148,7 @@ def publish(run, path):
             f"{run} has come to epoch {checkpoint.position.epoch} of {config['epochs']}, expected a finished training: "
             f"minires train --resume {run}"
         )
-    for place in ("run_dir", "data_dir"):  # they mean something on one machine only
+    for place in ("run_dir", "data_dir", "weights"):  # they mean something on one machine only
         config[place] = None
     record = Record(__version__, config, checkpoint.data, checkpoint.summary)
     save_weights(path, model, texts={RECORD: record.to_json()})

@@ -1,15 +1,15 @@
 """TrainConfig: everything that decides the numbers of a training, in one place that can be written to a file."""
 
-import ast
 import dataclasses
 import difflib
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from .. import models
 from ..errors import DTypeError, RangeError
+from .options import options_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,18 @@ class TrainConfig:
 
     option: tuple[str, ...] = ()
     """Any option of the network's family, as KEY=VALUE, such as dropout=0.3; minires models NAME lists them."""
+
+    weights: str | None = None
+    """File of weights to start from, of any kind that minires eval takes; for other classes it gets a new head."""
+
+    weights_sha256: str | None = None
+    """SHA-256 that the file of weights must have. A run notes here which one it had."""
+
+    entry: str | None = None
+    """Which of several sets of weights in the file, such as state_dict_ema; needed where more than one fits."""
+
+    freeze_but: tuple[str, ...] = ()
+    """Train these layers alone, by path; head stands for the last linear layer. Empty: train all."""
 
     data: str = "fashion_mnist_12k"
     """Name of the data set."""
@@ -142,6 +154,9 @@ class TrainConfig:
             raise RangeError(f"mixup is {self.mixup} and cutmix {self.cutmix}, expected one of them: set one to 0")
         if mix and self.ignore_index is not None:
             raise RangeError(f"{mix} mixes labels, ignore_index {self.ignore_index} leaves one out: leave one of them")
+        for name in ("weights_sha256", "entry"):
+            if self.weights is None and getattr(self, name) is not None:
+                raise RangeError(f"{name} is {getattr(self, name)!r}, but weights is None: set weights to the file")
         options_of(self)
 
     def to_dict(self):
@@ -169,38 +184,10 @@ class TrainConfig:
         return cls.from_dict(json.loads(text))
 
 
-def build_model(config, *, num_classes, in_channels):
-    """The model of a :class:`TrainConfig` with its initial weights, on the CPU."""
-    return models.build(
-        config.model, num_classes=num_classes, in_channels=in_channels, rng=config.seed, **options_of(config)
-    )
-
-
-def options_of(config):
-    """``{name: value}`` of the fields block, shortcut and option, for :func:`minires.models.build`."""
-    options = {name: getattr(config, name) for name in ("block", "shortcut") if getattr(config, name) is not None}
-    return parse_options(config.option, **options)
-
-
-def parse_options(texts, **options):
-    """``options`` and those of ``texts``: "dropout=0.3" is 0.3; what is no number, bool or None stays text."""
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not (key and equals and value):
-            raise RangeError(f"option is {text!r}, expected KEY=VALUE: --option stride_on=1x1")
-        if key in options:
-            raise RangeError(f"option {key} is given twice, {options[key]!r} and {value!r}: leave one out")
-        try:
-            options[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            options[key] = value
-    if extra := [name for name in options if name in SIZES]:
-        raise RangeError(f"option {extra[0]} is no option of a family, expected such as dropout=0.3: leave it out")
-    return options
-
-
-SIZES = ("num_classes", "in_channels", "rng")  # what build takes besides the options
-OPTIONAL = ("block", "shortcut", "run_dir", "clip_norm", "ignore_index", "limit_train", "limit_test")
+OPTIONAL = (
+    *("block", "shortcut", "weights", "weights_sha256", "entry", "run_dir"),
+    *("clip_norm", "ignore_index", "limit_train", "limit_test"),
+)
 NUMBER = (int, float)
 
 
@@ -227,7 +214,7 @@ def _at_least(least, *names):
 
 
 CHECKS = (  # field, type, the values that make sense in words, and as a test that NaN fails
-    *map(_text, ("model", "block", "shortcut", "data", "data_dir", "run_dir")),
+    *map(_text, ("model", "block", "shortcut", "weights", "entry", "data", "data_dir", "run_dir")),
     *map(_choice, ("optimizer", "schedule", "augment", "device", "engine")),
     *_at_least(1, "epochs", "batch_size", "accumulate", "log_every", "checkpoint_every", "limit_train", "limit_test"),
     *_at_least(0, "warmup", "seed", "prefetch"),
@@ -243,6 +230,8 @@ CHECKS = (  # field, type, the values that make sense in words, and as a test th
     ("label_smoothing", NUMBER, "a number from 0 to below 1", lambda v: 0 <= v < 1),
     ("gamma", NUMBER, "a number above 0, at most 1", lambda v: 0 < v <= 1),
     ("option", tuple, "texts KEY=VALUE", lambda v: all(isinstance(text, str) for text in v)),
+    ("freeze_but", tuple, "paths of layers", lambda v: all(isinstance(path, str) and path for path in v)),
+    ("weights_sha256", str, "64 hexadecimal digits", lambda v: re.fullmatch("[0-9a-f]{64}", v) is not None),
     ("class_weights", tuple, "finite numbers of at least 0, not all 0", _are_weights),
     ("milestones", tuple, "parts of the training, each a number from 0 to 1", lambda v: all(map(_is_part, v))),
 )

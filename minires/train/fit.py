@@ -7,10 +7,10 @@ from ..data import DATASETS
 from ..errors import CheckpointError, RangeError, StateError
 from ..files.whole import check_folder, make_folder, write_atomically
 from .checkpoint import FILE, load_checkpoint
-from .config import build_model
 from .lock import only_user
 from .log import CURVES, METRICS
 from .prepare import load_data
+from .start import start
 from .training import Training, resume_command
 
 RUNS, CONFIG = Path("runs"), "config.json"
@@ -48,11 +48,8 @@ def fit(config, *, model=None, data=None):
         data = load_data(config)
     else:
         config = replace(config, data=data[0].name)
-    if model is None:
-        model = build_model(config, num_classes=len(data[0].classes), in_channels=data[0].images.shape[1])
-    else:
-        config = replace(config, model=type(model).__name__)
-    training = Training(config, model, data)  # first: what is wrong with the settings leaves no folder behind
+    config, model, notes = start(config, model, data[0])
+    training = Training(config, model, data, notes)  # first: what is wrong with the settings leaves no folder behind
     run_dir = _make_run_dir(config)
     training.config = config = replace(config, run_dir=str(run_dir))
     with only_user(run_dir):

@@ -13,6 +13,7 @@ from ..errors import NumericError, StateError
 from .checkpoint import Position
 from .prepare import build_loss, build_optimizer, facts_of, limited, make_loaders
 from .schedule import learning_rate
+from .start import freeze_rest
 from .step import accumulated_step, count_labels, evaluate_batches, train_step
 
 
@@ -29,9 +30,10 @@ class Loop:
         train, test = limited(data[0], config.limit_train), limited(data[1], config.limit_test)
         self.config, self.facts = config, facts_of(train)
         self.loss = build_loss(config, train, test)
+        freeze_rest(model, config.freeze_but)
         if params := dict(model.params()):
             require_trainable(params)
-        self.train_loader, self.test_loader, self.note = make_loaders(config, model, train, test, self.facts)
+        self.train_loader, self.test_loader, self.notes = make_loaders(config, model, train, test, self.facts)
         self.model = model.to(device=config.device)
         self.network = compile(model, input_gradient=False) if config.engine == "compiled" else model
         self.optimizer = build_optimizer(config, self.model.params())

@@ -44,15 +44,15 @@ def facts_of(train):
 
 
 def make_loaders(config, model, train, test, facts):
-    """(loader of the training images, that of the test images, a sentence for the user or None)."""
+    """(loader of the training images, that of the test images, sentences for the user)."""
     dtype = next((p.data.dtype for _, p in model.params()), np.float32)
     normalize = Normalize(facts["mean"], facts["std"])
     common = {"seed": config.seed, "normalize": normalize, "dtype": dtype}
     kind = SUITABLE.get(train.name, "crop-flip") if config.augment == "auto" else config.augment
-    note = None
+    notes = []
     if config.batch_size > 1 and len(train) > 1 and len(train) % config.batch_size == 1:
         if error := why_not_one(model, normalize(train.images[:1], dtype)):
-            note = (
+            notes.append(
                 f"{len(train)} training images in batches of {config.batch_size} leave one over, which this network "
                 f"cannot train on alone: each epoch leaves one out ({error})"
             )
@@ -62,11 +62,11 @@ def make_loaders(config, model, train, test, facts):
         shuffle=True,
         augment=AUGMENTATIONS[kind],
         mix=_mix(config, len(train.classes)),
-        drop_last=note is not None,
+        drop_last=bool(notes),
         prefetch=config.prefetch * config.accumulate,
         **common,
     )
-    return train_loader, Loader(test, config.batch_size, shuffle=False, prefetch=config.prefetch, **common), note
+    return train_loader, Loader(test, config.batch_size, shuffle=False, prefetch=config.prefetch, **common), notes
 
 
 def why_not_one(model, x):

@@ -17,10 +17,11 @@ REDRAW_SECONDS = 15
 class Training:
     """A :class:`Loop` and the files of its run. ``config.run_dir`` is a folder that exists when it saves or runs."""
 
-    def __init__(self, config, model, data):
+    def __init__(self, config, model, data, notes=()):
         self.config = config
         self.stop = StopSignals()
         self.loop = Loop(config, model, data, self._on_step, self._on_epoch, self.stop.watch)
+        self.notes = (*notes, *self.loop.notes)  # sentences for the user
         self.summary = {}  # the last epoch's line of metrics.jsonl
 
     def restore(self, checkpoint):
@@ -53,8 +54,9 @@ class Training:
         self.drawn = time.monotonic()
         self.progress = Progress(self.config.epochs)
         self.log = MetricsLog(self.config.run_dir, step=at.step, epoch=at.epoch)
-        if self.loop.note and at.epoch < self.config.epochs:
-            self.progress.say(self.loop.note)
+        if at.epoch < self.config.epochs:
+            for note in self.notes:
+                self.progress.say(note)
         try:
             with self.stop:
                 self._begin_epoch()

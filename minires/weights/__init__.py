@@ -6,6 +6,7 @@ from .names import LAYOUTS, layouts_of
 from .open import read_weights
 from .pretrained import Record, pretrained
 from .save import save_weights
+from .start import Start, start_from
 from .search import Origin
 
 __all__ = [
@@ -13,10 +14,12 @@ __all__ = [
     "Layout",
     "Origin",
     "Record",
+    "Start",
     "build_with_weights",
     "layouts_of",
     "load_weights",
     "pretrained",
     "read_weights",
     "save_weights",
+    "start_from",
 ]

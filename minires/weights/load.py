@@ -25,7 +25,7 @@ def load_weights(path, model, *, layout=None, entry=None):
     file = open_weights(path)
     fit = choose(file, find_fits(file, model, LAYOUTS if layout is None else [layout_called(layout)], entry), entry)
     origin = origin_of(fit)
-    _put(fit)
+    fill(fit)
     return origin
 
 
@@ -36,18 +36,25 @@ def build_with_weights(name, path, *, num_classes=None, in_channels=3, layout=No
     them. The origin says how images are to be normalised, where that is known. The rest as in
     :func:`~minires.models.build` and :func:`load_weights`.
     """
-    file, models, fits = open_weights(path), {}, []
-    for candidate in layouts_of(name) if layout is None else [layout_called(layout)]:
+    file = open_weights(path)
+    layouts = layouts_of(name) if layout is None else [layout_called(layout)]
+    fit, model, _ = nearest(file, name, layouts, entry, num_classes=num_classes, in_channels=in_channels, **options)
+    origin = origin_of(fit)
+    fill(fit)
+    return model, origin
+
+
+def nearest(file, name, layouts, entry=None, **options):
+    """(Fit, model, options) of the network called ``name`` that fits an open file best, with nothing put into it."""
+    models, fits = {}, []
+    for candidate in layouts:
         settings = candidate.options | options
         key = repr(sorted(settings.items()))
         if key not in models:
-            models[key] = build(name, num_classes=num_classes, in_channels=in_channels, rng=0, **settings)
-        fits += [(fit, models[key]) for fit in find_fits(file, models[key], [candidate], entry)]
-    chosen = choose(file, [fit for fit, _ in fits], entry)
-    model = next(model for fit, model in fits if fit is chosen)
-    origin = origin_of(chosen)
-    _put(chosen)
-    return model, origin
+            models[key] = build(name, rng=0, **settings)
+        fits += [(fit, models[key], settings) for fit in find_fits(file, models[key], [candidate], entry)]
+    chosen = choose(file, [fit for fit, _, _ in fits], entry)
+    return next(found for found in fits if found[0] is chosen)
 
 
 def put(arrays):
@@ -58,7 +65,7 @@ def put(arrays):
         held[...] = array  # in place: optimisers and compiled models may hold the array
 
 
-def _put(fit):
+def fill(fit):
     """Fill the model of a :class:`Fit`, once every number is known to be there and to be finite."""
     fit.require()
     values = []

@@ -51,6 +51,11 @@ BAD = [
     ("block", "", "a name"),
     ("shortcut", "", "a name"),
     ("run_dir", "", "a name"),
+    ("weights", "", "a name"),
+    ("entry", "", "a name"),
+    ("weights_sha256", "12ab", "64 hexadecimal digits"),
+    ("freeze_but", ("",), "paths of layers"),
+    ("freeze_but", (3,), "paths of layers"),
 ]
 
 
@@ -98,6 +103,8 @@ def test_nesterov_needs_momentum():
     ({"mixup": 0.2, "cutmix": 1.0}, "mixup is 0.2 and cutmix 1.0, expected one of them"),
     ({"mixup": 0.2, "ignore_index": 1}, "mixup mixes labels, ignore_index 1 leaves one out"),
     ({"cutmix": 1.0, "ignore_index": 0}, "cutmix mixes labels, ignore_index 0 leaves one out"),
+    ({"entry": "model_ema"}, "entry is 'model_ema', but weights is None: set weights to the file"),
+    ({"weights_sha256": "0" * 64}, "weights_sha256 is '0+', but weights is None"),
     ({"option": ("dropout",)}, "option is 'dropout', expected KEY=VALUE"),
     ({"option": ("dropout=",)}, "option is 'dropout=', expected KEY=VALUE"),
     ({"option": ("a=1", "a=2")}, "option a is given twice, 1 and '2'"),
