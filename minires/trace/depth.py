@@ -47,7 +47,16 @@ def gradient_norms(model, x, labels=None, *, dy=None, train=True, loss=None):
     if (labels is None) == (dy is None):
         given = "neither" if labels is None else "both"
         raise StateError(f"gradient_norms got {given} of labels and dy, expected one: gradient_norms(model, x, labels)")
-    x, model = as_floats(x), copy.deepcopy(model)
+    loss = loss or SoftmaxCrossEntropy()
+    upstream = as_floats(dy, "dy") if labels is None else lambda y: loss.backward(loss.forward(y, labels)[1])
+    return backward_by_depth(copy.deepcopy(model), as_floats(x), train, upstream)[2]
+
+
+def backward_by_depth(model, x, train, dy):
+    """(y, dx, the :class:`LayerGradient` of each layer) of the model's own forward and backward; its gradients change.
+
+    dy: the gradient of y, or a function of y that gives it
+    """
     model.freeze(False).zero_grads()
     order = {id(layer): i for i, (_, layer) in reversed(list(enumerate(model.walk())))}
     seen = []
@@ -62,16 +71,10 @@ def gradient_norms(model, x, labels=None, *, dy=None, train=True, loss=None):
 
     with watched(model.walk(), backward=noting):
         y, cache = model.forward(x, train)
-        if dy is None:
-            loss = loss or SoftmaxCrossEntropy()
-            dy = loss.backward(loss.forward(y, labels)[1])
-        model.backward(as_floats(dy, "dy"), cache)
-    return tuple(
+        dx = model.backward(dy(y) if callable(dy) else dy.copy(), cache)
+    return y, dx, tuple(
         LayerGradient(path, type(layer).__name__, dx_norm, dy_norm, params)
         for _, path, layer, dx_norm, dy_norm in sorted(reversed(seen), key=lambda one: one[0])
-        if (params := _own_gradients(layer)) or next(layer.children(), None) is None
+        if (params := {name: norm(p.grad) for name, p in held(layer, Param)})
+        or next(layer.children(), None) is None
     )
-
-
-def _own_gradients(layer):
-    return {name: norm(p.grad) for name, p in held(layer, Param)}

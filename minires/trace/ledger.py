@@ -11,6 +11,7 @@ from ..layers.checks import as_floats
 from ..layers.watch import watched
 from ..losses import SoftmaxCrossEntropy
 from .block import SHORTCUT
+from .depth import backward_by_depth
 from .norms import AGREE, agrees, difference, frozen, worst
 from .records import block_records, noting
 from .trunk import Trunk, definition
@@ -22,13 +23,13 @@ class Ledger:
     ``loss``: its value, or None   ``blocks``: tuple of :class:`BlockRecord`, from the input to the output
     ``forks``: tuple of :class:`ForkRecord`, from the input to the output   ``dx``: gradient of the input of the model
     ``trunk``: :class:`~minires.trace.trunk.Trunk`, whose operators can be applied again   ``backward_error``:
-    |dx - dx of the model's own backward| / |dx|
+    |dx - dx of the model's own backward| / |dx|   ``depth``: what :func:`~minires.trace.gradient_norms` gives
     """
 
-    def __init__(self, trunk, loss, blocks, forks, dx, backward_error, about):
+    def __init__(self, trunk, loss, blocks, forks, dx, backward_error, depth, about):
         self.trunk, self.loss = trunk, loss
         self.blocks, self.forks = tuple(blocks), tuple(forks)
-        self.dx, self.backward_error = dx, backward_error
+        self.dx, self.backward_error, self.depth = dx, backward_error, depth
         self.about = about
 
     def __repr__(self):
@@ -130,14 +131,15 @@ def trace(model, x, labels=None, *, dy=None, train=True, loss=None):
     blocks = block_records(trunk, gradients, forks)
     about = {"model": type(model).__name__, "dtype": str(x.dtype), "shape": list(x.shape), "train": train}
     dx = frozen(gradients[0][2]) if gradients else frozen(dy)
-    error = _backward_error(definition(copy.deepcopy(model)), x, train, dy, trunk.y, dx)
-    return Ledger(trunk, None if value is None else float(value), blocks, forks[::-1], dx, error, about)
+    own = definition(copy.deepcopy(model))
+    own_y, own_dx, depth = backward_by_depth(own, x, train, dy)
+    _require_the_same(own, trunk.y, own_y, dx, own_dx)
+    value = None if value is None else float(value)
+    return Ledger(trunk, value, blocks, forks[::-1], dx, difference(dx, own_dx), depth, about)
 
 
-def _backward_error(model, x, train, dy, y, dx):
-    """How far dx is from that of the model's own forward and backward; StateError where it is more than rounding."""
-    own_y, cache = model.freeze().forward(x, train)
-    own_dx = model.backward(dy.copy(), cache)
+def _require_the_same(model, y, own_y, dx, own_dx):
+    """Raise StateError where y and dx of the trunk are not those of the model's own forward and backward."""
     for name, found, own in (("y", y, own_y), ("dx", dx, own_dx)):
         if not agrees(found, own):
             raise StateError(
@@ -146,4 +148,3 @@ def _backward_error(model, x, train, dy, y, dx):
                 "do the same each time, or do something to each other beside forward and backward; trace its parts",
                 type(model).__name__,
             )
-    return difference(dx, own_dx)

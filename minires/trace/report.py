@@ -18,17 +18,18 @@ FORMAT, VERSION = "minires trace", 1
 LEVELS = 127  # a picture holds whole numbers from -LEVELS to LEVELS, in units of its scale
 
 
-def as_dict(ledger, *, name=None, pictures=False, progress=iter):
+def as_dict(ledger, *, name=None, pictures=False, against=None, progress=iter):
     """Everything that a ledger knows, as a dict that JSON can hold.
 
     name: what to call the model   pictures: also maps of the forward values and the gradients of the first image
+    against: (name, ledger) of another network, whose gradient by depth is to stand beside
     progress: what the loops over the blocks run through, of the telescoped sums and of the path-length programme
 
     ``blocks`` has one object a block, from the input to the output: ``terms`` with the norm of each and its ``share``
     <term, g_l> / <g_l, g_l> (the shares of a block add up to 1), ``at_fork_norm`` of what the layers behind the fork
     leave of the incoming gradient, ``identity_norm`` of what arrives on shortcuts alone, ``breaks`` of the identity.
-    ``paths`` is the gradient by path length at the first block. What is NaN or infinite, such as a cosine with zero,
-    is None.
+    ``depth`` has |dW| and |dx| of each layer with a weight, from the input to the output. ``paths`` is the gradient by
+    path length at the first block. What is NaN or infinite, such as a cosine with zero, is None.
 
     What the errors prove: ``closure_error``, that the terms are those of backward and the derivative of forward (see
     :class:`~minires.trace.ForkRecord`); ``telescope_error`` and ``path_error``, that the sums over blocks and over
@@ -51,6 +52,8 @@ def as_dict(ledger, *, name=None, pictures=False, progress=iter):
         "branch_vjps": lengths.residual_products if lengths else 0,
         "levels": [vars(level) | {"unnormalised": list(level.unnormalised)} for level in found.levels] if found else [],
         "identity_holds": found.holds if found else False,
+        "depth": _depth(ledger),
+        "against": against and {"model": against[0], "depth": _depth(against[1])},
         "plain": any(record.fork is None for record in ledger.blocks),
         "notes": ledger.notes,
         "output_gradient_norm": norm(ledger.g(len(ledger.blocks))) if ledger.blocks else None,
@@ -83,7 +86,11 @@ def as_table(ledger, width=math.inf):
         path = b.path if len(b.path) <= wide else f"{b.path}\n{'':<{wide}}"
         lines.append(f"{path:<{wide}}" + "".join(f" {cell:>{size}}" for cell, size in zip(cells, sizes)))
     proof = f"the terms add up to the gradient, and are derivatives of forward, within {ledger.closure_error:.1e}"
-    lines += [textwrap.fill(text, min(width, 120)) for text in (proof, *ledger.notes)]
+    convs = [one for one in _depth(ledger) if one["kind"] == "Conv2d"]
+    by_depth = [
+        f"|dW| of the first convolution is {ratio(convs[0]['dw'], convs[-1]['dw']):.3g} times that of the last"
+    ] * (len(convs) > 1)
+    lines += [textwrap.fill(text, min(width, 120)) for text in (proof, *by_depth, *ledger.notes)]
     return "\n".join(lines)
 
 
@@ -100,6 +107,14 @@ def _block(ledger, record, found, sums, pictures):
         "breaks": [vars(b) for b in found.breaks[record.index]],
     }
     return facts | ({"pictures": _pictures(record, block)} if pictures else {})
+
+
+def _depth(ledger):
+    return [
+        {"path": one.path, "kind": one.kind, "dw": one.params["weight"], "dx": one.dx}
+        for one in ledger.depth
+        if "weight" in one.params
+    ]
 
 
 def _fork(record):

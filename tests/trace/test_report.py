@@ -9,8 +9,9 @@ from conftest import np_of
 from oracles import trunks
 from oracles.trunks import VARIANTS
 
+from minires import models
 from minires.layers import Linear, Residual
-from minires.trace import audit, path_lengths, telescope, trace
+from minires.trace import audit, gradient_norms, path_lengths, telescope, trace
 from minires.trace.report import as_dict
 
 RNG = np.random.default_rng(0)
@@ -20,9 +21,8 @@ LABELS = np.array([0, 2, 1, 2])
 
 KEYS = {
     "format", "version", "model", "dtype", "shape", "train", "loss", "closure_error", "telescope_error", "path_error",
-    "branch_vjps", "identity_holds", "output_gradient_norm", "plain", "levels", "notes",
-    "blocks",
-    "forks", "paths",
+    "branch_vjps", "identity_holds", "output_gradient_norm", "plain", "levels", "notes", "depth", "against",
+    "blocks", "forks", "paths",
 }
 FORK = {
     "path", "kind", "incoming_norm", "outgoing_norm", "terms", "shortcut_scaling", "residual_ratio", "cosine",
@@ -115,6 +115,21 @@ def test_no_nan_and_no_infinity(scale):
     assert found["blocks"][0]["pictures"]["backward"]["scale"] > 0
     assert found["paths"]["mean_length"] is None
     assert found["closure_error"] == (0.0 if scale == 0 else None)
+
+
+def test_the_gradient_by_depth_beside_that_of_another_network():
+    images = np.random.default_rng(0).standard_normal((4, 3, 8, 8)).astype(np.float32)
+    one, other = (trace(models.build(name, rng=0), images, np.arange(4)) for name in ("resnet14", "plain14"))
+    found = as_dict(one, against=("plain14", other))
+    convs = [path for path, layer in models.build("resnet14", rng=0).walk() if hasattr(layer, "weight")]
+    assert [row["path"] for row in found["depth"]] == convs
+    assert found["against"] == {"model": "plain14", "depth": as_dict(other)["depth"]}
+    assert as_dict(one)["against"] is None
+    norms = {norms.path: norms for norms in gradient_norms(models.build("plain14", rng=0), images, np.arange(4))}
+    for row in found["against"]["depth"]:
+        assert (row["dw"], row["dx"]) == (norms[row["path"]].params["weight"], norms[row["path"]].dx)
+    first, last = [row["dw"] for row in found["against"]["depth"] if row["kind"] == "Conv2d"][:: len(convs) - 2]
+    assert f"|dW| of the first convolution is {first / last:.3g} times that of the last" in other.table()
 
 
 def picture(maps, name):

@@ -214,6 +214,8 @@ def test_readers_see_the_numbers_of_the_document(tmp_path):
     if found.returncode:
         pytest.skip("needs playwright-core: npm install playwright-core, and NODE_PATH set to its node_modules")
     pages = {name: document(name) for name in MAKES}
+    pages["against"] = beside_a_plain_network()
+    pages["empty"] = as_dict(trace(Sequential(ReLU()), np.ones((2, 3), np.float32), dy=np.ones((2, 3), np.float32)))
     pages["nasty"] = document("vectors", name=NASTY)
     pages["numbers"] = document("gates", pictures=False)
     pages["nothing"] = zero_gradient()
@@ -223,6 +225,12 @@ def test_readers_see_the_numbers_of_the_document(tmp_path):
     run = subprocess.run([node, str(BROWSER / "check_pages.mjs"), chromium, *files], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-3000:]
     assert f"{len(files)} pages" in run.stdout
+
+
+def beside_a_plain_network():
+    x, labels = np.random.default_rng(5).standard_normal((4, 3, 8, 8)).astype(np.float32), np.arange(4)
+    one, other = (trace(of(name)(0), x, labels) for name in ("resnet14", "plain14"))
+    return as_dict(one, pictures=True, against=("plain14", other))
 
 
 def zero_gradient():

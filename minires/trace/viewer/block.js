@@ -79,10 +79,10 @@ function bars(doc, a) {
       </thead>
       <tbody>${rows.map((row) => barRow(doc, row, largest))}</tbody>
     </table>
-    <p class="note">
+    ${!a.plain && html`<p class="note">
       Norms do not add up, for the terms have directions; the shares do, to 1. Compared with |${a.behind}|, the shortcut
       brings ${num(doc, `${a.key}.shortcut_scaling`)} and the rest ${num(doc, `${a.key}.residual_ratio`)}.
-    </p>`;
+    </p>`}`;
 }
 
 const barRow = (doc, { symbol, words, key, share }, largest) => html`<tr class="${share ? words : ""}">
@@ -98,7 +98,8 @@ const barRow = (doc, { symbol, words, key, share }, largest) => html`<tr class="
 
 function reasons({ block }) {
   if (!block.breaks.length) return html`<p class="holds">Nothing stands in the way of the 1 at this block.</p>`;
-  const title = block.kind === "Residual" ? "Why the “1” is not exact here" : "Why this is no plain “1 +”";
+  const titles = { plain: "Why there is no “1 +” here", Residual: "Why the “1” is not exact here" };
+  const title = titles[block.kind] ?? "Why this is no plain “1 +”";
   const item = ({ kind, where, why, path }) => html`<li><b>${kind}</b>, ${where}: ${why}. <code>${path}</code></li>`;
   return html`<div class="broken"><h3>${title}</h3><ul>${block.breaks.map(item)}</ul></div>`;
 }

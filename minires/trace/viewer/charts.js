@@ -7,15 +7,14 @@ const LEFT = 60; // where its axes begin
 function gradientChart(doc, now) {
   const n = doc.blocks.length;
   const keysOf = (name) => [...doc.blocks.map((_, l) => `blocks.${l}.${name}`), "output_gradient_norm"];
-  const lines = { total: keysOf("outgoing_norm"), shortcut: keysOf("identity_norm") };
-  const positive = [...lines.total, ...lines.shortcut].filter((key) => size(doc, key) > 0);
+  const lines = { total: keysOf("outgoing_norm"), ...(!doc.plain && { shortcut: keysOf("identity_norm") }) };
+  const positive = Object.values(lines).flat().filter((key) => size(doc, key) > 0);
   if (!positive.length) return html`<p class="note">Every gradient is zero.</p>`;
   positive.sort((p, q) => size(doc, p) - size(doc, q));
   const [low, high] = [positive[0], positive.at(-1)];
-  const logarithmic = size(doc, high) > 30 * size(doc, low);
   const step = (WIDTH - LEFT - 26) / n;
   const x = (l) => LEFT + 10 + step * l;
-  const y = heightOf(logarithmic, size(doc, low), size(doc, high));
+  const y = heightOf(size(doc, low), size(doc, high));
   const reached = { forward: n + 1, loss: n, backward: now.block }[now.phase];
   const line = (name) => {
     const points = lines[name].map((key, l) => [x(l).toFixed(1), y(size(doc, key)).toFixed(1)]);
@@ -30,31 +29,30 @@ function gradientChart(doc, now) {
       aria-label="Norm of the gradient at each block; its numbers are below">
       <path class="grid" d="M${LEFT} 150H${WIDTH}M${LEFT} 18H${WIDTH}"/>
       <path class="mark" d="M${x(now.block).toFixed(1)} 8V156"/>
-      ${line("total")}${line("shortcut")}
+      ${Object.keys(lines).map(line)}
       ${svgText(LEFT - 5, 22, "end", svgNum(doc, high))}
-      ${svgText(LEFT - 5, 154, "end", logarithmic ? svgNum(doc, low) : "0")}
+      ${svgText(LEFT - 5, 154, "end", svgNum(doc, low))}
       ${svgText(x(0), 172, "middle", "g₀")}
       ${svgText(x(n), 172, "middle", `g${sub(n)}`)}
       ${doc.blocks.map(hit)}
     </svg>
     <p class="key">
       <span class="total">the whole gradient</span>
-      <span class="shortcut">what came on shortcuts alone</span>
-      ${logarithmic && html`<span>(logarithmic)</span>`}
+      ${!doc.plain && html`<span class="shortcut">what came on shortcuts alone</span>`}
+      <span>(logarithmic)</span>
     </p>`;
 }
 
 // norm -> distance from the top; zero has no logarithm and lies just below the chart
-function heightOf(logarithmic, lowest, highest) {
-  const scaled = logarithmic ? Math.log : Number;
-  const bottom = logarithmic ? scaled(lowest) : 0;
-  const unit = 132 / (scaled(highest) - bottom || 1);
-  return (v) => (v > 0 || !logarithmic ? 150 - unit * (scaled(v) - bottom) : 156);
+function heightOf(lowest, highest) {
+  const unit = 132 / (Math.log(highest / lowest) || 1);
+  return (v) => (v > 0 ? 150 - unit * Math.log(v / lowest) : 156);
 }
 
 function gradientReadout(doc, now) {
   if (now.phase !== "backward") return html`The norm of the gradient. It fills on the way back, from right to left.`;
   const { key, here } = anatomy(doc, now.block);
+  if (doc.plain) return html`Before block ${now.block}: |${here}| = ${num(doc, `${key}.outgoing_norm`)}.`;
   return html`Before block ${now.block}: |${here}| = ${num(doc, `${key}.outgoing_norm`)}, and on shortcuts alone,
     without any branch, ${num(doc, `${key}.identity_norm`)}.`;
 }
@@ -98,12 +96,56 @@ function pathReadout(doc, k) {
     ${num(doc, `paths.projections.${k}`)}`;
 }
 
+// |dW| of every convolution and linear layer by depth, of one or two networks, on one logarithmic axis
+function depthChart(doc) {
+  const nets = [
+    { name: doc.model, color: "one", key: "depth" },
+    doc.against && { name: doc.against.model, color: "other", key: "against.depth" },
+  ].filter(Boolean);
+  const rows = nets.map(({ key }) => lookUp(doc, key).map((_, i) => `${key}.${i}.dw`));
+  const positive = rows.flat().filter((key) => size(doc, key) > 0);
+  if (!positive.length) return html`<p class="note">Every gradient is zero.</p>`;
+  positive.sort((p, q) => size(doc, p) - size(doc, q));
+  const [low, high] = [positive[0], positive.at(-1)];
+  const y = heightOf(size(doc, low), size(doc, high));
+  const x = (i, n) => LEFT + 8 + ((WIDTH - LEFT - 16) * i) / Math.max(n - 1, 1);
+  const line = (keys, color) => {
+    const points = keys.map((key, i) => [x(i, keys.length).toFixed(1), y(size(doc, key)).toFixed(1)]);
+    const dot = ([cx, cy], i) => html`<circle class="${color}" cx="${cx}" cy="${cy}" r="${keys.length > 30 ? 2 : 3}">
+      <title>${lookUp(doc, keys[i].replace(".dw", ".path"))}: ${format(size(doc, keys[i]))}</title></circle>`;
+    return html`<polyline class="${color}" points="${points.join(" ")}"/>${points.map(dot)}`;
+  };
+  return html`<svg class="chart depth" viewBox="0 0 ${WIDTH} 178" role="img"
+      aria-label="Norm of the gradient of each weight from the first layer to the last; its numbers are below">
+      <path class="grid" d="M${LEFT} 150H${WIDTH}M${LEFT} 18H${WIDTH}"/>
+      ${nets.map(({ color }, i) => line(rows[i], color)).reverse()}
+      ${svgText(LEFT - 5, 22, "end", svgNum(doc, high))}
+      ${svgText(LEFT - 5, 154, "end", svgNum(doc, low))}
+      ${svgText(LEFT, 172, "start", "first layer")}
+      ${svgText(WIDTH, 172, "end", "last")}
+    </svg>
+    <p class="key">${nets.map(({ name, color }) => html`<span class="${color}">${name}</span>`)}</p>`;
+}
+
+const depthPanel = (doc) =>
+  doc.depth.length > 1 &&
+  html`<section class="panel by-depth">
+    <h2>By depth</h2>
+    <p class="note">
+      |dW|, the gradient of each weight, from the first layer to the last; logarithmic. Where the line falls to the
+      left, the first layers learn slower than the last; where it rises, their steps are too large.
+    </p>
+    ${depthChart(doc)}
+  </section>`;
+
 const charts = (doc) => html`<section class="panel">
     <h2>Along the network</h2>
     <div class="along"></div>
     <p class="note along-note"></p>
   </section>
-  <section class="panel">
+  ${!doc.plain && pathPanel(doc)}`;
+
+const pathPanel = (doc) => html`<section class="panel">
     <h2>By path length</h2>
     <p class="note">
       Through each block a path takes the shortcut or the branch. Gₖ is what all paths through k branches bring to the

@@ -16,16 +16,37 @@ const equations = (forward, backward) => html`<p class="equations">
   <span><small>backward</small><span>dL/dx = dL/dy · ${backward}</span></span>
 </p>`;
 
+const hasNoShortcut = (doc) => html`<section class="idea" aria-label="The idea">
+    ${equations(html`<b class="branch">F(x)</b>`, slope)}
+    <p>
+      This network has no shortcut. Its forward has no “x +”, so its gradient has no “1 +”: whatever reaches the first
+      layers has gone through every layer behind them, each of which changes it.
+      ${!doc.against && html`To see the difference, put the residual network of the same depth beside it:
+      <code>minires trace --model plain56 --against resnet56 --html page.html</code>.`}
+    </p>
+  </section>`;
+
 function idea(doc) {
+  if (doc.plain) return hasNoShortcut(doc);
+  const posts = doc.blocks.map((block) => block.breaks.filter((b) => b.where === "after the addition"));
+  const masked = posts.every((breaks) => breaks.length > 0);
+  const behind = listed(posts.flat());
   const sums = doc.blocks.every((block) => block.kind === "Residual");
   return html`<section class="idea" aria-label="The idea">
-    ${equations(html`<b class="shortcut">x</b> + <b class="branch">F(x)</b>`, html`( ${one} + ${slope} )`)}
+    ${
+      masked
+        ? equations(html`${behind}( <b class="shortcut">x</b> + <b class="branch">F(x)</b> )`,
+            html`${behind}′ · ( ${one} + ${slope} )`)
+        : equations(html`<b class="shortcut">x</b> + <b class="branch">F(x)</b>`, html`( ${one} + ${slope} )`)
+    }
     <p>
       A residual block adds something, F(x), to what it gets. So the gradient has two ways back: through
       ${BRANCH}, where every layer changes it, and over ${SHORTCUT}, where it arrives as it is. ${
         doc.identity_holds
           ? "In this network every shortcut is exactly the identity: nothing is lost on it."
-          : "Wherever the shortcut is dashed, something stands in the way of that 1; the block says what."
+          : masked
+            ? `Here ${behind} stands behind every addition, on the way of both: it changes what arrives, the 1 too.`
+            : "Wherever the shortcut is dashed, something stands in the way of that 1; the block says what."
       }
       ${!sums && "Not every fork here is such a sum; each block says what it is instead."}
       Go through it step by step with <kbd>←</kbd> <kbd>→</kbd>, or click on a block.
@@ -33,15 +54,13 @@ function idea(doc) {
   </section>`;
 }
 
-const plain = (doc) => html`<section class="panel plain">
-  <h2>This network has no shortcut</h2>
-  ${equations(html`<b class="branch">F(x)</b>`, slope)}
+const empty = (doc) => html`<section class="panel plain">
+  <h2>This network has no blocks to step through</h2>
+  ${doc.notes.map((note) => html`<p>${note}</p>`)}
   <p>
-    Its forward has no “x +”, so its gradient has no “1 +”. Whatever reaches the first layers has gone through every
-    layer behind them, each of which changes it: there is one single way back, and nothing to take apart.
-    ${doc.loss !== null && html`The loss of this batch is ${num(doc, "loss")}.`}
+    The gradient is taken apart at blocks on the way from the input to the output: forks such as Residual, or the layers
+    of a plain network. ${doc.loss !== null && html`The loss of this batch is ${num(doc, "loss")}.`}
   </p>
-  <p>To see the difference, trace the residual network of the same depth.</p>
 </section>`;
 
 const controls = (last) => html`<nav class="controls" aria-label="Steps">
@@ -61,8 +80,12 @@ const frame = (doc, last) => html`${head(doc)}${idea(doc)}${controls(last)}
       <p class="say" aria-live="polite"></p>
       <div class="shown"></div>
     </section>
+    ${depthPanel(doc)}
     <aside>${charts(doc)}</aside>
   </div>
+  ${doc.notes.length > 0 && html`<section class="panel notes">
+    ${doc.notes.map((note) => html`<p class="note">${note}</p>`)}
+  </section>`}
   <section class="panel tables">${blockTable(doc)}${exactness(doc)}</section>`;
 
 function blockTable(doc) {
@@ -85,9 +108,18 @@ function blockTable(doc) {
   return html`<details>
     <summary>All numbers</summary>
     ${table(doc, "Blocks", ["block", ...titles], blocks)}
+    ${table(doc, "By depth", ["layer", "|dW|", "|dx|"], depthRows(doc, "depth"))}
+    ${doc.against && table(doc, `By depth, ${doc.against.model}`, ["layer", "|dW|", "|dx|"],
+      depthRows(doc, "against.depth"))}
     ${table(doc, "Path lengths", ["length", "paths", "norm", "part of g₀"], paths)}
   </details>`;
 }
+
+const depthRows = (doc, key) =>
+  lookUp(doc, key).map(({ path, kind }, i) => ({
+    name: html`${path} <small>${kind}</small>`,
+    keys: [`${key}.${i}.dw`, `${key}.${i}.dx`],
+  }));
 
 const table = (doc, caption, heads, rows) => html`<div class="scroll" tabindex="0" role="region"
   aria-label="${caption}">

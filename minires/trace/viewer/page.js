@@ -17,7 +17,7 @@ function render({ model, el }) {
   const find = (selector) => root.querySelector(selector);
   const fill = (selector, markup) => (find(selector).innerHTML = asText(markup));
   if (steps.length === 1) {
-    root.innerHTML = asText([head(doc), plain(doc)]);
+    root.innerHTML = asText([head(doc), empty(doc)]);
     find(".theme").addEventListener("click", () => recolor(root));
     return () => root.remove();
   }
@@ -50,6 +50,7 @@ function render({ model, el }) {
     go(steps.findIndex((step) => step.phase === phase && (block === undefined || step.block === Number(block))));
   const wayNow = () => (steps[at].phase === "forward" ? "forward" : "backward");
   function showLength(k) {
+    if (doc.plain) return; // one path
     find(".lengths").value = k;
     fill(".by-length", pathChart(doc, k));
     fill(".length-note", pathReadout(doc, k));
@@ -78,7 +79,7 @@ function render({ model, el }) {
   el.addEventListener("keydown", pressed);
   model.on?.("change:step", moved);
   showLength(0);
-  go(model.get("step") ?? 0);
+  go(model.get("step") ?? doc.blocks.length + 1); // on the gradient, at the last block
   return () => {
     el.removeEventListener("keydown", pressed);
     model.off?.("change:step", moved);

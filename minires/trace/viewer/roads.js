@@ -29,7 +29,7 @@ function cell(doc, now, l) {
     tabindex="${inTabOrder ? 0 : -1}" aria-current="${on ? "step" : "false"}"
     aria-label="Block ${l}, ${path}, ${kind}" title="block ${l}: ${path}">
     <svg width="100%" height="46" aria-hidden="true">
-      <line class="road shortcut ${breaks.length ? "dashed" : ""}" x2="100%" y1="12" y2="12"/>
+      ${!doc.plain && html`<line class="road shortcut ${breaks.length ? "dashed" : ""}" x2="100%" y1="12" y2="12"/>`}
       <line class="road branch" y1="12" y2="35"/>
       <line class="road branch" x2="100%" y1="34" y2="34"/>
       <line class="road branch" x1="100%" x2="100%" y1="12" y2="35"/>
@@ -76,6 +76,7 @@ function diagram(doc, a, backward) {
   const detours = a.terms.filter((term) => term.name !== "shortcut");
   const shortcut = a.terms.find((term) => term.name === "shortcut");
   const after = listed(a.post);
+  const joined = a.added || a.gated ? "+" : "‖";
   return html`<svg class="diagram" viewBox="0 0 640 ${low(detours.length - 1) + (backward ? 52 : 26)}" role="img"
     aria-label="The block, passed from ${backward ? "right to left" : "left to right"}">
     ${detours.map((term, i) => detour(doc, draw, term, low(i), backward)).reverse()}
@@ -86,7 +87,7 @@ function diagram(doc, a, backward) {
     ${a.side.length > 0 && box(210, ROAD, 50, "A")}
     ${a.pre.length > 0 && box(76, ROAD, 56, "pre")}
     ${after && box(535, ROAD, 74, after.length < 8 ? after : "post")}
-    ${backward ? [junction(FORK, "+"), dot(JOIN)] : [dot(FORK), junction(JOIN, a.added || a.gated ? "+" : "‖")]}
+    ${!a.plain && (backward ? [junction(FORK, "+"), dot(JOIN)] : [dot(FORK), junction(JOIN, joined)])}
     ${svgText(16, 36, "start", backward ? a.here : "x", "end")}
     ${svgText(624, 36, "end", backward ? a.behind : "y", "end")}
     ${backward && [svgText(16, 103, "start", svgNum(doc, outgoing)), svgText(624, 103, "end", svgNum(doc, incoming))]}

@@ -88,7 +88,7 @@ function howItSplits(a) {
     return html`The + hands the gradient to both ways. Here ${SHORTCUT} is no plain 1: it leads through
       ${listed([...a.side, ...a.pre])}, and leaves ${a.terms[0].symbol} of the gradient; ${BRANCH} adds r.`;
   return html`The + hands ${a.atFork} to both ways: ${SHORTCUT} passes it on unchanged, that is the 1, and ${BRANCH}
-    adds r, what dF/dx makes of it. Whatever r is, the 1 stays.`;
+    adds r, what dF/dx makes of it. Whatever r is, ${a.atFork} comes through whole.`;
 }
 
 function whatIsLarger(doc, a) {

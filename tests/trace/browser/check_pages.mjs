@@ -139,9 +139,12 @@ async function checkPage(page, file, where, moves) {
   assert.equal(await page.locator("main.minires").count(), 1, `${where}: nothing was rendered: ${bad}`);
   const n = await page.evaluate(() => JSON.parse(document.getElementById("trace").textContent).blocks.length);
   if (n === 0) {
-    assert.match(await page.locator("h2").textContent(), /no shortcut/);
+    assert.match(await page.locator("h2").textContent(), /no blocks/);
     await checkStep(page, where);
   } else {
+    const first = await page.locator("main").getAttribute("data-step");
+    assert.equal(Number(first), n + 1, `${where}: it opens on the gradient`);
+    await page.keyboard.press("Home");
     await page.locator("summary").click();
     for (let step = 0; step <= 2 * n; step += 1) {
       const expected =
