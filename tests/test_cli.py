@@ -608,6 +608,21 @@ def test_trace_writes_a_page(tmp_path):
     assert page.lower().startswith("<!doctype html>") and "stage1.0" in page
 
 
+def test_trace_beside_another_network(tmp_path):
+    arguments = ("trace", "--model", "resnet14", "--against", "plain14", "--batch-size", "4")
+    page = tmp_path / "page.html"
+    code, out, _ = call(*arguments, "--html", str(page))
+    ratios = re.findall(r"\|dW\| of the first convolution is (\S+) times that of the last", out)
+    assert code == 0 and len(ratios) == 2 and "plain14: |dW|" in out
+    assert '"against": {"model": "plain14"' in page.read_text()
+    code, out, _ = call(*arguments, "--json")
+    found = json.loads(out)
+    for text, rows in zip(ratios, (found["depth"], found["against"]["depth"])):
+        convs = [row["dw"] for row in rows if row["kind"] == "Conv2d"]
+        assert text == f"{convs[0] / convs[-1]:.3g}"
+    assert call("trace", "--model", "resnet14", "--against", "plian14")[0] == 2
+
+
 def test_trace_of_a_trained_run(trained):
     code, out, err = call("trace", trained.run_dir, "--batch-size", "2")
     assert code == 0, err

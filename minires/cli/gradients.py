@@ -15,7 +15,7 @@ from ..errors import RangeError
 from ..files.whole import check_writable, write_atomically
 from ..trace import Stepper, audit
 from ..trace import trace as trace_gradient
-from ..trace.report import as_dict
+from ..trace.report import as_dict, by_depth
 from ..trace.shell import run_shell
 from ..trace.viewer import to_html
 from ..trace.words import WIDTH, as_audit
@@ -92,33 +92,44 @@ class Subject:
 def trace(
     subject: Annotated[Subject, tyro.conf.arg(name="")] = Subject(),  # noqa: B008 (frozen)
     *,
+    against: Text = None,
     html: Page = None,
     as_json: Json = False,
 ):
-    """Trace the gradient through a residual network: every term named, kept and added up.
+    """Trace the gradient through a network: every term named, kept and added up.
 
-    For example: minires trace --model resnet20 --block full_preact --html page.html
+    For example: minires trace --model resnet56 --against plain56 --html page.html
 
     Args:
+        against: Name of another network with fresh weights, whose gradient by depth stands beside.
         html: Write a page to step through, in one file, for any browser.
     """
     if html is not None:
         check_writable(html)
     name, network, images, labels = subject.load()
     ledger = trace_gradient(network, images, labels)
+    other = against and (against, trace_gradient(_alike(against, subject, ledger), images, labels))
     bar = functools.partial(tqdm, disable=None, leave=False, desc="paths by length", unit="block")
     if html is not None:
-        page = to_html(as_dict(ledger, name=name, pictures=True, progress=bar))
+        page = to_html(as_dict(ledger, name=name, pictures=True, against=other, progress=bar))
         write_atomically(html, page.encode())
     if as_json:
-        return print_json(**as_dict(ledger, name=name, progress=bar))
+        return print_json(**as_dict(ledger, name=name, against=other, progress=bar))
     columns = width(120)
     about = f"{name}, {len(labels)} images of {subject.data}, {subject.dtype}, loss {ledger.loss:.4f}"
     print(f"{textwrap.fill(about, columns)}\n\n{ledger.table(width=columns)}")
+    if other:
+        print(textwrap.fill(f"{against}: {by_depth(other[1])}", columns))
     if ledger.blocks:
         print(f"\n{as_audit(audit(ledger), min(columns, WIDTH))}")
     if html is not None:
         print(f"\nto step through it, open {html} in a browser")
+
+
+def _alike(name, subject, ledger):
+    """The network called ``name`` for the images and classes of a ledger, with fresh weights."""
+    shape = {"in_channels": ledger.dx.shape[1], "num_classes": ledger.trunk.y.shape[1]}
+    return networks.build(name, **shape, rng=subject.seed).to(dtype=subject.dtype)
 
 
 def step(subject: Annotated[Subject, tyro.conf.arg(name="")] = Subject(model="resnet8", batch_size=4)):  # noqa: B008

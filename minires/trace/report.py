@@ -86,12 +86,16 @@ def as_table(ledger, width=math.inf):
         path = b.path if len(b.path) <= wide else f"{b.path}\n{'':<{wide}}"
         lines.append(f"{path:<{wide}}" + "".join(f" {cell:>{size}}" for cell, size in zip(cells, sizes)))
     proof = f"the terms add up to the gradient, and are derivatives of forward, within {ledger.closure_error:.1e}"
-    convs = [one for one in _depth(ledger) if one["kind"] == "Conv2d"]
-    by_depth = [
-        f"|dW| of the first convolution is {ratio(convs[0]['dw'], convs[-1]['dw']):.3g} times that of the last"
-    ] * (len(convs) > 1)
-    lines += [textwrap.fill(text, min(width, 120)) for text in (proof, *by_depth, *ledger.notes)]
+    lines += [textwrap.fill(text, min(width, 120)) for text in (proof, by_depth(ledger), *ledger.notes) if text]
     return "\n".join(lines)
+
+
+def by_depth(ledger):
+    """How the gradients of the first and the last convolution compare, in a sentence; "" where there are not two."""
+    convs = [one["dw"] for one in _depth(ledger) if one["kind"] == "Conv2d"]
+    if len(convs) < 2:
+        return ""
+    return f"|dW| of the first convolution is {ratio(convs[0], convs[-1]):.3g} times that of the last"
 
 
 def _block(ledger, record, found, sums, pictures):

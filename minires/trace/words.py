@@ -6,6 +6,7 @@ from .norms import ratio
 from .records import PLAIN
 
 IDENTITY, WIDTH = "dL/dx_l = dL/dx_L (1 + sum dF/dx_l)", 80
+HANGING = {"initial_indent": "  ", "subsequent_indent": "  "}
 WITHOUT_WEIGHTS = {"Subsample", "PadChannels", "AvgPool2d", "MaxPool2d", "Concat"}
 
 
@@ -18,11 +19,10 @@ def as_audit(found, width=WIDTH):
     lines = [textwrap.fill(part, width) for part in parts if part]
     if not found.holds:
         lines.append("What breaks it:")
-    for path, breaks in zip(found.paths, found.breaks):
-        if breaks:
-            lines.append(f"  {path or 'the model'}:")
-            for b in breaks:
-                lines += [f"      {b.path or 'the model'} ({b.kind}), {b.where}:", f"          {b.why}"]
+    for alike, breaks in _alike(found):
+        lines.append(textwrap.fill(f"{', '.join(_runs(found.paths, alike)) or 'the model'}:", width, **HANGING))
+        for b in breaks:
+            lines += [f"      {b.path or 'the model'} ({b.kind}), {b.where}:", f"          {b.why}"]
     lines += [textwrap.fill(part, width) for part in (_shortcuts_alone(found), _on_the_trunk(found))]
     return "\n".join(lines if width >= WIDTH else [_folded(line, width) for line in lines])
 
@@ -42,15 +42,30 @@ def _where_it_holds(found):
         return f"{IDENTITY} holds for all of {pairs}."
     if all(b.kind == PLAIN for breaks in found.breaks for b in breaks):
         return f"{IDENTITY} says nothing of a plain network: no shortcut leads around its {n} blocks."
-    runs, start = [], 0
-    for i in range(n + 1):
-        if i == n or found.breaks[i]:
-            if i > start:
-                runs.append(found.paths[start] + (f" to {found.paths[i - 1]}" if i - start > 1 else ""))
-            start = i + 1
     if not good:
         return f"{IDENTITY} holds for none of {pairs}: each of them breaks it."
+    runs = _runs(found.paths, [i for i, breaks in enumerate(found.breaks) if not breaks])
     return f"{IDENTITY} holds inside {', '.join(runs)}: for {good} of {pairs}."
+
+
+def _alike(found):
+    """Yield (numbers of the blocks, breaks) for the blocks that the same things break, by the first of them."""
+    groups = {}
+    for i, breaks in enumerate(found.breaks):
+        if breaks:
+            groups.setdefault(tuple((b.kind, b.where, b.why) for b in breaks), []).append(i)
+    return [(numbers, found.breaks[numbers[0]]) for numbers in groups.values()]
+
+
+def _runs(paths, numbers):
+    """"stage1.0 to stage1.2" for blocks that follow each other."""
+    runs, start = [], 0
+    for k in range(1, len(numbers) + 1):
+        if k == len(numbers) or numbers[k] != numbers[k - 1] + 1:
+            first, last = paths[numbers[start]], paths[numbers[k - 1]]
+            runs.append(first if first == last else f"{first} to {last}")
+            start = k
+    return runs
 
 
 def _what_it_is_worth(found):
