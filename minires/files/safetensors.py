@@ -90,7 +90,7 @@ def _tensors(header, data):
             raise ValueError(f"the entry of {name[:80]!r} has not dtype, shape and data_offsets")
         code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(code, str) or code not in NAMES:
-            raise ValueError(f"{name[:80]!r} has an unknown type, expected one of {', '.join(NAMES)}")
+            raise ValueError(f"{name[:80]!r} has the type {str(code)[:20]!r}, expected one of {', '.join(NAMES)}")
         if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
             raise ValueError(f"{name[:80]!r} has no list of sizes or of two offsets")
         shape = require_sizes(f"shape of {name[:80]!r}", tuple(shape))

@@ -138,6 +138,7 @@ FAMILIES = (
             _BOTTLENECKS,
             "Option A pads the zero channels at the end, as the paper; A-both on both sides, as akamaster's code.",
             "Stride on the 3x3 of bottlenecks, as fb.resnet.torch; stride_on=1x1 has it on the first 1x1.",
+            "timm's resnet26 and resnet200 are other networks, for ImageNet: four stages of bottlenecks behind a 7x7.",
         ),
     ),
     Family(

@@ -73,6 +73,12 @@ class Fit:
             return "the file has weights in its shortcuts: build the model with shortcut='B' or 'C'"
         if unexpected and all(n.endswith("bias") for n in missing + unexpected):
             return "the networks differ in biases: look for an option bias, or a layer without batch norm"
+        here, there = has_7x7(shape for _, _, shape in self.wanted.values()), has_7x7(t.shape for t in tensors.values())
+        if missing and there and not here:
+            return (
+                "the file is for images of ImageNet, with a first convolution of 7x7, and the model for small ones: "
+                "timm's resnet26 and resnet200 are other networks than those called so here"
+            )
         if missing and is_shard(self.file.path):
             return "the file is one of several shards: give their index, model.safetensors.index.json, or the folder"
         if 2 * len(missing) > len(self.wanted):
@@ -85,6 +91,10 @@ class Fit:
 def part_of(name):
     """The first part of a name without numbers: "layer" of "layer3.0.conv1.weight"."""
     return re.sub(r"\d+", "", name.partition(".")[0])
+
+
+def has_7x7(shapes):
+    return any(tuple(shape[2:]) == (7, 7) for shape in shapes)
 
 
 def is_shortcut(name):

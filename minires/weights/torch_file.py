@@ -7,6 +7,7 @@ length in front of it.
 
 import struct
 
+from ..errors import DataFileError
 from ..files.pickle_machine import Inert
 from ..files.stored import FLOATS, Storage, StoredTensor, itemsize
 from .torch_pickle import TorchPickle
@@ -16,6 +17,7 @@ ONLY_STATE = "save the weights alone: torch.save(model.state_dict(), path)"
 MAX_TENSORS = 100_000  # in all
 MAX_DEPTH = 2  # of dicts in dicts: {"model": {"state_dict": ...}}
 MAX_LENGTH = 100  # of lists that are looked into
+MAX_PLACES = 2000  # of dicts and lists that are looked into
 
 
 def read_zip(path, data, members):
@@ -63,7 +65,10 @@ def read_legacy(path, data):
         return value
 
     for name, expected in (("magic number", MAGIC), ("version", VERSION)):
-        found = following(plain)
+        try:
+            found = following(plain)
+        except DataFileError as error:
+            raise ValueError(f"torch.save did not write it; arrays are to be saved by numpy.savez: {error}") from error
         if type(found) is not int or found != expected:
             raise ValueError(f"its {name} is not {expected}, so it is no file of torch.save: {ONLY_STATE}")
     facts = following(plain)
@@ -102,27 +107,19 @@ def entries_of(value):
     """
     if not isinstance(value, (dict, list, tuple)):
         raise ValueError(f"it holds a {type(value).__name__}, expected a dict of tensors: {ONLY_STATE}")
-    found, seen, waiting, count = {}, set(), [("", value, 0)], 0
-    while waiting:
-        path, inner, depth = waiting.pop(0)
-        if id(inner) in seen:
-            continue
-        seen.add(id(inner))
-        if isinstance(inner, (list, tuple)):
-            inner = {str(i): item for i, item in enumerate(inner[:MAX_LENGTH])}
-            tensors = {}
-        else:
-            tensors = {k: v for k, v in inner.items() if isinstance(k, str) and isinstance(v, StoredTensor)}
+    found, places, known = {}, [("", value, ())], {}  # place: path, container, ids of those around it
+    for path, container, around in places:
+        if id(container) not in known:  # a pickle may name the same again and again
+            known[id(container)] = _contents(container)
+        tensors, inner = known[id(container)]
         if tensors:
             found[path] = tensors
-            count += len(tensors)
-        if count > MAX_TENSORS:
+        if sum(map(len, found.values())) > MAX_TENSORS:
             raise ValueError(f"it holds more than {MAX_TENSORS} tensors")
-        if depth < MAX_DEPTH:
-            waiting += [
-                (f"{path}.{key}".lstrip("."), item, depth + 1)
-                for key, item in inner.items() if isinstance(key, str) and isinstance(item, (dict, list, tuple))
-            ]
+        if len(around) < MAX_DEPTH:
+            around = (*around, id(container))
+            more = [(f"{path}.{key}".lstrip("."), item, around) for key, item in inner if id(item) not in around]
+            places += more[: max(0, MAX_PLACES - len(places))]
     if not found:
         kind = f"a whole {value.name}" if isinstance(value, Inert) else "no dict of tensors"
         raise ValueError(f"it holds {kind}: {ONLY_STATE}")
@@ -130,3 +127,13 @@ def entries_of(value):
         path: tensors for path, tensors in found.items() if any(t.dtype in FLOATS and t.shape for t in tensors.values())
     }
     return with_arrays or found
+
+
+def _contents(container):
+    """({name: StoredTensor}, [(name, container in it)]), each at most as many as may be looked into."""
+    if isinstance(container, dict):
+        items = [(key, item) for key, item in container.items() if isinstance(key, str)]
+    else:
+        items = [(str(i), item) for i, item in enumerate(container[:MAX_LENGTH])]
+    tensors = {key: item for key, item in items if isinstance(item, StoredTensor) and isinstance(container, dict)}
+    return tensors, [(key, item) for key, item in items if isinstance(item, (dict, list, tuple))][:MAX_PLACES]

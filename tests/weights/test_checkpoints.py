@@ -91,3 +91,17 @@ def test_a_harmful_name_among_the_rest_is_refused(tmp_path):
     torch.save({"model": akamaster(8).state_dict(), "args": Evil()}, tmp_path / "w")
     with watched(), pytest.raises(CheckpointError, match="asks for '__builtin__.eval'.* could do harm"):
         load_weights(tmp_path / "w", build("resnet8", rng=np.random.default_rng(0)))
+
+
+def test_one_set_under_two_names_is_told_too(tmp_path):
+    state = akamaster(8).state_dict()
+    torch.save({"student": state, "teacher": state}, tmp_path / "w")
+    with pytest.raises(CheckpointError, match="that fit: 'student', 'teacher'"):
+        load_weights(tmp_path / "w", build("resnet8", rng=0))
+    assert load_weights(tmp_path / "w", build("resnet8", rng=0), entry="teacher").entry == "teacher"
+
+
+def test_a_pickle_that_is_none_of_pytorchs(tmp_path):
+    (tmp_path / "w").write_bytes(pickle.dumps({"a": np.ones(3)}))
+    with pytest.raises(CheckpointError, match="torch.save did not write it; arrays are to be saved by numpy.savez"):
+        load_weights(tmp_path / "w", build("resnet8", rng=0))

@@ -58,12 +58,16 @@ def test_names_and_shapes(source, name, count, expected):
 
 
 def moved(torch, net):
-    """``net`` in float64 and evaluation, with vectors and running statistics far from 0 and 1."""
+    """``net`` in float64 and evaluation, with vectors and running statistics far from 0 and 1.
+
+    Gains stay below 1: with larger ones 152 layers amplify the rounding of the first ten billion times.
+    """
     net, generator = net.double().eval(), torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for tensor in net.state_dict().values():
+        for name, tensor in net.state_dict().items():
             if tensor.dim() == 1:
-                tensor.copy_(torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype) * 0.5 + 0.75)
+                low = 0.25 if name.endswith("weight") else 0.75
+                tensor.copy_(torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype) * 0.5 + low)
     return net
 
 

@@ -1,12 +1,14 @@
 """Names of other libraries: a network saved by PyTorch computes the same here, and the reverse; mismatches are told."""
 
+import re
+
 import numpy as np
 import pytest
 from weights.torch_models import NETWORKS, ResNet, akamaster, moved, torch
 
 from minires.errors import CheckpointError, RangeError
 from minires.layers import Linear, Sequential
-from minires.models import build
+from minires.models import build, certify
 from minires.weights import (
     LAYOUTS,
     build_with_weights,
@@ -176,6 +178,7 @@ HINTS = {
     "no shortcut weights": (lambda: akamaster(8), {"shortcut": "B"}, "build the model with shortcut='A' or 'A-both'"),
     "shortcut weights": (lambda: ResNet((1, 1, 1), small=True), {}, "build the model with shortcut='B' or 'C'"),
     "depth": (lambda: akamaster(14), {}, "another depth or another kind of block"),
+    "ImageNet": (lambda: ResNet((2, 2, 2, 2)), {}, "ImageNet, .* timm's resnet26 and resnet200 are other networks"),
 }
 
 
@@ -183,7 +186,7 @@ HINTS = {
 def test_hints(kind, tmp_path):
     make, options, hint = HINTS[kind]
     text = refused(saved(make(), tmp_path / "w"), build("resnet8", rng=0, **options))
-    assert hint in text.splitlines()[-1]
+    assert re.search(hint, text.splitlines()[-1])
 
 
 PREFIXES = (
@@ -209,6 +212,11 @@ def test_a_prefix_does_not_hide_what_differs(tmp_path):
     text = refused(tmp_path / "w", build("resnet8", rng=0))
     assert "2 differences, expected none in backbone, by the names of akamaster" in text
     assert "seems to be for 100 classes" in text
+
+
+def test_the_certificate_tells_of_other_networks_of_one_name():
+    for name in ("resnet26", "resnet200"):
+        assert any("timm's resnet26 and resnet200 are other networks" in note for note in certify(name, image=32).notes)
 
 
 def test_hint_at_another_network(tmp_path):
