@@ -140,7 +140,8 @@ class Objective(Layer):
         return self.loss.forward(x, self.targets.data)
 
     def backward(self, dy, cache):
-        return as_gradient(self, dy, ()) * self.loss.backward(cache)
+        gradient = self.loss.backward(cache)
+        return as_gradient(self, dy, (), like=gradient) * gradient
 
 
 def _class_weights(weight):

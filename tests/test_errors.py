@@ -11,7 +11,7 @@ import pytest
 from train.tiny_training import dataset
 
 from minires import compile, errors
-from minires.data import Loader
+from minires.data import CropFlip, Loader
 from minires.errors import DeviceError, DTypeError, MiniresError, RangeError, ShapeError
 from minires.initializers import generator, he_normal, he_uniform, xavier_normal, xavier_uniform
 from minires.layers import (
@@ -46,6 +46,7 @@ from minires.layers import (
 from minires.losses import MeanSquaredError, Objective, SoftmaxCrossEntropy
 from minires.models import build
 from minires.ops import out_sizes
+from minires.trace import sample_paths
 
 
 def f32(*shape):
@@ -365,6 +366,12 @@ CALLS = {
         ShapeError,
         "Gate: the gate gives (1, 1, 8, 8), the input (1, 4, 8, 8) (axis 1 differs)",
     ),
+    "branch of a gate": (
+        lambda: Gate(conv(4, 4), conv(4, 4, padding=1)),
+        lambda f: f(f32(1, 4, 8, 8)),
+        ShapeError,
+        "Gate: the branch gives (1, 4, 6, 6), the input (1, 4, 8, 8) (axis 2 differs)",
+    ),
     "branches to join differ": (
         lambda: Concat(left=Identity(), right=conv(4, 4)),
         lambda f: f(f32(1, 4, 8, 8)),
@@ -630,6 +637,9 @@ BOOLEANS = {  # Python counts with True and False; a size is neither
     "stop": lambda b: SliceChannels(0, b),
     "num_classes": lambda b: build("resnet8", num_classes=b, rng=0),
     "batch_size": lambda b: Loader(dataset(24, seed=0), b, seed=0, shuffle=False),
+    "pad": lambda b: CropFlip(pad=b),
+    "dropout": lambda b: build("wrn_10_1", dropout=b, rng=0),
+    "samples": lambda b: sample_paths(None, samples=b, rng=0),
     "threads": lambda b: compile(ReLU(), threads=b),
 }
 

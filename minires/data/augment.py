@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minires.errors import RangeError, ShapeError
+from minires.layers.checks import is_integer
 
 
 class Normalize:
@@ -51,8 +52,9 @@ class CropFlip:
     flip: bool = True
 
     def __post_init__(self):
-        if self.pad < 0:
-            raise RangeError(f"CropFlip: pad is {self.pad}, expected 0 or more: give the pixels added on each side")
+        if not is_integer(self.pad) or self.pad < 0:
+            expected = "an integer of 0 or more: give the pixels added on each side"
+            raise RangeError(f"CropFlip: pad is {self.pad!r}, expected {expected}")
 
     def __call__(self, images, rng):
         """images: (B, C, H, W) uint8, left as they are; rng: numpy.random.Generator. Returns (B, C, H, W) uint8."""

@@ -152,7 +152,7 @@ class AvgPool2d(_Pool2d):
     def backward(self, dy, cache):
         count, shape, size = cache
         n, c, oh, ow = (*shape[:2], *count.shape)
-        share = as_gradient(self, dy, (n, c, oh, ow)) / count
+        share = as_gradient(self, dy, (n, c, oh, ow), like=count) / count
         dx = xp_of(share).zeros(shape, dtype=share.dtype)
         for _, view in self._windows(dx, (oh, ow)):
             view += share

@@ -36,7 +36,7 @@ def wide_block(in_channels, out_channels, stride, *, dropout=0.0, rng):
 
     The first BN - ReLU feeds both then. Figure 1 (d) of the paper.
     """
-    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
+    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
         raise RangeError(f"dropout is {dropout!r}, expected 0 <= dropout < 1, the probability to drop an entry")
     rng = generator(rng)
     branch = conv_branch(in_channels, basic_convs(out_channels, stride), block="full_preact", rng=rng)

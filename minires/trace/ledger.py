@@ -3,11 +3,9 @@
 import copy
 from functools import partial
 
-import numpy as np
-
 from ..errors import RangeError, StateError
 from ..layers.known import kind_of
-from ..layers.checks import as_floats
+from ..layers.checks import as_floats, is_integer
 from ..layers.watch import watched
 from ..losses import SoftmaxCrossEntropy
 from .block import SHORTCUT
@@ -59,7 +57,7 @@ class Ledger:
             why = " ".join(self.notes) or "it holds no fork and no layer with parameters"
             raise StateError(f"the trunk of the model has 0 blocks, expected at least 1: {why}")
         stop = n if stop is None else stop
-        if not all(isinstance(position, (int, np.integer)) for position in (start, stop)):
+        if not all(is_integer(position) for position in (start, stop)):
             raise RangeError(f"positions are {start!r} and {stop!r}, expected integers from 0 to {n}")
         if not 0 <= start <= stop <= n:
             raise RangeError(

@@ -18,6 +18,7 @@ from itertools import chain, combinations
 import numpy as np
 
 from ..errors import RangeError
+from ..layers.checks import is_integer
 from .norms import difference, dot, frozen, norm, ratio
 
 MOST_BLOCKS = 12  # all_paths lists 2^n paths
@@ -142,7 +143,7 @@ def sample_paths(ledger, start=0, stop=None, *, samples=10, rng, progress=iter):
 
     rng: a generator or a seed. Veit et al. 2016, section 5, figure 6.
     """
-    if not isinstance(samples, (int, np.integer)) or samples < 1:
+    if not is_integer(samples) or samples < 1:
         raise RangeError(f"samples is {samples!r}, expected an integer of at least 1")
     start, stop = ledger.span(start, stop)
     n = stop - start

@@ -80,5 +80,5 @@ def test_no_padding_no_flip_changes_nothing():
 
 
 def test_pad_below_zero():
-    with pytest.raises(RangeError, match="pad is -1, expected 0 or more"):
+    with pytest.raises(RangeError, match="pad is -1, expected an integer of 0 or more"):
         CropFlip(pad=-1)

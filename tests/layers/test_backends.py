@@ -7,6 +7,7 @@ from oracles import assert_same, randomise, run, upstream
 
 from minires.backend import to_numpy
 from minires.cases import CASES, case
+from minires.errors import DTypeError
 
 # uploads of a step: the mask is drawn on the CPU, the weights are a setting
 UPLOADS = {("Dropout", True): 1, ("SoftmaxCrossEntropy weighted", True): 1, ("SoftmaxCrossEntropy weighted", False): 1}
@@ -52,3 +53,30 @@ def test_a_step_in_float32_waits_for_nothing_moves_nothing_and_stays_float32(nam
         dx = layer.backward(dy, cache)
     assert y.dtype == dx.dtype == np.float32
     assert {t.data.dtype for _, t in layer.tensors() if t.data.dtype.kind == "f"} <= {np.dtype("float32")}
+
+
+@each
+@in_both
+@pytest.mark.parametrize("wrong", ["x", "dy"])
+def test_no_two_dtypes_are_mixed(name, train, wrong):
+    """What is given in another dtype than the layer has is refused, or what comes back has it: nothing is widened."""
+    layer, x, dy = prepared(name, np.float64)
+    _, cache = layer.forward(x, train)
+    try:
+        if wrong == "x":
+            found = layer.forward(x.astype(np.float32), train)[0]
+        else:
+            found = layer.backward(dy.astype(np.float32), cache)
+    except DTypeError as error:
+        assert "float32" in str(error) and "float64" in str(error)
+    else:
+        assert found.dtype == np.float32
+
+
+@each
+def test_forward_is_inference_unless_it_is_told(name):
+    """The default of ``train`` is False, on every way through a container."""
+    (layer, x, _), (fresh, _, _) = prepared(name, np.float64), prepared(name, np.float64)
+    assert np.array_equal(layer.forward(x)[0], fresh.forward(x, train=False)[0])
+    for (path, tensor), (_, same) in zip(layer.tensors(), prepared(name, np.float64)[0].tensors(), strict=True):
+        assert np.array_equal(tensor.data, same.data), f"{path} has moved"

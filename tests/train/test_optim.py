@@ -55,6 +55,21 @@ def test_equals_pytorch(kind, settings):
         np.testing.assert_allclose(found, twin.detach().numpy(), rtol=1e-13, atol=1e-13, err_msg=path)
 
 
+def test_the_defaults_are_those_of_pytorch():
+    torch = pytest.importorskip("torch")
+    params = params_of()
+    twins = [torch.nn.Parameter(torch.tensor(p.data)) for _, p in params]
+    ours, theirs = AdamW(params), torch.optim.AdamW(twins)
+    for k in range(3):
+        for (_, p), twin in zip(params, twins):
+            p.grad[...] = k + p.data
+            twin.grad = torch.tensor(p.grad.copy())
+        ours.step()
+        theirs.step()
+    for (path, p), twin in zip(params, twins):
+        np.testing.assert_allclose(p.data, twin.detach().numpy(), rtol=1e-13, err_msg=path)
+
+
 def test_sgd_by_hand():
     p = Param(np.array([2.0]))
     optimiser = SGD([("w", p)], 0.1, momentum=0.5, weight_decay=0.25)

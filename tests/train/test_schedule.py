@@ -30,6 +30,11 @@ def test_steps_equal_pytorch():
     assert ours == pytest.approx(torch_rates(lambda s, o: s.MultiStepLR(o, [10, 30], gamma=0.3)), rel=1e-12)
 
 
+def test_the_default_gamma_is_that_of_pytorch():
+    ours = [steps(k, lr=LR, milestones=(10, 30)) for k in range(TOTAL)]
+    assert ours == pytest.approx(torch_rates(lambda s, o: s.MultiStepLR(o, [10, 30])), rel=1e-12)
+
+
 def test_cosine_equals_pytorch():
     ours = [cosine(k, lr=LR, total=TOTAL) for k in range(TOTAL)]
     assert ours == pytest.approx(torch_rates(lambda s, o: s.CosineAnnealingLR(o, TOTAL)), rel=1e-9)
@@ -75,6 +80,8 @@ def test_configuration_gives_schedule_times_warmup():
     config = TrainConfig(lr=1.0, schedule="steps", milestones=(0.5, 0.75), gamma=0.1, warmup=5)
     rates = [learning_rate(config, k, 100) for k in (0, 4, 49, 50, 74, 75, 99)]
     assert rates == pytest.approx([0.2, 1, 1, 0.1, 0.1, 0.01, 0.01])
+    config = TrainConfig(lr=1.0, schedule="steps", milestones=(0.5, 0.75), gamma=0.3)
+    assert [learning_rate(config, k, 100) for k in (49, 50, 75)] == pytest.approx([1, 0.3, 0.09])
     assert learning_rate(TrainConfig(lr=1.0, schedule="cosine"), 50, 100) == pytest.approx(0.5)
     assert learning_rate(TrainConfig(lr=1.0, schedule="constant"), 50, 100) == 1.0
     assert learning_rate(TrainConfig(lr=1.0, schedule="one-cycle"), 29, 100) == pytest.approx(1.0)
