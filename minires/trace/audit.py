@@ -10,25 +10,40 @@ from dataclasses import dataclass
 
 from ..errors import RangeError
 from ..layers import (
+    ELU,
+    GELU,
+    AdaptiveAvgPool2d,
     AvgPool2d,
+    BatchNorm1d,
     BatchNorm2d,
     Concat,
     Conv2d,
     Dropout,
+    Flatten,
     Gate,
+    GlobalAvgPool2d,
     GroupNorm,
+    HardSwish,
     Identity,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
     MaxPool2d,
     PadChannels,
+    PReLU,
     ReLU,
     ReLU6,
+    Res2,
     Residual,
     RungeKutta,
     Scale,
     Sequential,
+    Sigmoid,
     SiLU,
+    SliceChannels,
     SqueezeExcite,
     Subsample,
+    Tanh,
 )
 from ..layers.tree import join
 from ..layers.known import kind_of
@@ -40,10 +55,32 @@ from .words import as_audit
 WHY = {
     ReLU: "the ReLU masks the gradient: entries with a negative sum get 0",
     ReLU6: "the ReLU6 masks the gradient: entries with a sum below 0 or above 6 get 0",
-    SiLU: "the SiLU multiplies each entry of the gradient by its slope",
-    BatchNorm2d: "batch norm multiplies each channel by gamma / sigma and, in training, removes its mean and its part "
-    "along x_hat",
+    HardSwish: "the hard swish multiplies each entry by its slope: 0 below -3, 1 above 3, a line between",
+    LeakyReLU: "the leaky ReLU multiplies entries with a negative sum by its slope there",
+    PReLU: "the PReLU multiplies entries with a negative sum by the slope that it has learned",
+    ELU: "the ELU multiplies entries with a negative sum by alpha e^x, which is soon 0",
+    **{
+        kind: f"the {kind.__name__} multiplies each entry of the gradient by its slope, {slope}"
+        for kind, slope in {
+            SiLU: "from -0.1 to 1.1",
+            GELU: "from -0.13 to 1.13",
+            Sigmoid: "a quarter at most",
+            Tanh: "1 at most, and soon 0",
+        }.items()
+    },
+    **dict.fromkeys(
+        (BatchNorm2d, BatchNorm1d),
+        "batch norm multiplies each channel by gamma / sigma and, in training, removes its mean and its part "
+        "along x_hat",
+    ),
     GroupNorm: "group norm rescales the gradient and removes its mean and its part along x_hat",
+    LayerNorm: "layer norm rescales the gradient and removes its mean and its part along x_hat",
+    Linear: "the projection multiplies the gradient by its transposed weights",
+    GlobalAvgPool2d: "the global mean spreads the gradient of a channel evenly over its pixels",
+    AdaptiveAvgPool2d: "mean pooling spreads the gradient of a pixel evenly over its window",
+    Flatten: "flattening gives the gradient another shape, and leaves its numbers",
+    SliceChannels: "slicing passes the gradient to the channels that it took, the others get 0",
+    Res2: "each group of channels but the last goes through layers, and what one group finds enters the next",
     Conv2d: "the projection multiplies the gradient by its transposed weights",
     Subsample: "subsampling passes the gradient to one pixel in stride^2, the others get 0",
     AvgPool2d: "mean pooling spreads the gradient of a pixel evenly over its window",
@@ -58,7 +95,15 @@ WHY = {
 }
 
 
-LINK = "between the blocks"
+# the place of a layer in its block: what it is called
+WHERE = {
+    "pre": "before the fork, shared by shortcut and branch",
+    "shortcut": "on the shortcut",
+    "join": "where the ways join",
+    "post": "after the addition",
+    "link": "between the blocks",
+    "block": "the whole block",
+}
 
 
 @dataclass(frozen=True)
@@ -67,8 +112,13 @@ class Break:
 
     path: str
     kind: str
-    where: str
+    place: str
     why: str
+
+    @property
+    def where(self):
+        """Its place in words; ``place`` is the key."""
+        return WHERE[self.place]
 
 
 @dataclass(frozen=True)
@@ -163,26 +213,26 @@ def _breaks_on_the_way(trunk, number):
     """The elements between x_l and x_{l+1}, beside the branch, that are not the identity."""
     found = []
 
-    def look(path, layer, where):
+    def look(path, layer, place):
         if kind_of(layer) is Sequential:
             for name, child in layer.children():
-                look(join(path, name), child, where)
+                look(join(path, name), child, place)
         elif not _is_identity(layer, trunk.train):
-            found.append(Break(path, type(layer).__name__, where, _why(layer)))
+            found.append(Break(path, type(layer).__name__, place, _why(layer)))
 
     for block in trunk.between(number, number + 1):
         if block.plain:
-            found.append(Break(block.path, PLAIN, "the whole block", WHY[PLAIN]))
+            found.append(Break(block.path, PLAIN, "block", WHY[PLAIN]))
             continue
         for part in block.pre:
-            look(part.path, part.layer, "before the fork, shared by shortcut and branch" if block.fork else LINK)
+            look(part.path, part.layer, "pre" if block.fork else "link")
         fork = block.fork and block.fork.layer
         if fork and kind_of(fork) is Residual:
-            look(join(block.fork.path, "shortcut"), fork.shortcut, "on the shortcut")
+            look(join(block.fork.path, "shortcut"), fork.shortcut, "shortcut")
         elif fork and kind_of(fork) is not RungeKutta:  # which adds to x itself
-            look(block.fork.path, fork, "where the ways join")
+            look(block.fork.path, fork, "join")
         for part in block.post:
-            look(part.path, part.layer, "after the addition")
+            look(part.path, part.layer, "post")
     return found
 
 

@@ -108,7 +108,7 @@ def _block(ledger, record, found, sums, pictures):
         "identity_ratio": record.identity_ratio,
         "local_norm": norm(sums["local"].terms[record.path]),
         "total_norm": norm(sums["total"].terms[record.path]),
-        "breaks": [vars(b) for b in found.breaks[record.index]],
+        "breaks": [vars(b) | {"where": b.where} for b in found.breaks[record.index]],
     }
     return facts | ({"pictures": _pictures(record, block)} if pictures else {})
 

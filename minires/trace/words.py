@@ -53,7 +53,7 @@ def _alike(found):
     groups = {}
     for i, breaks in enumerate(found.breaks):
         if breaks:
-            groups.setdefault(tuple((b.kind, b.where, b.why) for b in breaks), []).append(i)
+            groups.setdefault(tuple((b.kind, b.place, b.why) for b in breaks), []).append(i)
     return [(numbers, found.breaks[numbers[0]]) for numbers in groups.values()]
 
 

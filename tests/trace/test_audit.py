@@ -7,12 +7,14 @@ import pytest
 from oracles import trunks
 from oracles.trunks import VARIANTS
 
-from minires import models
+from minires import layers, models
 from minires.errors import RangeError
 from minires.layers import Conv2d, Dropout, Identity, Linear, Residual, RungeKutta, Scale, Sequential
 from minires.layers.runge_kutta import METHODS
 from minires.trace import audit, trace
+from minires.trace.audit import WHY
 from minires.trace.norms import norm
+from minires.trace.records import PLAIN
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((4, 2, 6, 6))
@@ -292,6 +294,22 @@ def test_unknown_layers_are_named():
     found = audit(trace(linear_chain(Sequential(Identity(), act=Mine())), X[:, 0, 0, :3], dy=X[:, 1, 0, :3]))
     ((one,),) = found.breaks
     assert (one.path, one.why) == ("0.shortcut.act", "Mine is not the identity, as far as minires knows it")
+
+
+def test_every_layer_is_explained_or_the_identity():
+    passed = {"Identity", "Residual", "RungeKutta", "Sequential", "Layer", "Fork"}  # opened, or x as it is
+    kinds = {name for name in layers.__all__ if issubclass(getattr(layers, name), layers.Layer)} - passed
+    assert {kind.__name__ for kind in WHY if kind != PLAIN} == kinds
+
+
+@pytest.mark.parametrize(("kind", "low", "high"), [
+    (layers.SiLU, -0.1, 1.1), (layers.GELU, -0.13, 1.13), (layers.Sigmoid, 0, 0.25), (layers.Tanh, 0, 1),
+])
+def test_the_slopes_are_as_stated(kind, low, high):
+    x = np.linspace(-20, 20, 40001)[None]
+    y, cache = kind().forward(x)
+    slopes = kind().backward(np.ones_like(x), cache)
+    assert slopes.min() == pytest.approx(low, abs=5e-3) and slopes.max() == pytest.approx(high, abs=5e-3)
 
 
 def test_subclasses_break_as_their_parents():

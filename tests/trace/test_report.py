@@ -83,7 +83,7 @@ def _check_block(block, record, sums, verdicts):
     assert block["identity_ratio"] == record.identity_ratio
     for form in ("local", "total"):
         assert block[f"{form}_norm"] == pytest.approx(norm(sums[form].terms[record.path]), rel=1e-13, abs=0)
-    assert block["breaks"] == [vars(b) for b in verdicts.breaks[record.index]]
+    assert block["breaks"] == [vars(b) | {"where": b.where} for b in verdicts.breaks[record.index]]
 
 
 def _check_fork(fork, record):

@@ -28,7 +28,7 @@ const hasNoShortcut = (doc) => html`<section class="idea" aria-label="The idea">
 
 function idea(doc) {
   if (doc.plain) return hasNoShortcut(doc);
-  const posts = doc.blocks.map((block) => block.breaks.filter((b) => b.where === "after the addition"));
+  const posts = doc.blocks.map((block) => block.breaks.filter((b) => b.place === "post"));
   const masked = posts.every((breaks) => breaks.length > 0);
   const behind = listed(posts.flat());
   const sums = doc.blocks.every((block) => block.kind === "Residual");

@@ -6,18 +6,18 @@ const shortcutFirst = (s, t) => (t === "shortcut") - (s === "shortcut");
 
 function anatomy(doc, l) {
   const block = doc.blocks[l];
-  const breaks = (where) => block.breaks.filter((b) => b.where === where);
+  const breaks = (place) => block.breaks.filter((b) => b.place === place);
   const a = {
     block,
     key: `blocks.${l}`,
-    pre: breaks("before the fork, shared by shortcut and branch"),
-    side: breaks("on the shortcut"),
-    post: breaks("after the addition"),
-    plain: breaks("the whole block").length > 0,
+    pre: breaks("pre"),
+    side: breaks("shortcut"),
+    post: breaks("post"),
+    plain: breaks("block").length > 0,
     gated: block.kind === "Gate",
     added: block.kind === "Residual",
     here: `g${sub(l)}`,
-    behind: `g${sub(l + 1)}${breaks("between the blocks").length ? "′" : ""}`,
+    behind: `g${sub(l + 1)}${breaks("link").length ? "′" : ""}`,
   };
   a.linked = a.behind.endsWith("′");
   a.atFork = a.post.length ? `ĝ${sub(l + 1)}` : a.behind;
