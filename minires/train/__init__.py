@@ -5,6 +5,7 @@ from .config import TrainConfig
 from .fit import Result, fit, resume
 from .interrupt import Interrupted
 from .log import draw_curves, read_metrics
+from .loop import run
 from .optim import SGD, AdamW, clip_gradients
 from .options import build_model
 from .prepare import build_optimizer
@@ -37,6 +38,7 @@ __all__ = [
     "publish",
     "read_metrics",
     "resume",
+    "run",
     "save_checkpoint",
     "steps",
     "train_step",

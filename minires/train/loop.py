@@ -9,12 +9,16 @@ import numpy as np
 
 from ..backend import require_device, to_device
 from ..engine import compile
-from ..errors import NumericError, StateError
+from ..errors import NumericError, RangeError, StateError
 from .checkpoint import Position
+from .config import TrainConfig
+from .log import Progress
 from .prepare import build_loss, build_optimizer, facts_of, limited, make_loaders
 from .schedule import learning_rate
 from .start import freeze_rest
 from .step import accumulated_step, count_labels, evaluate_batches, train_step
+
+FILES = {"run_dir", "weights", "weights_sha256", "entry", "checkpoint_every"}  # settings for fit alone
 
 
 class Loop:
@@ -92,7 +96,10 @@ class Loop:
         at, config = self.position, self.config
         self.require_finite("mean loss of the epoch", at.loss_sum)
         batches = self.watch(self.test_loader.epoch(0))
-        test = evaluate_batches(self.network, batches, config.device, config.ignore_index)
+        try:
+            test = evaluate_batches(self.network, batches, config.device, config.ignore_index)
+        except NumericError:
+            self.require_finite("test loss", math.nan)
         self.require_finite("test loss", test.loss)
         at.epoch += 1
         row = {
@@ -122,6 +129,32 @@ class Loop:
             f"{what} is {float(value)} at step {at.step} (epoch {at.epoch + 1} of {config.epochs}, lr {lr:.4g}), "
             f"expected a finite number: try lr={config.lr / 10:.4g} or warmup={max(500, 2 * config.warmup)} anew"
         )
+
+
+def run(model, data, epochs, *, on_epoch=None, **settings):
+    """Train ``model`` in memory, without files, and return a row of numbers (a dict) for each epoch.
+
+    data: a pair (training, test) of :class:`~minires.data.Dataset`   on_epoch: called with the row of each epoch, when
+    it is over; what it raises ends the training   settings: of :class:`~minires.train.TrainConfig`, such as lr=0.05
+
+    :func:`~minires.train.fit` is this with a folder, in which it logs, saves, and can be resumed.
+    Raises :class:`~minires.errors.NumericError` where the loss is NaN or infinite; the model is then worthless.
+    """
+    if extra := sorted(FILES & settings.keys()):
+        raise RangeError(f"{extra[0]} is given, but run takes and leaves no files: use fit, or leave {extra[0]} out")
+    config = TrainConfig(**settings | {"model": type(model).__name__, "data": data[0].name, "epochs": epochs})
+    rows = []
+
+    def keep(row):
+        rows.append(row)
+        if on_epoch is not None:
+            on_epoch(row)
+
+    loop = Loop(config, model, data, on_epoch=keep)
+    for note in loop.notes:
+        Progress(epochs).say(note)
+    loop.run()
+    return rows
 
 
 def grouped(batches, size):

@@ -5,8 +5,11 @@ import pytest
 from train.test_fit import assert_same_end, cut, no_pictures  # noqa: F401 (a fixture)
 from train.tiny_training import config, data, dataset, model, plain_model, spread_model
 
-from minires.errors import RangeError, ShapeError
-from minires.train import fit, load_checkpoint, read_metrics, resume
+from minires.data import Loader, Normalize
+from minires.errors import NumericError, RangeError, ShapeError
+from minires.losses import SoftmaxCrossEntropy
+from minires.train import SGD, evaluate, fit, load_checkpoint, read_metrics, resume, run
+from minires.train.loop import FILES
 from minires.train.training import Training
 
 
@@ -114,3 +117,63 @@ def test_mixed_images_count_for_the_larger_share(tmp_path):
     for x, targets in training.loop.train_loader.epoch(0):
         right += sum(int(np.argmax(row) == np.argmax(target)) for row, target in zip(net(x), targets))
     assert fit(settings, model=net, data=data()).train_accuracy == right / 44
+
+
+# run
+
+
+def test_run_is_the_loop_of_the_readme():
+    """Bit by bit, with the layers as they are written and nothing added."""
+    train, test = data()
+    one, other = model(), model()
+    loader = Loader(train, 8, seed=0, shuffle=True, normalize=Normalize.of(train))
+    loss, optimizer = SoftmaxCrossEntropy(), SGD(one.params(), 0.05)
+    values = []
+    for epoch in range(3):
+        for x, labels in loader.epoch(epoch):
+            logits, cache = one.forward(x, train=True)
+            value, loss_cache = loss.forward(logits, labels)
+            one.zero_grads()
+            one.backward(loss.backward(loss_cache), cache)
+            optimizer.step()
+            values.append((float(value), len(labels)))
+    plain = {"schedule": "constant", "weight_decay": 0.0, "augment": "none", "engine": "reference"}
+    seen = []
+    rows = run(other, (train, test), 3, lr=0.05, batch_size=8, on_epoch=seen.append, **plain)
+    assert [t.data.tobytes() for _, t in one.tensors()] == [t.data.tobytes() for _, t in other.tensors()]
+    losses, counts = zip(*values[12:])
+    assert seen == rows and [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[-1]["train_loss"] == pytest.approx(np.average(losses, weights=counts), rel=1e-6)
+    test_loader = Loader(test, 8, seed=0, shuffle=False, normalize=Normalize.of(train))
+    assert rows[-1]["test_accuracy"] == evaluate(one, test_loader).accuracy
+
+
+def test_fit_is_run_with_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = config("r").to_dict() | {"milestones": (0.5,), "option": (), "freeze_but": (), "class_weights": ()}
+    left = {name: value for name, value in settings.items() if name not in (*FILES, "model", "data", "epochs")}
+    rows = run(one := model(), data(), 4, **left)
+    assert not list(tmp_path.iterdir())
+    fit(config("r"), model=(other := model()), data=data())
+    assert [t.data.tobytes() for _, t in one.tensors()] == [t.data.tobytes() for _, t in other.tensors()]
+    written = [row for row in read_metrics("r") if row["kind"] == "epoch"]
+    assert [{**row, "kind": "epoch", "seconds": 0} for row in rows] == [{**row, "seconds": 0} for row in written]
+
+
+def test_run_stops_on_nan_and_where_its_callback_raises(capsys):
+    with pytest.raises(NumericError, match="loss is .*, expected a finite number: try lr=1e.37"):
+        run(model(), data(), 2, lr=1e38, momentum=0.0, schedule="constant")
+
+    def stop(row):
+        raise StopIteration
+
+    with pytest.raises(StopIteration):
+        run(model(), data(), 2, on_epoch=stop)
+    run(model(), (dataset(41, seed=1), dataset(9, seed=2)), 2, batch_size=8, augment="none")
+    assert capsys.readouterr().err.count("each epoch leaves one out") == 1
+
+
+@pytest.mark.parametrize("name", ["run_dir", "weights"])
+def test_run_takes_no_files(name):
+    with pytest.raises(RangeError, match=f"{name} is given, but run takes and leaves no files: use fit"):
+        run(model(), data(), 2, **{name: "x"})
