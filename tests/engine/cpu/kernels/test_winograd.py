@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from engine.one_kernel import assert_as_definition, chunk_of, chunkings, convolutions, empty_chunk, geometry
+from engine.one_kernel import answer, assert_as_definition, chunk_of, chunkings, convolutions, empty_chunk, geometry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import seeds
 
 from minires.engine.cpu.kernels import Winograd
-from minires.engine.cpu.kernels.winograd import blocks_of
 from minires.engine.cpu.memory import Workspace
 from minires.layers import Conv2d
 
@@ -29,13 +28,29 @@ def test_groups(stride, data, chunks, seed):
     assert_as_definition(Winograd, case, chunks, seed)
 
 
-@pytest.mark.parametrize(("channels", "groups", "blocks"), [
-    (128, 32, 4), (128, 4, 4), (256, 32, 8), (32, 8, 1), (30, 15, 1), (66, 33, 3), (128, 2, 2),
-])
-def test_groups_are_joined_to_about_32_channels(channels, groups, blocks):
-    layer = Conv2d(channels, channels, 3, padding=1, groups=groups, rng=0)
-    assert blocks_of(geometry(layer, (8, 8))) == blocks
-    assert_as_definition(Winograd, (layer, (6, 5)), (1, 2), 0)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("channels", "groups"), [(16, 4), (128, 32), (30, 15), (6, 2)])
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_what_is_not_finite_stays_in_its_group(channels, groups, stride, bad):
+    """In forward, in dx and in dw; within the group it reaches the tiles that hold it."""
+    layer = Conv2d(channels, channels, 3, stride=stride, padding=1, groups=groups, rng=0).to(dtype=np.float64)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, channels, 9, 9))
+    dy = rng.normal(size=(2, channels, *geometry(layer, (9, 9)).out))
+    clean = answer(Winograd, layer, x, dy, (2,))
+    x[1, 0, 4, 4] = bad
+    with np.errstate(invalid="ignore"):
+        found = answer(Winograd, layer, x, dy, (2,))
+    width = channels // groups
+    assert not np.isfinite(found["y"][1, 0]).all() and not np.isfinite(found["weight"][0]).all()
+    assert np.array_equal(found["y"][:, width:], clean["y"][:, width:])
+    assert np.array_equal(found["weight"][width:], clean["weight"][width:])
+    x[1, 0, 4, 4], dy[0, 0, 2, 2] = 0, bad
+    with np.errstate(invalid="ignore"):
+        found = answer(Winograd, layer, x, dy, (2,))
+    assert not np.isfinite(found["dx"][0, 0]).all()
+    assert np.array_equal(found["dx"][:, width:], clean["dx"][:, width:])
+    assert np.array_equal(found["dx"][1], clean["dx"][1])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 3), (7, 5), (28, 28), (30, 9), (33, 33)])
