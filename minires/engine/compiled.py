@@ -1,25 +1,35 @@
 """``minires.compile``: a layer that computes what another layer defines."""
 
 import copy
-import os
 import threading
+from collections import OrderedDict
 
 import numpy as np
 
+from ..backend import device_of
 from ..errors import DTypeError, MiniresError, RangeError, StateError
 from ..layers import Layer
 from ..layers.checks import is_integer
+from .cores import cores
 from .cpu.describe import table
 from .cpu.plan import Plan
 from .cpu.values import Unsuited
+from .watch import Watch
+
+KEPT = 8  # plans: training and evaluation, whole batches and the last one, at two sizes of images
 
 
 def compile(model, *, threads=None, input_gradient=True, frozen=False):
     """Return a :class:`Compiled`: a layer with the parameters of ``model`` that computes the same, faster.
 
-    threads: how many threads compute, by default one for each core that this process may use; the results are the same
-    for any number, bit by bit   input_gradient: with False ``backward`` returns None for dx, and spares itself the
-    gradient of the first layer   frozen: with True the weights are copied and prepared once, for inference alone
+    threads: how many threads compute, by default one for each core that this process may use (in a container its
+    quota); the results are the same for any number, bit by bit   input_gradient: with False ``backward`` returns None
+    for dx, and spares itself the gradient of the first layer   frozen: with True the weights are copied and prepared
+    once, for inference alone
+
+    Where numbers are not finite the two differ: a convolution by tiles makes NaN of all pixels of a tile that holds an
+    infinity, and closed units stop no infinite gradient. Look for the first such value in the definition; ``minires
+    step`` and :class:`minires.trace.Stepper` do.
 
     >>> import numpy as np
     >>> import minires
@@ -32,7 +42,7 @@ def compile(model, *, threads=None, input_gradient=True, frozen=False):
     if not isinstance(model, Layer):
         raise DTypeError(f"model is {model!r}, expected a Layer: build one with minires.models.build", "compile")
     if threads is None:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        threads = cores()
     if not is_integer(threads) or threads < 1:
         raise RangeError(f"threads is {threads!r}, expected an integer of at least 1", "compile")
     if isinstance(model, Compiled):
@@ -45,23 +55,24 @@ class Compiled(Layer):
 
     It has the same parameters, buffers and paths, so optimisers, checkpoints and weight files do not see a difference,
     and many threads may use it at once. What the plans do not cover (complex numbers, arrays on a GPU, wrong input)
-    runs through the definition. Change the tree of layers by :meth:`set_child`, or compile again.
+    runs through the definition. Layers, settings and methods may change between two runs (``set_child``, a stride, a
+    hook, a patched class): new plans are made then, in about a millisecond. Backward belongs to the network whose
+    forward ran. The last 8 plans are kept; a copy, or what pickle makes of one, begins with none.
     """
 
     def __init__(self, definition, threads, input_gradient, frozen):
         self.definition, self.threads = definition, threads
         self.input_gradient, self.frozen = input_gradient, frozen
-        self._plans, self._lock = {}, threading.Lock()
-        self._tensors = [t for _, t in definition.tensors()]
+        self._plans, self._watch = OrderedDict(), None  # a plan, or why there is none
+        self._lock, self._choosing = threading.Lock(), threading.Lock()
 
     def forward(self, x, train=False):
         if self.frozen:
             raise StateError("frozen=True serves inference alone: call fast(x), or compile without it", "Compiled")
-        plan = self._plan(x, "train" if train else "eval")
+        y, plan, frame = self._run(x, "train" if train else "eval")
         if plan is None:
             y, cache = self.definition.forward(x, train)
             return y, _Cache(None, cache, y.shape)
-        y, frame = plan.forward(_native(x), self.threads)
         if train:
             plan.track(frame, self._lock)
         return y, _Cache(plan, frame, y.shape)
@@ -77,10 +88,9 @@ class Compiled(Layer):
         return dx if self.input_gradient else None
 
     def __call__(self, x):
-        plan = self._plan(x, "infer")
+        y, plan, frame = self._run(x, "infer")
         if plan is None:
             return self.definition(x)
-        y, frame = plan.forward(_native(x), self.threads)
         plan.release(frame)
         return y
 
@@ -89,25 +99,23 @@ class Compiled(Layer):
 
     def set_child(self, name, layer):
         self.definition.set_child(name, layer)
-        self.__init__(self.definition, self.threads, self.input_gradient, self.frozen)
 
     def walk(self, path=""):
         return self.definition.walk(path)
 
     def describe(self):
-        """The plans made so far as tables, a line for each operation: layer, algorithm, work, time."""
-        plans = [plan for plan in self._plans.values() if plan is not None]
-        if not plans:
-            return "no plan yet: one is made for each shape of input, by the first call with it"
-        return "\n\n".join(map(table, plans))
+        """The last plans as tables, a line for each operation (layer, algorithm, work, time), or why there is none."""
+        with self._choosing:
+            plans = list(self._plans.items())
+        parts = [table(plan) if isinstance(plan, Plan) else _reason(*key[:3], plan) for key, plan in plans]
+        return "\n\n".join(parts) or "no plan yet: one is made for each shape of input, by the first call with it"
 
     def __repr__(self):
         inner = repr(self.definition).replace("\n", "\n  ")
         return f"Compiled(threads={self.threads})\n  {inner}"
 
-    def __deepcopy__(self, memo):
-        twin = copy.deepcopy(self.definition, memo)
-        return Compiled(twin, self.threads, self.input_gradient, self.frozen)
+    def __reduce__(self):
+        return Compiled, (self.definition, self.threads, self.input_gradient, self.frozen)
 
     def _refusal(self, dy, plan):
         """The error of the definition for a dy that does not fit: it names the layer that gets dy first."""
@@ -120,21 +128,63 @@ class Compiled(Layer):
         expected = f"expected {plan.dtype} as the output of forward: dy.astype(np.{plan.dtype})"
         return DTypeError(f"dy is {found}, {expected}", type(self.definition).__name__)
 
+    def _run(self, x, mode):
+        """(y, plan, frame) of one forward; (None, None, None) where the definition must do it."""
+        plan = self._plan(x, mode)
+        if plan is None:
+            return None, None, None
+        try:
+            y, frame = plan.forward(_native(x), self.threads)
+        except Unsuited as reason:
+            with self._choosing:
+                self._plans |= {key: str(reason) for key, other in self._plans.items() if other is plan}
+            return None, None, None
+        if self._watch.own and not self._watch.untouched(self.definition):
+            with self._choosing:  # what a run changes in a layer of the user is its state, no setting
+                watch = Watch(self.definition, self.frozen)
+                self._watch = watch if watch.same(self._watch, own=False) else self._watch
+        return y, plan, frame
+
     def _plan(self, x, mode):
         """The plan for x; None where the definition must do it."""
-        if not _is_plain(x) or x.dtype.newbyteorder("=") not in (np.float32, np.float64) or not x.size:
+        if not all(hasattr(x, name) for name in ("shape", "dtype", "size")) or not x.size:
             return None
+        with self._choosing:
+            if self._watch is None or not self._watch.untouched(self.definition):
+                watch = Watch(self.definition, self.frozen)
+                if self._watch is None or not watch.same(self._watch):
+                    self._plans.clear()
+                self._watch = watch
+            reason = self._unsuited(x)
+            key = mode, x.shape, x.dtype.newbyteorder("="), reason, self.input_gradient
+            if key not in self._plans:
+                self._plans[key] = reason or self._made(*key[:3])
+            self._plans.move_to_end(key)
+            if len(self._plans) > KEPT:
+                self._plans.popitem(last=False)
+            plan = self._plans[key]
+        return plan if isinstance(plan, Plan) else None
+
+    def _made(self, mode, shape, dtype):
+        try:
+            return Plan(self.definition, shape, dtype, mode, self.input_gradient, self.frozen)
+        except Unsuited as reason:
+            return str(reason)
+
+    def _unsuited(self, x):
+        """Why no plan can take x; None where one can."""
+        if not _is_plain(x):
+            where = device_of(x)
+            kind = f"on {where}, where the engine has no kernels" if where != "cpu" else f"a {type(x).__name__}"
+            return f"the input is {kind}"
         dtype = x.dtype.newbyteorder("=")
-        if any(t.data.dtype != dtype and t.data.dtype.kind in "fc" for t in self._tensors):
-            return None
-        key = x.shape, dtype, mode
-        if key not in self._plans:
-            try:
-                plan = Plan(self.definition, x.shape, dtype, mode, self.input_gradient, self.frozen)
-            except Unsuited:
-                plan = None
-            self._plans.setdefault(key, plan)
-        return self._plans[key]
+        if dtype not in (np.float32, np.float64):
+            return "the engine computes in float32 and float64"
+        for kind, _, other in self._watch.forms:
+            if kind is not np.ndarray or other != dtype and other.kind in "fc":
+                where = "" if kind is np.ndarray else f" in a {kind.__name__}"
+                return f"its parameters are {other}{where}"
+        return None
 
 
 class _Cache:
@@ -143,9 +193,23 @@ class _Cache:
     def __init__(self, plan, content, shape):
         self.plan, self.content, self.shape = plan, content, shape
 
+    def __reduce_ex__(self, protocol):
+        if self.plan is None:
+            return super().__reduce_ex__(protocol)
+        raise StateError(
+            "a cache of the engine cannot be copied or pickled, it owns memory of its plan: pass the cache itself on, "
+            "or run forward again",
+            "Compiled",
+        )
+
     def __del__(self):
         if self.plan is not None:
             self.plan.release(self.content)
+
+
+def _reason(mode, shape, dtype, reason):
+    """The line of :meth:`Compiled.describe` where the definition runs."""
+    return f"{mode}, {' x '.join(map(str, shape))}, {dtype}: the definition runs, because {reason}"
 
 
 def _is_plain(x):

@@ -2,10 +2,13 @@
 
 import copy
 import gc
+import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -16,6 +19,7 @@ from oracles import assert_same, run
 import minires
 from minires import layers as L
 from minires.engine import Compiled
+from minires.engine.compiled import KEPT
 from minires.errors import DTypeError, MiniresError, RangeError, StateError
 from minires.gradcheck import gradcheck
 from minires.layers.base import replace
@@ -350,6 +354,100 @@ def test_a_copy_is_independent():
     assert abs(twin(x) - y).max() > 1e-3
 
 
+@pytest.mark.parametrize("way", ["pickle", "copy", "deepcopy"])
+def test_a_copy_computes_the_same_bits(way):
+    _, fast = pair()
+    x, dy = images(3, 2, 9, 9), images(3, 3, seed=3)
+    inference = fast(x)
+    make = {"pickle": lambda f: pickle.loads(pickle.dumps(f)), "copy": copy.copy, "deepcopy": copy.deepcopy}[way]
+    twin = make(fast)
+    assert vars(twin).keys() == vars(fast).keys() and (twin.threads, twin.input_gradient) == (2, True)
+    assert (twin.definition is fast.definition) == (way == "copy")
+    assert np.array_equal(twin(x), inference)
+    state = [(t, t.data) for _, t in fast.tensors()]
+    expected = {name: a.tobytes() for name, a in run(fast, x, dy, True).items()}
+    for tensor, data in state:
+        tensor.data = data
+    assert {name: a.tobytes() for name, a in run(twin, x, dy, True).items()} == expected
+
+
+def test_another_process_computes_the_same_bits(monkeypatch):
+    """Started anew ("spawn"), not forked: everything goes through pickle."""
+    monkeypatch.undo()  # the other process cuts small batches as it does
+    fast, x = minires.compile(network("resnet8"), threads=2), images(3, 2, 9, 9)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert np.array_equal(pool.apply(fast, (x,)), fast(x))
+
+
+@pytest.mark.parametrize("how", ["copy", "deepcopy", "pickle"])
+def test_a_cache_is_not_copied(how, capsys):
+    """A copy would give away the memory of the first when it goes."""
+    _, fast = pair()
+    x, dy = images(3, 2, 9, 9), images(3, 3, seed=3)
+    _, cache = fast.forward(x, True)
+    fast.zero_grads()
+    expected = fast.backward(dy, cache)
+    copying = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": pickle.dumps}[how]
+    for content in (cache, [cache]):
+        if how != "copy" or content is cache:
+            with pytest.raises(StateError, match="cannot be copied or pickled"):
+                copying(content)
+    gc.collect()
+    assert capsys.readouterr().err == ""
+    fast.forward(2 * x, True)
+    assert np.array_equal(fast.backward(dy, cache), expected)
+
+
+def test_the_cache_of_the_definition_may_be_copied():
+    """Where the definition runs the cache is a value, as it is there."""
+    model = entered(2, L.ReLU())
+    model.at("1").forward = model.at("1").forward
+    fast, x = minires.compile(model), images(2, 2, 4, 4)
+    y, cache = fast.forward(x, True)
+    assert np.array_equal(fast.backward(y, copy.copy(cache)), fast.backward(y, cache))
+
+
+def test_the_last_plans_are_kept():
+    _, fast = pair()
+    sizes = range(5, 5 + 3 * KEPT)
+    plans = []
+    for size in sizes:
+        fast(images(1, 2, size, size))
+        fast(images(1, 2, 5, 5))  # always in use
+        plans.append(weakref.ref(fast._plan(images(1, 2, size, size), "infer")))
+        assert len(fast._plans) <= KEPT
+    assert [size for size, plan in zip(sizes, plans) if plan()] == [5, *sizes[-KEPT + 1 :]]  # gone without a collection
+
+
+def test_a_cache_outlives_its_plan():
+    model, fast = pair()
+    x, dy = images(3, 2, 9, 9), images(3, 3, seed=3)
+    expected = {name: value.copy() for name, value in run(copy.deepcopy(model), x, dy, True).items()}
+    y, cache = fast.forward(x, True)
+    for size in range(5, 6 + KEPT):
+        fast(images(1, 2, size, size))
+        fast.forward(images(2, 2, size, size), False)
+    assert cache.plan not in fast._plans.values()
+    fast.zero_grads()
+    found = {"y": y, "dx": fast.backward(dy, cache)} | {path: p.grad for path, p in fast.params()}
+    assert_same(found, {name: expected[name] for name in found}, 1e-10)
+
+
+def test_many_sizes_of_images_do_not_fill_the_memory():
+    """Sizes that come once: no more memory for 40 of them than for the plans that are kept."""
+    fast = minires.compile(L.Sequential(L.Conv2d(3, 64, 3, padding=1, rng=0), L.ReLU()))
+    tracemalloc.start()
+    try:
+        used = []
+        for size in range(40, 80):
+            fast(np.zeros((2, 3, size, size), np.float32))
+            used.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    one = 2 * 64 * 80 * 80 * 4
+    assert used[-1] < KEPT * 4 * one < 0.5 * 40 * 4 * one
+
+
 def test_gradcheck_and_trace_on_the_same_parameters():
     model, fast = pair()
     x = images(3, 2, 9, 9)
@@ -375,6 +473,24 @@ def test_observe_sees_every_layer_once():
     for found, expected in zip(seen[fast], seen[model]):
         assert found[:3] == expected[:3]
         assert np.allclose(found[3], expected[3], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("groups", [2, 4, 8])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("n", [1, 3])
+def test_what_is_not_finite_stays_in_its_group(groups, kernel, n):
+    """By any of the algorithms; inside its group it reaches at least the pixels that it reaches in the definition."""
+    conv = L.Conv2d(8, 16, kernel, padding=kernel // 2, groups=groups, bias=True, rng=0)
+    model = L.Sequential(conv, L.BatchNorm2d(16), L.ReLU()).to(dtype=np.float64)
+    x = images(n, 8, 9, 9)
+    x[0, 0, 4, 4] = np.inf
+    with np.errstate(invalid="ignore"):
+        for train in (False, True):
+            found, expected = (m.forward(x, train)[0] for m in (minires.compile(model, threads=1), model))
+            wrong = ~np.isfinite(found)
+            assert wrong[:, : 16 // groups].any() and not wrong[:, 16 // groups :].any()
+            assert not (~np.isfinite(expected) & ~wrong).any()
+            assert np.allclose(found[~wrong], expected[~wrong], rtol=1e-9, atol=1e-9)
 
 
 def test_a_layer_that_is_watched_is_called():

@@ -1,6 +1,7 @@
 """A plan as a table."""
 
 import math
+import textwrap
 
 from .operations import Convolution
 
@@ -27,7 +28,16 @@ def table(plan):
                    forward.get(operation, 0.0), backward.get(operation, 0.0)]
         sums = [a + b for a, b in zip(sums, numbers)]
         lines.append(_line(operation.path or "(model)", _algorithm(plan, operation), numbers))
-    return "\n".join([*lines, _line("sum", "", sums)])
+    return "\n".join([*lines, _line("sum", "", sums), *_foreign(plan)])
+
+
+def _foreign(plan):
+    """Why some layers run whole."""
+    layers = [o for o in plan.operations if o.kind == "foreign"]
+    for own, reason in ((False, "the engine has no kernel for it there"), (True, "runs by methods of its own")):
+        paths = [o.path or "(model)" for o in layers if o.details["own"] is own]
+        if paths:
+            yield textwrap.fill(f"(layer): {reason}: {', '.join(paths)}", 100, subsequent_indent="  ")
 
 
 def _line(name, algorithm, numbers):

@@ -27,6 +27,7 @@ from .operations import OPERATIONS, Convolution, Join, Store
 from .phases import Phase, Whole
 from .reader import Reader
 from .team import TEAM
+from .values import Unsuited
 
 CHUNK = 32  # images of a chunk, at most
 FEW = 3  # tasks that one thread does sooner than several agree
@@ -186,6 +187,7 @@ class Plan:
             frame.arrays[y] = operation.layer(frame.arrays[x])
         else:
             frame.arrays[y], frame.caches[operation] = operation.layer.forward(frame.arrays[x], self.mode == "train")
+        _require(operation, frame.arrays[y], (self.images, *y.shape))
 
     def _whole_backward(self, operation, frame):
         (x,), y = operation.inputs, operation.output
@@ -209,6 +211,13 @@ def chunk_sizes(images, little):
     """Images of each chunk: about equal, at least two chunks unless the batch is little; whatever the threads."""
     chunks = max(min(1 if little else 2, images), math.ceil(images / CHUNK))
     return [len(part) for part in np.array_split(range(images), chunks)]
+
+
+def _require(operation, array, shape):
+    """A layer of the user may give other shapes on other days."""
+    if getattr(array, "shape", None) != shape:
+        found = getattr(array, "shape", type(array).__name__)
+        raise Unsuited(f"{operation.path} gives {found} here, and {shape[1:]} for one image of zeros")
 
 
 def _share(tasks, frame, seats):

@@ -38,6 +38,7 @@ from ...layers import (
     Subsample,
     Tanh,
 )
+from ...layers.known import kind_of
 from ...layers.tree import join
 from .affine import BatchNorm, Bias, FoldedNorm, RunningNorm
 from .values import Array, Operation, Sum, Term, Unsuited, Value, shape_behind
@@ -55,17 +56,18 @@ class Reader:
         self.input = Array(shape[1:])
 
     def read(self, model):
-        if any("forward" in vars(layer) or "backward" in vars(layer) for _, layer in model.walk()):
-            raise Unsuited  # somebody watches this very layer, and is to see each call of it, and no other
+        hooked = [path for path, layer in model.walk() if "forward" in vars(layer) or "backward" in vars(layer)]
+        if hooked:  # whoever watches a layer is to see each call of it, and no other
+            raise Unsuited(f"{hooked[0] or 'the model'} has a forward or backward on the instance")
         self.output = self._array(self._layer(model, self.input, ""), "")
         return self
 
     def _layer(self, layer, x, path):
-        """The value, array or open sum that ``layer`` makes of x."""
-        kind = type(layer)
+        """The value, array or open sum that ``layer`` makes of x; by a rule only if it runs by methods of minires."""
+        kind = kind_of(layer)
         enters = not isinstance(x, Array) or kind in ANYWHERE or (kind in FIRST and len(x.shape) == 3)
         rule = RULES.get(kind) if enters else None
-        return (rule or Reader._foreign)(self, layer, x, path)
+        return rule(self, layer, x, path) if rule else self._foreign(layer, x, path, own=kind is None)
 
     def _add(self, kind, inputs, output, path, layer=None, **details):
         operation = Operation(kind, list(inputs), output, path, layer, details)
@@ -107,9 +109,9 @@ class Reader:
         x = self._value(x, path)
         return self._add("store", [x], Array((x.channels, *x.size)), path)
 
-    def _foreign(self, layer, x, path):
+    def _foreign(self, layer, x, path, own):
         x = self._array(x, path)
-        return self._add("foreign", [x], Array(shape_behind(layer, x.shape)), path, layer)
+        return self._add("foreign", [x], Array(shape_behind(layer, x.shape)), path, layer, own=own)
 
     def _sequential(self, layer, x, path):
         for name, child in layer.children():
@@ -122,7 +124,9 @@ class Reader:
         x = self._value(x, path)
         out = [(s + 2 * p - d * (k - 1) - 1) // t + 1 for s, p, d, k, t in
                zip(x.size, layer.padding, layer.dilation, layer.kernel, layer.stride)]
-        if x.channels != layer.in_channels or min(out) < 1:
+        weight = layer.out_channels, layer.in_channels // layer.groups, *layer.kernel
+        shapes = [tensor.data.shape for _, tensor in layer.tensors()]
+        if x.channels != layer.in_channels or min(out) < 1 or shapes not in ([weight], [weight, weight[:1]]):
             raise Unsuited
         if x.producer.kind == "conv":  # whose tiles may reach beyond the image, where this one needs zeros: a copy
             x = self._add("join", [x], Value(x.channels, x.size), path, terms=[Term(x)], relu=False)
@@ -224,7 +228,8 @@ class Reader:
 
     def _require_channels(self, layer, x):
         values = self.images * x.size[0] * x.size[1]
-        if layer.channels != x.channels or (self.mode == "train" and values < 2):
+        shapes = {tensor.data.shape for _, tensor in layer.tensors()}
+        if shapes != {(x.channels,)} or layer.channels != x.channels or (self.mode == "train" and values < 2):
             raise Unsuited
 
 

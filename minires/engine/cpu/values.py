@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...backend import xp_of
 from ...errors import MiniresError
 
 
@@ -106,13 +107,16 @@ class Operation:
 
 
 class Unsuited(Exception):
-    """The input does not fit the layers: the definition will say so, with the right names."""
+    """No plan can be made, so the definition runs; where the input does not fit it says so, with the right names."""
+
+    def __str__(self):
+        return super().__str__() or "the input does not fit the layers"
 
 
 def shape_behind(layer, shape):
-    """What ``layer`` makes of one image of this shape, by one inference on zeros."""
-    dtype = next((p.data.dtype for _, p in layer.params()), np.dtype(np.float32))
+    """What ``layer`` makes of one image of this shape, by one inference on zeros, where its parameters are."""
+    like = next((p.data for _, p in layer.params()), np.empty(0, np.float32))
     try:
-        return layer(np.zeros((1, *shape), dtype)).shape[1:]
+        return layer(xp_of(like).zeros((1, *shape), like.dtype)).shape[1:]
     except MiniresError:
         raise Unsuited from None

@@ -3,8 +3,12 @@
 import re
 
 import numpy as np
+import pytest
 
 import minires
+from minires import layers as L
+from minires.backend import to_numpy
+from minires.errors import MiniresError
 from minires.models import build, certify
 
 
@@ -52,3 +56,61 @@ def test_the_times_are_those_of_the_runs():
     assert float(before[-2]) > 0 and float(before[-1]) == 0
     fast.backward(y, cache)
     assert float(lines_of(fast.describe())[-1].split()[-1]) > 0
+
+
+class Own(L.ReLU):
+    """A ReLU of a user."""
+
+    def forward(self, x, train=False):
+        return super().forward(x, train)
+
+
+def test_which_layers_run_whole_and_why():
+    conv = L.Conv2d(3, 4, 3, rng=0)
+    fast = minires.compile(L.Sequential(conv=conv, own=Own(), drop=L.Dropout(0.5, rng=0), own2=Own(), flat=L.Flatten()))
+    fast(np.zeros((2, 3, 5, 5), np.float32))
+    text = fast.describe()
+    assert re.search(r"^own +Own \(layer\) ", text, re.MULTILINE)
+    assert "(layer): runs by methods of its own: own, own2" in text
+    assert "(layer): the engine has no kernel for it there: drop, flat" in text
+    assert max(map(len, text.splitlines())) <= 100
+    kernels = minires.compile(L.Sequential(conv, L.ReLU()))
+    kernels(np.zeros((2, 3, 5, 5), np.float32))
+    assert "(layer)" not in kernels.describe()
+
+
+def test_on_a_gpu_the_definition_runs(xp, device):
+    model = build("resnet8", rng=0).to(device=device)
+    fast, x = minires.compile(model), xp.zeros((2, 3, 32, 32), dtype=np.float32)
+    assert (to_numpy(fast(x)) == to_numpy(model(x))).all() or device == "cpu"
+    said = fast.describe()
+    if device == "cuda":
+        assert said == ("infer, 2 x 3 x 32 x 32, float32: the definition runs, because the input is on cuda, where the "
+                        "engine has no kernels")
+    else:
+        assert "the definition runs" not in said
+
+
+REASONS = {
+    "complex": (lambda m: m, lambda x: x.astype(complex),
+                "complex128: the definition runs, because the engine computes in float32 and float64"),
+    "a hook": (lambda m: vars(m.at("stage1.0")).update(forward=m.at("stage1.0").forward) or m, lambda x: x,
+               "because stage1.0 has a forward or backward on the instance"),
+    "channels": (lambda m: m, lambda x: x[:, :2], "because the input does not fit the layers"),
+    "dtype": (lambda m: m, lambda x: x.astype(np.float64), "because its parameters are float32"),
+    "masked": (lambda m: m, np.ma.masked_array, "because the input is a MaskedArray"),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_why_the_definition_runs(name):
+    change, of, reason = REASONS[name]
+    fast = minires.compile(change(build("resnet8", rng=0)))
+    try:
+        fast(of(np.zeros((2, 3, 8, 8), np.float32)))
+    except MiniresError:
+        pass
+    assert reason in fast.describe()
+    fast = minires.compile(build("resnet8", rng=0))
+    fast(np.zeros((2, 3, 8, 8), np.float32))
+    assert reason not in fast.describe()

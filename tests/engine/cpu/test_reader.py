@@ -77,12 +77,38 @@ def test_a_convolution_of_a_convolution_reads_a_copy():
 
 def test_what_no_rule_fits_stays_whole():
     class Own(L.ReLU):
-        pass
+        def forward(self, x, train=False):
+            return super().forward(x, train)
 
     model = L.Sequential(conv(), L.GroupNorm(2, 4), conv(), Own(), L.Dropout(0.5, rng=0), L.Flatten())
     assert kinds(model) == ["load", "conv", "store", "foreign", "load", "conv", "store", *["foreign"] * 3]
     paths = [o.path for o in Reader((2, 4, 8, 8), "train").read(model).operations if o.kind == "foreign"]
     assert paths == ["1", "3", "4", "5"]
+
+
+def test_a_subclass_runs_fast_until_it_overrides_a_method(monkeypatch):
+    class Named(L.ReLU):
+        """Another name."""
+
+    class Stem(L.Sequential):
+        def __init__(self):
+            super().__init__(conv(), Named())
+
+    assert kinds(Stem()) == ["load", "conv", "join", "store"]
+    monkeypatch.setattr(Named, "backward", lambda self, dy, cache: 2 * dy, raising=False)
+    assert kinds(Stem()) == ["load", "conv", "store", "foreign"]
+    monkeypatch.setattr(Stem, "forward", L.Sequential.forward, raising=False)
+    assert kinds(Stem()) == ["load", "conv", "store", "foreign"], "the very same method"
+    monkeypatch.setattr(Stem, "forward", lambda self, x, train=False: L.Sequential.forward(self, x, train))
+    assert kinds(Stem()) == ["foreign"]
+
+
+def test_layers_are_probed_where_their_parameters_are(xp, device):
+    """A layer without a rule is asked for its shape: on the device of its parameters."""
+    model = L.Sequential(conv(), L.GroupNorm(2, 4), L.Flatten(), L.Linear(256, 3, rng=0)).to(device=device)
+    operations = Reader((2, 4, 8, 8), "train").read(model).operations
+    assert [o.kind for o in operations] == ["load", "conv", "store", *["foreign"] * 3]
+    assert operations[-1].output.shape == (3,)
 
 
 def test_reading_changes_nothing():
