@@ -114,8 +114,11 @@ class Compiled(Layer):
         inner = repr(self.definition).replace("\n", "\n  ")
         return f"Compiled(threads={self.threads})\n  {inner}"
 
-    def __reduce__(self):
+    def __reduce__(self):  # plans are not copied, and layers are copied in their way
         return Compiled, (self.definition, self.threads, self.input_gradient, self.frozen)
+
+    def __deepcopy__(self, memo):
+        return Compiled(copy.deepcopy(self.definition, memo), self.threads, self.input_gradient, self.frozen)
 
     def _refusal(self, dy, plan):
         """The error of the definition for a dy that does not fit: it names the layer that gets dy first."""

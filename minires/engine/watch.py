@@ -24,8 +24,7 @@ class Watch:
         walked = list(model.walk())
         self._layers = [layer for _, layer in walked]
         self._types, self._values = [*map(type, self._layers)], [dict(vars(layer)) for layer in self._layers]
-        inside = [(layer, *item) for layer in self._layers for item in vars(layer).items()]
-        self._inside = [(la, name, _items(v)) for la, name, v in inside if isinstance(v, (dict, list, set))]
+        self._inside = list(_inside(self._layers))
         classes = {base for kind in self._types for base in kind.__mro__[:-1]}
         self._classes = [(base, dict(vars(base))) for base in classes]
         self._by_identity = all(kind.__eq__ is object.__eq__ for kind in self._types)
@@ -44,7 +43,7 @@ class Watch:
                 and self._by_identity  # else another layer may be equal to the one that was there
                 and [*map(vars, self._layers)] == self._values
                 and [*map(type, self._layers)] == self._types
-                and all(_items(vars(layer)[name]) == items for layer, name, items in self._inside)
+                and all(parts(vars(layer)[name]) == then for layer, name, parts, then in self._inside)
                 and all(vars(base) == methods for base, methods in self._classes)
                 and _forms(self._tensors) == self.forms
                 and (not self.exact or _are([tensor.data for tensor in self._tensors], self._arrays))
@@ -68,8 +67,31 @@ def _meaning(value, spared):
     return type(value) if isinstance(value, spared) else value
 
 
+def _inside(layers):
+    """Yield (layer, attribute, function, parts): what stands in lists and dicts now, and how to see it later."""
+    for layer in layers:
+        for name, value in vars(layer).items():
+            if isinstance(value, (dict, list, tuple, set)):
+                deep = any(isinstance(part, (dict, list, tuple, set)) for part in _values(value))
+                if deep or not isinstance(value, tuple):
+                    parts = _all_items if deep else _items
+                    yield layer, name, parts, parts(value)
+
+
+def _values(value):
+    return value.values() if isinstance(value, dict) else value
+
+
 def _items(value):
     return list(value.items()) if isinstance(value, dict) else list(value)
+
+
+def _all_items(value):
+    """The parts, and theirs in their place."""
+    if not isinstance(value, (dict, list, tuple, set)):
+        return value
+    keys = list(value) if isinstance(value, dict) else None
+    return type(value), keys, [*map(_all_items, _values(value))]
 
 
 def _forms(tensors):

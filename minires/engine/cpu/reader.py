@@ -82,8 +82,7 @@ class Reader:
         if isinstance(x, Value):
             return x
         if isinstance(x, Array):
-            if len(x.shape) != 3:
-                raise Unsuited
+            _require(len(x.shape) == 3)
             return self._add("load", [x], Value(x.shape[0], x.shape[1:]), path)
         if len(x.terms) == 1 and x.terms[0].plain and not x.relu:
             return x.terms[0].value
@@ -109,7 +108,7 @@ class Reader:
         x = self._value(x, path)
         return self._add("store", [x], Array((x.channels, *x.size)), path)
 
-    def _foreign(self, layer, x, path, own):
+    def _foreign(self, layer, x, path, own=False):
         x = self._array(x, path)
         return self._add("foreign", [x], Array(shape_behind(layer, x.shape)), path, layer, own=own)
 
@@ -126,8 +125,7 @@ class Reader:
                zip(x.size, layer.padding, layer.dilation, layer.kernel, layer.stride)]
         weight = layer.out_channels, layer.in_channels // layer.groups, *layer.kernel
         shapes = [tensor.data.shape for _, tensor in layer.tensors()]
-        if x.channels != layer.in_channels or min(out) < 1 or shapes not in ([weight], [weight, weight[:1]]):
-            raise Unsuited
+        _require(x.channels == layer.in_channels and min(out) >= 1 and shapes in ([weight], [weight, weight[:1]]))
         if x.producer.kind == "conv":  # whose tiles may reach beyond the image, where this one needs zeros: a copy
             x = self._add("join", [x], Value(x.channels, x.size), path, terms=[Term(x)], relu=False)
         y = self._add("conv", [x], Value(layer.out_channels, out), path, layer)
@@ -149,8 +147,7 @@ class Reader:
         x = self._fork(x, path)
         branch = self._sum(self._layer(layer.branch, x, join(path, "branch")), path)
         shortcut = self._sum(self._layer(layer.shortcut, x, join(path, "shortcut")), path)
-        if (branch.channels, branch.size) != (shortcut.channels, shortcut.size):
-            raise Unsuited
+        _require((branch.channels, branch.size) == (shortcut.channels, shortcut.size))
         return Sum(branch.terms + shortcut.terms)
 
     def _subsample(self, layer, x, path):
@@ -164,8 +161,7 @@ class Reader:
 
     def _slice_channels(self, layer, x, path):
         x = self._value(x, path)
-        if layer.stop > x.channels:
-            raise Unsuited
+        _require(layer.stop <= x.channels)
         return Sum([Term(x, start=layer.start, stop=layer.stop)])
 
     def _identity(self, layer, x, path):
@@ -191,22 +187,19 @@ class Reader:
     def _concat(self, layer, x, path):
         x = self._fork(x, path)
         parts = [self._value(self._layer(child, x, join(path, name)), path) for name, child in layer.children()]
-        if len({part.size for part in parts}) > 1:
-            raise Unsuited
+        _require(len({part.size for part in parts}) == 1)
         return self._add("concat", parts, Value(sum(part.channels for part in parts), parts[0].size), path, layer)
 
     def _res2(self, layer, x, path):
         x, functions = self._fork(x, path), list(layer.children())
         width, rest = divmod(x.channels, len(functions) + 1)
-        if rest:
-            raise Unsuited
+        _require(not rest)
         groups = [Term(x, start=k * width, stop=(k + 1) * width) for k in range(len(functions) + 1)]
         parts = []
         for (name, function), group in zip(functions, groups):
             x_i = Sum([group, *map(Term, parts[-1:])])
             parts.append(self._value(self._layer(function, x_i, join(path, name)), path))
-            if (parts[-1].channels, parts[-1].size) != (width, x.size):
-                raise Unsuited
+            _require((parts[-1].channels, parts[-1].size) == (width, x.size))
             parts[-1].shared = True
         parts.append(self._value(Sum(groups[-1:]), path))
         return self._add("concat", parts, Value(x.channels, x.size), path, layer)
@@ -214,23 +207,20 @@ class Reader:
     def _squeeze_excite(self, layer, x, path):
         x = self._fork(x, path)
         s = self._value(self._layer(layer.gate, x, join(path, "gate")), path)
-        if (s.channels, s.size) != (x.channels, (1, 1)):
-            raise Unsuited
+        _require((s.channels, s.size) == (x.channels, (1, 1)))
         return self._add("excite", [x, s], Value(x.channels, x.size), path, layer)
 
     def _gate(self, layer, x, path):
         x = self._fork(x, path)
         f = self._value(self._layer(layer.branch, x, join(path, "branch")), path)
         t = self._value(self._layer(layer.gate, x, join(path, "gate")), path)
-        if not (f.channels, f.size) == (t.channels, t.size) == (x.channels, x.size):
-            raise Unsuited
+        _require((f.channels, f.size) == (t.channels, t.size) == (x.channels, x.size))
         return self._add("gate", [x, f, t], Value(x.channels, x.size), path, layer)
 
     def _require_channels(self, layer, x):
         values = self.images * x.size[0] * x.size[1]
         shapes = {tensor.data.shape for _, tensor in layer.tensors()}
-        if shapes != {(x.channels,)} or layer.channels != x.channels or (self.mode == "train" and values < 2):
-            raise Unsuited
+        _require(shapes == {(x.channels,)} and layer.channels == x.channels and (self.mode != "train" or values > 1))
 
 
 RULES = {
@@ -254,6 +244,11 @@ RULES = {
 }
 ANYWHERE = {Sequential, Identity}
 FIRST = {Conv2d, Residual, Concat, SqueezeExcite, Gate, Res2}  # worth the way into chunks
+
+
+def _require(fits):
+    if not fits:
+        raise Unsuited
 
 
 def _foldable(x):
