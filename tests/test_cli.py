@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from data.test_cifar import SMALL, make_files, put
 
@@ -681,3 +682,66 @@ def test_step_is_a_conversation(monkeypatch):
     code, out, err = call("step", "--model", "resnet8", "--batch-size", "2")
     assert code == 0, err
     assert "forward: begin of stage2.0.add (Residual)" in out and "forward: end of stage2.0.add (Residual)" in out
+
+
+@pytest.fixture
+def photographs(tmp_path, monkeypatch):
+    """30 JPEGs of six sizes, upright and lying, with EXIF; one RGBA PNG; the class street has no test images."""
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    sizes = [(48, 36), (36, 48), (60, 45), (45, 60), (64, 36), (40, 40)]
+    for n, name in enumerate(name for name in ("beach", "forest", "street") for _ in range(10)):
+        part = "test" if n % 10 >= 8 and name != "street" else "train"
+        exif = image.Exif()
+        exif[0x0112] = (1, 3, 6, 8)[n % 4]
+        Path("photos", part, name).mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (*sizes[n % 6][::-1], 3), np.uint8)
+        image.fromarray(pixels).save(f"photos/{part}/{name}/IMG_{n:04}.JPG", "JPEG", exif=exif)
+    image.fromarray(rng.integers(0, 256, (30, 50, 4), np.uint8)).save("photos/train/beach/logo.png")
+    Path("photos/train/beach/Thumbs.db").write_bytes(b"of Windows")
+    return Path("photos")
+
+
+PHOTOGRAPHS = "--data folder --data-dir photos"
+TRAIN_PHOTOGRAPHS = f"train {PHOTOGRAPHS} --model resnet8 --epochs 1 --batch-size 9 --run-dir run".split()
+
+
+def test_own_photographs_take_one_command_each(photographs, monkeypatch):
+    code, _, err = call(*TRAIN_PHOTOGRAPHS)
+    assert code == 1 and "sizes (H x W), expected one" in err and "--image 64 on the command line" in err
+    assert not Path("run").exists()
+    result = call_json(*TRAIN_PHOTOGRAPHS, "--image", "32")
+    evaluated = call_json("eval", "run")
+    assert evaluated["total"] == 4 and evaluated["accuracy"] == result["test_accuracy"]
+    assert call_json("trace", "run", "--batch-size", "2")["loss"] > 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+    assert call("step", "run", "--batch-size", "2")[0] == 0
+    fresh = "trace --model resnet8 --data folder --data-dir photos --image 32 --batch-size 2"
+    assert call(*fresh.split())[0] == 0
+    facts = call_json("data", "folder", "--data-dir", "photos", "--image", "16")
+    assert facts["image"] == [3, 16, 16] and (facts["train"], facts["test"]) == (27, 4)
+    assert facts["classes"] == ["beach", "forest", "street"]
+
+
+def test_a_part_is_the_same_in_all_commands(photographs):
+    shutil.rmtree("photos/test")
+    command = [*TRAIN_PHOTOGRAPHS, "--image", "32"]
+    code, _, err = call(*command)
+    assert code == 1 and "--test-part 0.2" in err
+    result = call_json(*command, "--test-part", "0.25")
+    evaluated = call_json("eval", "run")
+    assert evaluated["total"] == 6 and evaluated["accuracy"] == result["test_accuracy"]
+    assert call_json("trace", "run", "--batch-size", "6")["loss"] > 0
+    assert call("eval", "run", "--test-part", "0.5")[0] == 0
+    code, _, err = call("eval", "run", "--data", "fashion_mnist_12k")
+    assert code == 1 and "class 0 of 10 is 'T-shirt/top', expected 'beach' as class 0 of 3 of run: labels" in err
+    code, _, err = call("trace", "run", "--data", "fashion_mnist_12k")
+    assert code == 1 and "expected 'beach'" in err
+
+
+@pytest.mark.parametrize("option", [("--image", "32"), ("--test-part", "0.2")])
+@pytest.mark.parametrize("command", ["train --data mnist", "trace --data mnist --model resnet8", "data mnist"])
+def test_options_of_folders_belong_to_folders(command, option):
+    code, _, err = call(*command.split(), *option)
+    assert code == 2 and "folder" in err and option[1] in err

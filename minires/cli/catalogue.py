@@ -6,7 +6,7 @@ from .. import models as networks
 from ..data.catalogue import ABOUT, is_there
 from ..errors import RangeError
 from ..train.options import parse_options
-from .common import Json, Name, Number, Options, Switch, Text, given_options, print_json
+from .common import Json, Name, Number, Options, Part, Switch, Text, given_options, print_json
 
 INDENT = " " * 4
 
@@ -56,7 +56,15 @@ def _list_families(as_json):
     print("for example: minires models resnet56")
 
 
-def data(name: Name = None, *, data_dir: str = "data", download: Switch = False, as_json: Json = False):
+def data(
+    name: Name = None,
+    *,
+    data_dir: str = "data",
+    image: Number = None,
+    test_part: Part = None,
+    download: Switch = False,
+    as_json: Json = False,
+):
     """List the data sets, or read one and say what it holds.
 
     For example: minires data cifar10 --download
@@ -64,6 +72,8 @@ def data(name: Name = None, *, data_dir: str = "data", download: Switch = False,
     Args:
         name: Name of a data set; all of them if not given.
         data_dir: Folder of its files.
+        image: Rows and columns to which the pictures of a folder are scaled and cut.
+        test_part: Part of each class of a folder that is the test set, where it has none.
         download: Fetch the files from their official addresses into the folder first.
     """
     if name is None:
@@ -72,7 +82,8 @@ def data(name: Name = None, *, data_dir: str = "data", download: Switch = False,
         return _list_data_sets(data_dir, as_json)
     if download:
         data_sets.download(name, data_dir)
-    splits = {split: data_sets.load(name, split, data_dir) for split in ("train", "test")}
+    settings = {"size": image, "test_part": test_part}
+    splits = {split: data_sets.load(name, split, data_dir, **settings) for split in ("train", "test")}
     mean, std = splits["train"].mean_std()
     facts = {
         "name": name,

@@ -19,9 +19,10 @@ from ..trace.report import as_dict, by_depth
 from ..trace.shell import run_shell
 from ..trace.viewer import to_html
 from ..trace.words import WIDTH, as_audit
-from ..train import load_model
+from ..train import TrainConfig, load_model
 from ..train.options import parse_options
-from .common import Json, Options, Run, Text, given_options, print_json
+from ..train.splits import load_split, require_classes, with_data
+from .common import Json, Number, Options, Part, Run, Text, given_options, print_json
 from .terminal import width
 
 Page = Annotated[str | None, tyro.conf.arg(metavar="FILE")]
@@ -46,11 +47,17 @@ class Subject:
     option: Options = ()
     """Any option of its family, such as dropout=0.3; may be given more than once."""
 
-    data: str = "fashion_mnist_12k"
-    """Data set of the images."""
+    data: Text = None
+    """Data set of the images; that of the run, or fashion_mnist_12k."""
 
-    data_dir: str = "data"
-    """Folder of its files."""
+    data_dir: Text = None
+    """Folder of its files; that of the run, or data."""
+
+    image: Number = None
+    """Rows and columns of the pictures of a folder; those of the run."""
+
+    test_part: Part = None
+    """Part of each class of a folder that is the test set; that of the run."""
 
     batch_size: int = 8
     """Test images in the batch."""
@@ -62,15 +69,22 @@ class Subject:
     """Seed of fresh weights."""
 
     def load(self):
-        """(name, network, images, labels)."""
-        test = data_sets.load(self.data, "test", self.data_dir)
+        """(name, network, Dataset of the batch, its images as the network takes them)."""
+        network, checkpoint = self._trained() if self.run else (None, None)
+        place = given_options(data=self.data, data_dir=self.data_dir, image=self.image, test_part=self.test_part)
+        test = load_split(with_data(checkpoint.config if self.run else TrainConfig(), **place), "test")
         if not 1 <= self.batch_size <= len(test):
             raise RangeError(
-                f"batch_size is {self.batch_size}, expected 1 to {len(test)}, the test images of {self.data}: change it"
+                f"batch_size is {self.batch_size}, expected 1 to {len(test)}, the test images of {test.name}: change it"
             )
-        name, network, normalize = self._trained() if self.run else self._fresh(test)
-        images = normalize(test.images[: self.batch_size], np.dtype(self.dtype))
-        return name, network.to(dtype=self.dtype), images, test.labels[: self.batch_size]
+        if self.run:
+            require_classes(test, checkpoint.data["classes"], self.run)
+            name = f"{checkpoint.config.model}, trained for {checkpoint.position.epoch} epochs"
+            normalize = checkpoint.normalize()
+        else:
+            name, network, normalize = self._fresh(test)
+        batch = test.subset(slice(self.batch_size))
+        return name, network.to(dtype=self.dtype), batch, normalize(batch.images, np.dtype(self.dtype))
 
     def _fresh(self, test):
         names = given_options(block=self.block, shortcut=self.shortcut)
@@ -84,9 +98,7 @@ class Subject:
             raise RangeError(
                 f"{' and '.join(options)} belong to a fresh network, {self.run} has its own: leave them out"
             )
-        network, checkpoint = load_model(self.run)
-        name = f"{checkpoint.config.model}, trained for {checkpoint.position.epoch} epochs"
-        return name, network, checkpoint.normalize()
+        return load_model(self.run)
 
 
 def trace(
@@ -106,9 +118,9 @@ def trace(
     """
     if html is not None:
         check_writable(html)
-    name, network, images, labels = subject.load()
-    ledger = trace_gradient(network, images, labels)
-    other = against and (against, trace_gradient(_alike(against, subject, ledger), images, labels))
+    name, network, batch, images = subject.load()
+    ledger = trace_gradient(network, images, batch.labels)
+    other = against and (against, trace_gradient(_alike(against, subject, ledger), images, batch.labels))
     bar = functools.partial(tqdm, disable=None, leave=False, desc="paths by length", unit="block")
     if html is not None:
         page = to_html(as_dict(ledger, name=name, pictures=True, against=other, progress=bar))
@@ -116,7 +128,7 @@ def trace(
     if as_json:
         return print_json(**as_dict(ledger, name=name, against=other, progress=bar))
     columns = width(120)
-    about = f"{name}, {len(labels)} images of {subject.data}, {subject.dtype}, loss {ledger.loss:.4f}"
+    about = f"{name}, {len(batch)} images of {batch.name}, {subject.dtype}, loss {ledger.loss:.4f}"
     print(f"{textwrap.fill(about, columns)}\n\n{ledger.table(width=columns)}")
     if other:
         print(textwrap.fill(f"{against}: {by_depth(other[1])}", columns))
@@ -137,5 +149,5 @@ def step(subject: Annotated[Subject, tyro.conf.arg(name="")] = Subject(model="re
 
     For example: minires step --model resnet8
     """
-    _, network, images, labels = subject.load()
-    run_shell(Stepper(network, images, labels))
+    _, network, batch, images = subject.load()
+    run_shell(Stepper(network, images, batch.labels))

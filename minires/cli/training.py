@@ -14,9 +14,10 @@ from ..errors import DataFileError, RangeError
 from ..train import TrainConfig, evaluate, fit, load_model, resume
 from ..train.options import parse_options
 from ..train.prepare import limited
+from ..train.splits import load_split, require_classes, with_data
 from ..weights import build_with_weights
 from ..weights import pretrained as weights_of_minires
-from .common import Device, Hidden, Json, Number, Options, Run, Switch, Text, given_options, print_json
+from .common import Device, Hidden, Json, Number, Options, Part, Run, Switch, Text, given_options, print_json
 
 Channels = Annotated[tuple[float, ...] | None, tyro.conf.arg(metavar="R G B")]
 RESULTS = ("curves.png", "metrics.jsonl", "config.json", "checkpoint.safetensors")  # no curves without matplotlib
@@ -80,6 +81,8 @@ def evaluate_run(
     std: Channels = None,
     data: Text = None,
     data_dir: Text = None,
+    image: Number = None,
+    test_part: Part = None,
     limit_test: Number = None,
     batch_size: int = 200,
     device: Device = "cpu",
@@ -102,6 +105,8 @@ def evaluate_run(
         std: Standard deviation of each channel, likewise.
         data: Name of the data set; that of the training if not given.
         data_dir: Folder of its files; that of the training if not given.
+        image: Rows and columns of the pictures of a folder; those of the training if not given.
+        test_part: Part of each class of a folder that is the test set; that of the training if not given.
         limit_test: Use only that many test images; as many as the training if not given.
         batch_size: Images at a time; it changes no result.
         device: Where to compute.
@@ -112,11 +117,10 @@ def evaluate_run(
     others = {"model": model, "weights": weights, "pretrained": pretrained, "option": option, "mean": mean, "std": std}
     others |= {"entry": entry}
     _check_choice(run, others, data)
-    place = given_options(data=data, data_dir=data_dir, limit_test=limit_test)
+    place = given_options(data=data, data_dir=data_dir, image=image, test_part=test_part, limit_test=limit_test)
     note = None
     if run is not None:
-        network, checkpoint = load_model(run)
-        images, normalize = _test_images(dataclasses.replace(checkpoint.config, **place)), checkpoint.normalize()
+        network, images, normalize = _from_run(run, place)
     elif pretrained:
         network, record = weights_of_minires(model)
         images = _images_of_record(record, place)
@@ -136,7 +140,15 @@ def evaluate_run(
 
 
 def _test_images(config):
-    return limited(data_sets.load(config.data, "test", config.data_dir), config.limit_test)
+    return limited(load_split(config, "test"), config.limit_test)
+
+
+def _from_run(run, place):
+    """(network, test images, Normalize) of a run; ``place`` names other data."""
+    network, checkpoint = load_model(run)
+    images = _test_images(with_data(checkpoint.config, **place))
+    require_classes(images, checkpoint.data["classes"], run)
+    return network, images, checkpoint.normalize()
 
 
 def _images_of_record(record, place):
@@ -181,5 +193,5 @@ def _normalisation(origin, mean, std, config):
         return data_sets.Normalize(mean, std), "you say"
     if origin.mean is not None:
         return data_sets.Normalize(origin.mean, origin.std), f"{origin.name} does"
-    train = data_sets.load(config.data, "train", config.data_dir)
+    train = load_split(config, "train")
     return data_sets.Normalize.of(train), "its training images ask for, as the file does not say"

@@ -17,6 +17,7 @@ from minires.files.tar import read_members
 
 SHAPE = (3, 32, 32)
 PIXELS = 3072
+ARCHIVES = (".tar.gz", ".tgz", ".tar")
 PICKLED_RECORD = 6400  # most bytes of a record in a pickle: protocol 2 of Python 3 writes pixels above 127 as two
 
 
@@ -28,6 +29,11 @@ class Version:
     archive: str
     train: tuple
     test: tuple
+
+    @property
+    def stem(self):
+        """The name of the archive without its end."""
+        return self.archive.removesuffix(".tar.gz")
 
 
 @dataclass(frozen=True)
@@ -62,39 +68,44 @@ CIFAR = {
 def find_cifar(cifar, split, data_dir):
     """Return ``(path, version)`` of the first complete source of the split, else ``(None, what was looked for)``.
 
-    Looked at in this order: ``data_dir`` itself, then the folders and the archives of both versions in it.
+    Looked at in this order: ``data_dir`` itself, the folders of both versions in it, then their archives: .tar.gz, .tgz
+    or .tar, also in a folder of their own name. ``data_dir`` may be an archive, whatever it is called.
     """
     data_dir, looked = Path(data_dir), []
+    if data_dir.is_file():
+        return data_dir, cifar.binary  # or the other: its content tells
     for version in (cifar.binary, cifar.python):
-        names = getattr(version, split)
-        for folder in (data_dir, data_dir / version.folder):
+        names, inner = getattr(version, split), data_dir / version.folder
+        for folder in (data_dir, inner, inner / version.folder, data_dir / version.stem / version.folder):
             missing = [name for name in names if not (folder / name).is_file()]
             if not missing:
                 return folder, version
-            looked.append(f"{', '.join(missing)} in {folder}")
+            if folder in (data_dir, inner):
+                looked.append(f"{', '.join(missing)} in {folder}")
     for version in (cifar.binary, cifar.python):
-        archive = data_dir / version.archive
-        if archive.is_file():
-            return archive, version
-        looked.append(str(archive))
+        for folder in (data_dir, *data_dir.glob(f"{version.stem}*/")):
+            found = [path for path in folder.glob(f"{version.stem}*") if path.name.endswith(ARCHIVES)]
+            found = [path for path in found if path.is_file()]
+            if found:
+                return min(found, key=lambda path: (len(path.name), path.name)), version
+        looked.append(str(data_dir / version.archive))
     return None, looked
 
 
 def read_cifar(path, cifar, version, split):
     """Return images (N, 3, 32, 32) uint8 and (fine) labels (N,) int64 of a split.
 
-    path: folder or .tar.gz archive; an archive is read in place. Every file must hold exactly the official number of
-    records. Raises DataFileError.
+    path: folder, or .tar.gz or .tar archive; an archive is read in place, and its content tells the version. Every file
+    must hold exactly the official number of records. Raises DataFileError.
     """
-    names, records = getattr(version, split), getattr(cifar, f"{split}_records")
-    record_bytes = cifar.label_bytes + PIXELS if version is cifar.binary else PICKLED_RECORD
-    slack = 0 if version is cifar.binary else 1 << 20
-    contents = read_contents(Path(path), {name: records * record_bytes + slack for name in names})
+    path, records = Path(path), getattr(cifar, f"{split}_records")
+    version, contents = read_contents(path, cifar, version, split)
+    names = getattr(version, split)
     images = np.empty((len(names) * records, *SHAPE), np.uint8)
     labels = np.empty(len(images), np.int64)
     for i, name in enumerate(names):
         rows = slice(i * records, (i + 1) * records)
-        where, data = Path(path) / name, contents.pop(name)
+        where, data = path / name, contents.pop(name)
         if version is cifar.binary:
             batch = read_records(where, data, cifar, records)
         else:
@@ -104,15 +115,24 @@ def read_cifar(path, cifar, version, split):
     return images, labels
 
 
-def read_contents(path, limits):
-    """Return {name: bytes} of the files named in ``limits``, from a folder or from an archive."""
+def read_contents(path, cifar, version, split):
+    """Return the version and {name: bytes} of its files of a split, from a folder or from an archive."""
     if path.is_dir():
-        return {name: read_file(path / name, limit) for name, limit in limits.items()}
-    contents = read_members(path, limits)
-    missing = [name for name in limits if name not in contents]
-    if missing:
-        raise DataFileError(f"{path}: members {', '.join(missing)} are absent: fetch the official archive again")
-    return contents
+        return version, {name: read_file(path / name, limit) for name, limit in limits(cifar, version, split).items()}
+    wanted = {each: limits(cifar, each, split) for each in (cifar.binary, cifar.python)}
+    contents = read_members(path, {name: limit for names in wanted.values() for name, limit in names.items()})
+    for each, names in wanted.items():
+        if names.keys() <= contents.keys():
+            return each, {name: contents[name] for name in names}
+    missing = [name for name in wanted[version] if name not in contents]
+    raise DataFileError(f"{path}: members {', '.join(missing)} are absent: fetch the official archive again")
+
+
+def limits(cifar, version, split):
+    """{name: most bytes} of the files of a split."""
+    records = getattr(cifar, f"{split}_records")
+    most = records * (cifar.label_bytes + PIXELS) if version is cifar.binary else records * PICKLED_RECORD + (1 << 20)
+    return dict.fromkeys(getattr(version, split), most)
 
 
 def read_records(path, data, cifar, records):

@@ -7,6 +7,21 @@ MNIST = tuple("0123456789")
 FASHION_MNIST = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag",
                  "ankle boot")
 
+KMNIST = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+# The sets of EMNIST (Cohen et al. 2017, arXiv:1702.05373). Where capitals and small letters are one class in part, only
+# the small ones that look different have a class of their own.
+EMNIST = {
+    "balanced": (*MNIST, *_LETTERS.upper(), *"abdefghnqrt"),
+    "byclass": (*MNIST, *_LETTERS.upper(), *_LETTERS),
+    "bymerge": (*MNIST, *_LETTERS.upper(), *"abdefghnqrt"),
+    "digits": MNIST,
+    "letters": tuple(_LETTERS),
+    "mnist": MNIST,
+}
+
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 CIFAR100 = tuple("""
@@ -20,9 +35,9 @@ CIFAR100 = tuple("""
 """.split())
 
 
-def check_labels(path, labels, classes):
-    """Raise DataFileError unless every label lies in 0 … ``classes`` - 1."""
-    outside = (labels < 0) | (labels >= classes)
+def check_labels(path, labels, classes, first=0):
+    """Raise DataFileError unless every label is one of the ``classes`` integers from ``first``."""
+    outside = (labels < first) | (labels >= first + classes)
     if outside.any():
-        first = int(outside.argmax())
-        raise broken(path, f"label {first}", int(labels[first]), f"0 to {classes - 1}")
+        index = int(outside.argmax())
+        raise broken(path, f"label {index}", int(labels[index]), f"{first} to {first + classes - 1}")

@@ -26,6 +26,9 @@ class Dataset:
     def __post_init__(self):
         check_array(self.name, "images", self.images, np.uint8, "(N, C, H, W)", 4)
         check_array(self.name, "labels", self.labels, np.int64, "(N,)", 1)
+        if is_channels_last(self.images.shape):
+            raise ShapeError(f"{self.name}: images has the shape {self.images.shape}, which looks like (N, H, W, C), "
+                             "expected (N, C, H, W): images.transpose(0, 3, 1, 2)")
         if self.images.size == 0:
             raise ShapeError(f"{self.name}: images of shape {self.images.shape} hold no pixel: give one image or more")
         if len(self.images) != len(self.labels):
@@ -59,6 +62,12 @@ class Dataset:
         count = self.images.size // len(total)
         variances = [(count * int(q) - int(s) ** 2) / count**2 for s, q in zip(total, squares)]
         return total / count / 255, np.sqrt(variances) / 255
+
+
+def is_channels_last(shape):
+    """Whether (N, A, B, C) is the shape of images with their channels at the end: one, three or four of them."""
+    _, height, width, channels = shape
+    return channels in (1, 3, 4) and min(height, width) > 4
 
 
 def check_array(name, field, array, dtype, axes, ndim):

@@ -11,6 +11,7 @@ import numpy as np
 from minires.errors import DataFileError
 from minires.data.classes import check_labels
 from minires.files.bounded import AGAIN, broken, open_bytes, read_at_most, reading
+from minires.files.kind import HEAD, refused
 
 UNSIGNED_BYTE = 8
 MAX_BYTES = 1 << 30
@@ -39,7 +40,8 @@ def read_header(path, stream, axes):
     """Return the shape that the header announces."""
     magic = read_at_most(stream, 4)
     if len(magic) < 4 or magic[:2] != b"\0\0":
-        raise broken(path, "magic number", bytes(magic).hex(" ") or "absent", f"00 00 08 {axes:02x}")
+        expected = f"an IDX file of {'images' if axes == 3 else 'labels'} (00 00 08 {axes:02x})"
+        raise refused(path, expected, magic + read_at_most(stream, HEAD))
     if magic[2] != UNSIGNED_BYTE:
         raise broken(path, "data type in the header", f"0x{magic[2]:02x}", "0x08 (unsigned byte)")
     if magic[3] != axes:
@@ -51,13 +53,15 @@ def read_header(path, stream, axes):
     return tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, 4 * axes, 4))
 
 
-def read_labelled_idx(images_path, labels_path, classes):
-    """Return images (N, 1, H, W) uint8 and labels (N,) int64 of a pair of IDX files. Raises DataFileError."""
+def read_labelled_idx(images_path, labels_path, classes, first_label=0):
+    """Return images (N, H, W) uint8 and labels (N,) int64 from 0 of a pair of IDX files, which count from
+    ``first_label``. Raises DataFileError.
+    """
     images, labels = read_idx(images_path, axes=3), read_idx(labels_path, axes=1)
     if len(images) != len(labels):
         raise broken(labels_path, "number of labels", len(labels), f"{len(images)} (images of {images_path})",
                      "images and labels must come from the same set")
     if images.size == 0:
         raise DataFileError(f"{images_path}: the shape {images.shape} holds no pixels: {AGAIN}")
-    check_labels(labels_path, labels, classes)
-    return images[:, None], labels.astype(np.int64)
+    check_labels(labels_path, labels, classes, first_label)
+    return images, labels.astype(np.int64) - first_label

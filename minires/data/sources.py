@@ -5,10 +5,9 @@ import http.client
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
 
 from minires.errors import DataFileError, RangeError
-from minires.files.bounded import CHUNK, broken
+from minires.files.bounded import CHUNK, broken, place
 from minires.files.whole import make_folder, written_whole
 
 MAX_BYTES = 1 << 30
@@ -40,6 +39,9 @@ SOURCES = {
     "fashion_mnist": _idx("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", "fashion_mnist", (
         "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",
         "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310")),
+    "kmnist": _idx("http://codh.rois.ac.jp/kmnist/dataset/kmnist/", "kmnist", (
+        "bdb82020997e1d708af4cf47b453dcf7", "e144d726b3acfaa3e44228e80efcd344",
+        "5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134")),
     "mnist": _idx("https://ossci-datasets.s3.amazonaws.com/mnist/", "mnist", (
         "f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432",
         "9fb629c4189551a2d022fa330f9573f3", "ec29112dd5afa0611ce80d1b7f02629c")),
@@ -56,7 +58,7 @@ def download(name, data_dir, *, progress=True, sources=SOURCES):
     if name not in sources:
         raise RangeError(f"download: name is {name!r}, expected one of {', '.join(sorted(sources))}: choose one")
     for source in sources[name]:
-        target = Path(data_dir) / source.file
+        target = place(data_dir) / source.file
         try:
             if target.exists():
                 check(target, md5_of(target), source, "move the file away and download again")

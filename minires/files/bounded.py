@@ -16,6 +16,14 @@ def broken(path, field, found, expected, remedy=AGAIN):
     return DataFileError(f"{path}: {field} is {found}, expected {expected}: {remedy}")
 
 
+def place(path):
+    """The file or folder as a Path; ``~`` is the home folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise DataFileError(f"{path}: there is no such home folder ({error}): give the path in full") from error
+
+
 @contextmanager
 def reading(path):
     """Turn what the operating system and the decompressor raise inside the block into DataFileError."""

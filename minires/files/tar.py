@@ -2,6 +2,7 @@
 
 from ..errors import DataFileError
 from .bounded import AGAIN, CHUNK, broken, open_bytes, read_at_most, reading
+from .kind import HEAD, refused
 
 BLOCK = 512
 MAX_ARCHIVE = 1 << 30  # bytes after unpacking; the largest archive of CIFAR has 0.2 * 2**30
@@ -22,6 +23,8 @@ def read_members(path, limits):
         used = 0
         while True:
             header = read_at_most(stream, BLOCK)
+            if used == 0 and is_other(header):
+                raise refused(path, "a tar archive, packed by gzip or not", header + read_at_most(stream, HEAD))
             if len(header) != BLOCK:
                 raise broken(path, f"header at byte {used}", f"{len(header)} bytes long", f"{BLOCK} bytes")
             if not any(header):
@@ -42,6 +45,12 @@ def read_members(path, limits):
                 skip(path, name, stream, padded)
         finish(path, stream)
     return members
+
+
+def is_other(header):
+    """Whether the first block of a file is none of a tar archive: it has neither the mark nor a checksum, nor zeros."""
+    digits = bytes(header[148:156]).strip(b" \0")
+    return header[257:262] != b"ustar" and not digits.isdigit() and (any(header) or not header)
 
 
 def parse_header(path, position, header):

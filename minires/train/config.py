@@ -46,6 +46,12 @@ class TrainConfig:
     data_dir: str = "data"
     """Folder with the files of data sets that minires does not bring along."""
 
+    image: int | None = None
+    """Data folder: rows and columns to which each picture is scaled, its sides in their ratio, and then cut."""
+
+    test_part: float | None = None
+    """Data folder, without a folder test or val: the part of each class that is the test set, such as 0.2."""
+
     epochs: int = 10
     """Passes over the training images."""
 
@@ -100,7 +106,7 @@ class TrainConfig:
 
     augment: Literal["auto", "none", "flip", "crop", "crop-flip"] = "auto"
     """Random change of the training images: horizontal flips, crops after padding by 4 pixels. auto takes what suits
-    the data set: crop-flip for CIFAR and folders, flip for clothes, none for digits."""
+    the data set: crop-flip for CIFAR and folders, flip for clothes, none for digits, letters and npz."""
 
     mixup: float = 0.0
     """Blend the images of a batch in pairs, with shares of the label, drawn from Beta(mixup, mixup); 0 does not, 0.2 is
@@ -185,7 +191,7 @@ class TrainConfig:
 
 
 OPTIONAL = (
-    *("block", "shortcut", "weights", "weights_sha256", "entry", "run_dir"),
+    *("block", "shortcut", "weights", "weights_sha256", "entry", "image", "test_part", "run_dir"),
     *("clip_norm", "ignore_index", "limit_train", "limit_test"),
 )
 NUMBER = (int, float)
@@ -216,9 +222,11 @@ def _at_least(least, *names):
 CHECKS = (  # field, type, the values that make sense in words, and as a test that NaN fails
     *map(_text, ("model", "block", "shortcut", "weights", "entry", "data", "data_dir", "run_dir")),
     *map(_choice, ("optimizer", "schedule", "augment", "device", "engine")),
-    *_at_least(1, "epochs", "batch_size", "accumulate", "log_every", "checkpoint_every", "limit_train", "limit_test"),
+    *_at_least(1, "image", "epochs", "batch_size", "accumulate", "log_every", "checkpoint_every"),
+    *_at_least(1, "limit_train", "limit_test"),
     *_at_least(0, "warmup", "seed", "prefetch"),
     *((name, bool, "True or False", lambda v: True) for name in ("nesterov", "decay_all")),
+    ("test_part", float, "a number above 0 and below 1", lambda v: 0 < v < 1),
     ("lr", NUMBER, "a finite number above 0", lambda v: 0 < v < math.inf),
     ("clip_norm", NUMBER, "a finite number above 0", lambda v: 0 < v < math.inf),
     ("ignore_index", int, "an integer", lambda v: True),

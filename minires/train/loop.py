@@ -15,6 +15,7 @@ from .config import TrainConfig
 from .log import Progress
 from .prepare import build_loss, build_optimizer, facts_of, limited, make_loaders
 from .schedule import learning_rate
+from .splits import require_same_kind
 from .start import freeze_rest
 from .step import accumulated_step, count_labels, evaluate_batches, train_step
 
@@ -31,6 +32,7 @@ class Loop:
 
     def __init__(self, config, model, data, on_step=None, on_epoch=None, watch=iter):
         require_device(config.device)
+        require_same_kind(*data)
         train, test = limited(data[0], config.limit_train), limited(data[1], config.limit_test)
         self.config, self.facts = config, facts_of(train)
         self.loss = build_loss(config, train, test)

@@ -3,11 +3,13 @@
 import numpy as np
 
 from ..backend import device_of, to_device
-from ..data import CropFlip, CutMix, Loader, Mixup, Normalize, load
+from ..data import CropFlip, CutMix, Loader, Mixup, Normalize
+from ..data.mnist import IDX_SETS
 from ..errors import RangeError
 from ..layers.base import Param
 from ..losses import SoftmaxCrossEntropy
 from .optim import SGD, AdamW
+from .splits import load_split
 
 AUGMENTATIONS = {
     "none": None,
@@ -15,12 +17,13 @@ AUGMENTATIONS = {
     "crop": CropFlip(flip=False),
     "crop-flip": CropFlip(),
 }
-SUITABLE = {"mnist": "none", "fashion_mnist": "flip", "fashion_mnist_12k": "flip"}  # mirrored digits are no digits
+SUITABLE = {name: "none" for name in (*IDX_SETS, "npz")}  # mirrored digits are no digits
+SUITABLE |= {"fashion_mnist": "flip", "fashion_mnist_12k": "flip"}
 
 
 def load_data(config):
     """(training, test), each a :class:`~minires.data.Dataset`, that the configuration names."""
-    return tuple(load(config.data, split, config.data_dir) for split in ("train", "test"))
+    return tuple(load_split(config, split) for split in ("train", "test"))
 
 
 def limited(dataset, limit):

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from data.test_cifar import SMALL, make_files, put
-from data.writers import write_idx_set
+from data.writers import MEDMNIST, write_idx_set, write_npz
 
 from minires.data import DATASETS, load
 from minires.data.catalogue import ABOUT, is_there
 from minires.data.cifar import CIFAR
+from minires.data.embedded import read_embedded
 from minires.errors import DataFileError
 
 
@@ -42,9 +43,24 @@ def test_idx(tmp_path, name, packed):
     write_idx_set(tmp_path / name, images, labels, "t10k", packed)
     assert agree(name, tmp_path) and agree(name, str(tmp_path)) and agree(name, tmp_path / name)
     other = {"mnist": "fashion_mnist", "fashion_mnist": "mnist"}[name]
-    assert not agree(other, tmp_path) and not agree(other, tmp_path / name)
+    assert not agree(other, tmp_path) and agree(other, tmp_path / name)  # of no known set: the user must know
     next((tmp_path / name).iterdir()).unlink()
     assert not agree(name, tmp_path)
+
+
+def test_images_of_another_set_are_not_there(tmp_path):
+    images, labels = read_embedded("train")
+    for prefix in ("train", "t10k"):
+        write_idx_set(tmp_path, images[:, 0], labels, prefix)
+    assert agree("fashion_mnist", tmp_path) and not agree("mnist", tmp_path) and not agree("kmnist", tmp_path)
+
+
+def test_npz(tmp_path):
+    assert not agree("npz", tmp_path)
+    write_npz(tmp_path / "some.npz", np.zeros((3, 28, 28), np.uint8), np.arange(3), MEDMNIST)
+    assert agree("npz", tmp_path) and agree("npz", tmp_path / "some.npz") and not agree("mnist", tmp_path)
+    (tmp_path / "some.npz").rename(tmp_path / "mnist.npz")
+    assert agree("mnist", tmp_path) and agree("mnist", tmp_path / "mnist.npz")
 
 
 @pytest.mark.parametrize("layout", ["direct", "official folder", "archive"])

@@ -287,3 +287,42 @@ def test_random_mutations_of_archives(tmp_path):
                 read(tmp_path, "cifar10", "test")
             except DataFileError as error:
                 assert str(path) in str(error)
+
+
+ARCHIVES = ["{}.tar.gz", "{}.tgz", "{}.tar", "{} (1).tar.gz", "{}/{}.tar.gz", "{}.tar.gz/{}.tar.gz", "{}.tar/{}.tar"]
+
+
+@pytest.mark.parametrize("path", ARCHIVES)
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_archives_as_people_have_them(tmp_path, name, binary, path):
+    files, parts = make_files(name, binary)
+    version = SMALL[name].binary if binary else SMALL[name].python
+    target = tmp_path / path.format(*[version.archive.removesuffix(".tar.gz")] * 2)
+    target.parent.mkdir(exist_ok=True)
+    folder = OFFICIAL[name][0 if binary else 1]
+    target.write_bytes(tar_bytes({f"{folder}/{file}": data for file, data in files.items()}, "gz" in path))
+    other = tmp_path / "any name"
+    other.write_bytes(target.read_bytes())
+    for place in (tmp_path, target, other):
+        for split, (images, labels) in parts.items():
+            found = read(place, name, split)
+            np.testing.assert_array_equal(found[0], images, strict=True)
+            np.testing.assert_array_equal(found[1], labels, strict=True)
+
+
+@pytest.mark.parametrize("outer", ["cifar-10-batches-bin", "cifar-10-binary"])
+def test_a_folder_in_a_folder(tmp_path, outer):
+    files, parts = make_files("cifar10", True)
+    (tmp_path / outer).mkdir()
+    put(tmp_path / outer, "cifar10", True, files, "official folder")
+    np.testing.assert_array_equal(read(tmp_path, "cifar10", "test")[0], parts["test"][0])
+
+
+def test_an_archive_of_something_else(tmp_path):
+    (tmp_path / "x.tar").write_bytes(tar_bytes({"a": b"b"}))
+    with pytest.raises(DataFileError, match="members data_batch_1.bin, .* are absent"):
+        read(tmp_path / "x.tar", "cifar10", "train")
+    (tmp_path / "x.tar").write_bytes(b"<html>rate limited</html>")
+    with pytest.raises(DataFileError, match="x.tar is a web page, expected a tar archive, packed by gzip or not"):
+        read(tmp_path / "x.tar", "cifar10", "train")

@@ -61,3 +61,18 @@ def test_mean_std_over_several_chunks():
     np.testing.assert_allclose(mean, images.mean(axis=(0, 2, 3)) / 255, rtol=1e-12)
     np.testing.assert_allclose(std[0], images[:, 0].std() / 255, rtol=1e-12)
     assert std[1] == 0, "integer sums leave no rounding for a constant channel"
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_channels_at_the_end(channels):
+    images = np.zeros((6, 8, 9, channels), np.uint8)
+    with pytest.raises(ShapeError) as error:
+        Dataset("pets", images, LABELS, CLASSES)
+    assert str(error.value) == (f"pets: images has the shape (6, 8, 9, {channels}), which looks like (N, H, W, C), "
+                                "expected (N, C, H, W): images.transpose(0, 3, 1, 2)")
+    assert Dataset("pets", images.transpose(0, 3, 1, 2), LABELS, CLASSES).images.shape == (6, channels, 8, 9)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 3), (3, 3, 3), (1, 1, 1), (4, 4, 4), (5, 8, 2), (16, 4, 3), (5, 9, 5)])
+def test_other_shapes_are_as_they_say(shape):
+    assert Dataset("pets", np.zeros((6, *shape), np.uint8), LABELS, CLASSES).images.shape[1:] == shape

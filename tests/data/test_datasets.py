@@ -31,13 +31,6 @@ def test_the_folder_of_a_set_is_preferred_to_loose_files(tmp_path):
     assert len(load("mnist", "train", tmp_path)) == 2
 
 
-def test_mnist_is_not_taken_for_fashion(tmp_path):
-    write_idx_set(tmp_path / "mnist", IMAGES, LABELS)
-    assert len(load("mnist", "train", tmp_path / "mnist")) == 7
-    with pytest.raises(DataFileError, match="fashion_mnist: the files of the train split are missing"):
-        load("fashion_mnist", "train", tmp_path / "mnist")
-
-
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "mnist", "fashion_mnist"])
 def test_missing_files_say_what_was_looked_for_and_how_to_get_it(tmp_path, name):
     with pytest.raises(DataFileError) as error:
@@ -58,7 +51,7 @@ def test_one_missing_file_is_named(tmp_path):
     assert f"looked for train-labels-idx1-ubyte (or .gz) in {tmp_path / 'mnist'}; train-images" in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["cifar10", "mnist", "folder"])
+@pytest.mark.parametrize("name", ["cifar10", "emnist_letters", "mnist", "npz", "folder"])
 def test_a_path_that_the_system_refuses(name):
     with pytest.raises(DataFileError, match=r"cannot be read \(File name too long\): check the path"):
         load(name, "train", "x" * 300)
@@ -74,7 +67,7 @@ def test_unknown_names(arguments, words):
 
 
 def test_size_is_for_folders():
-    with pytest.raises(RangeError, match="only images of 'folder' are resized"):
+    with pytest.raises(RangeError, match="size is .8, 8. for mnist, expected None: it is for 'folder' alone"):
         load("mnist", "train", "x", size=(8, 8))
 
 
@@ -86,9 +79,6 @@ def test_folder(tmp_path):
     train = load("folder", "train", tmp_path)
     assert train.classes == ("cat", "dog") and train.images.shape == (2, 3, 6, 6)
     assert load("folder", "test", tmp_path, size=(3, 4)).images.shape == (2, 3, 3, 4)
-    (tmp_path / "test" / "dog").rename(tmp_path / "test" / "emu")
-    with pytest.raises(DataFileError, match="the classes are cat, emu, expected cat, dog as in"):
-        load("folder", "test", tmp_path)
     with pytest.raises(DataFileError, match="no such folder"):
         load("folder", "train", tmp_path / "train")
     with pytest.raises(DataFileError, match="train/ and test/"):

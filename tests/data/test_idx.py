@@ -24,10 +24,12 @@ def test_round_trip(tmp_path, array, packed):
 
 
 BROKEN = {
-    "empty": (b"", "magic number is absent, expected 00 00 08 03"),
-    "cut in the magic number": (GOOD[:3], "magic number"),
-    "magic number": (b"\x01" + GOOD[1:], "magic number is 01 00 08 03"),
-    "a web page": (b"<!DOCTYPE html>", "magic number"),
+    "empty": (b"", "is an empty file, expected an IDX file of images (00 00 08 03)"),
+    "cut in the magic number": (GOOD[:3], "it begins with 00 00 08"),
+    "magic number": (b"\x01" + GOOD[1:], "it begins with 01 00 08 03"),
+    "a web page": (b"<!DOCTYPE html>", "is a web page, expected an IDX file"),
+    "packed twice": (gzip.compress(gzip.compress(GOOD)), "is compressed by gzip, expected an IDX file"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1", "is a pointer of Git LFS"),
     "dtype byte": (GOOD[:2] + b"\x0d" + GOOD[3:], "data type in the header is 0x0d, expected 0x08"),
     "labels for images": (idx_bytes(np.zeros(7)), "number of axes in the header is 1, expected 3"),
     "cut in the header": (GOOD[:14], "length of the header is 14 bytes, expected 16 bytes"),
@@ -48,7 +50,9 @@ def test_broken(tmp_path, kind, packed):
     with pytest.raises(DataFileError) as error:
         read_idx(path, 3)
     assert words in str(error.value) and str(path) in str(error.value)
-    assert ("swapped" if kind == "labels for images" else "fetch it again") in str(error.value)
+    remedies = {"labels for images": "swapped", "a web page": "fetch that in a browser", "packed twice": "unpack it",
+                "a pointer": "run git lfs pull"}
+    assert remedies.get(kind, "fetch it again") in str(error.value)
 
 
 @pytest.mark.parametrize("change", [lambda z: z[:-1], lambda z: z[:-9], lambda z: z[:20], lambda z: z + b"rest",

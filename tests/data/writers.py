@@ -5,6 +5,7 @@ import io
 import pickle
 import struct
 import tarfile
+import zipfile
 
 import numpy as np
 
@@ -23,6 +24,33 @@ def write_idx_set(folder, images, labels, prefix="train", packed=False):
         data = idx_bytes(array)
         path = folder / (name + ".gz" if packed else name)
         path.write_bytes(gzip.compress(data) if packed else data)
+
+
+MEDMNIST = ("{}_images", "{}_labels")
+KERAS = ("x_{}", "y_{}")
+
+
+def npy_bytes(array, header=None):
+    """Version 1.0 of the format, its header as text."""
+    if header is None:
+        fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+        header = f"{{'descr': '{array.dtype.str}', 'fortran_order': {fortran}, 'shape': {array.shape}, }}"
+        data = array.tobytes("F" if fortran else "C")
+    else:
+        data = array.tobytes()
+    text = header.encode("latin-1")
+    text += b" " * (-(len(text) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + data
+
+
+def write_npz(path, images, labels, names, packed=False):
+    """Both splits hold the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for split in ("train", "test"):
+            for name, array in zip(names, (images, labels)):
+                archive.writestr(name.format(split) + ".npy", npy_bytes(array))
 
 
 def cifar_records(images, labels, coarse=None):

@@ -67,8 +67,10 @@ def header_with(position, data, fix_checksum=True):
 
 
 BROKEN = {
-    "empty": (b"", "header at byte 0 is 0 bytes long"),
-    "text": (b"<html>" * 200, "not one of a tar archive"),
+    "empty": (b"", "is an empty file, expected a tar archive"),
+    "text": (b"text" * 200, "is text, expected a tar archive"),
+    "a web page": (b"<html>" * 200, "is a web page, expected a tar archive"),
+    "a zip archive": (b"PK\3\4" + bytes(600), "is a zip archive, expected a tar archive"),
     "checksum": (header_with(0, b"b", fix_checksum=False), "checksum of the header"),
     "size with letters": (header_with(124, b"xyz"), "not one of a tar archive"),
     "negative size": (header_with(124, b"-0000000001"), "size of member 'a' is -1"),
@@ -85,7 +87,7 @@ BROKEN = {
     "long rest": (PLAIN + bytes(3 << 20), "end of the archive"),
     "cut gzip": (gzip.compress(PLAIN)[:-12], "cannot be read"),
     "gzip checksum": (gzip.compress(PLAIN)[:-8] + b"12345678", "cannot be read"),
-    "gzip of nothing": (gzip.compress(b""), "header at byte 0"),
+    "gzip of nothing": (gzip.compress(b""), "is an empty file"),
 }
 
 
