@@ -96,7 +96,8 @@ def evaluate_run(
     Args:
         run: Folder of a run, or its checkpoint.
         model: Name of the network that the file of weights is for.
-        weights: File of PyTorch (.pth, .pt, .th) or safetensors; what is in it is never run.
+        weights: File of PyTorch (.pth, .pt, .th), safetensors (also in shards: index or folder) or npz; what is in it
+            is never run.
         entry: Which weights, where the file holds several sets that fit: state_dict_ema.
         pretrained: Use the weights that come with minires, those of --model resnet20; needs the images of cifar10.
         option: Any option of the family, such as shortcut=B; may be given more than once.

@@ -68,7 +68,7 @@ def open_weights(path):
     batches are left out, and of a checkpoint of minires only the model is taken, without its prefix.
     Raises :class:`~minires.errors.CheckpointError`.
     """
-    path = os.path.expanduser(os.fspath(path))
+    path = os.fspath(path)
     try:
         path = find_file(path)
         data = _map(path)

@@ -15,6 +15,7 @@ ENDS = (".index.json",), (".safetensors",), (".bin", ".pth", ".pt", ".th", ".npz
 
 def find_file(path):
     """``path``, or what a folder holds: an index, or else the only file of weights. Raises ValueError."""
+    path = os.path.expanduser(path)
     if not os.path.isdir(path):
         return path
     names = sorted(os.listdir(path))

@@ -37,6 +37,7 @@ class Libraries:
 
     def __init__(self):
         self.torch = pytest.importorskip("torch")
+        self.torch.set_num_threads(1)  # the images are tiny
         self.operators = self.torch.library.Library("torchvision", "FRAGMENT")
         try:
             pytest.importorskip("torchvision")

@@ -10,7 +10,7 @@ import pytest
 from weights import watch
 from weights.hostile import FILES
 from weights.watch import BYTES, SECONDS, watched
-from weights.writers import call, dictionary, legacy_file, pickled, safetensors_file, tensor, text, zip_file
+from weights.writers import call, dictionary, legacy_file, name, pickled, safetensors_file, tensor, text, zip_file
 
 from minires.errors import CheckpointError
 from minires.layers import Linear
@@ -124,6 +124,8 @@ def mutations(count, seed):
     rng = np.random.default_rng(seed)
     evil = call("os", "system", text("touch CANARY"))
     sources = [zip_file(), legacy_file(), safetensors_file(), zip_file(pickled(dictionary(a=tensor(), b=evil)))]
+    args = name("argparse", "Namespace") + b")\x81" + dictionary(lr=b"K\1") + b"b"
+    sources.append(zip_file(pickled(dictionary(model=dictionary(a=tensor()), args=args, seen=b"\x8f(K\1\x90"))))
     for i in range(count):
         data = bytearray(sources[i % len(sources)])
         for _ in range(rng.integers(1, 5)):

@@ -6,7 +6,7 @@ from weights.libraries import Libraries, digest, rows, shapes_of
 
 from minires.layers import Param
 from minires.models import build
-from minires.weights import layouts_of, load_weights
+from minires.weights import layouts_of, load_weights, save_weights
 
 ROWS = [tuple(row) for row in rows()]
 QUICK = {  # one of each family
@@ -89,6 +89,8 @@ def worst_difference(torch, net, model, names, image):
 
 @pytest.mark.parametrize(("source", "name", "count", "digest"), TABLE)
 def test_logits_and_gradients(source, name, count, digest, libraries, tmp_path):
+    from safetensors.torch import load_file
+
     torch, options = libraries.torch, {"hidden": 64} if name.startswith("vgg") else {}
     torch.manual_seed(0)
     net = moved(torch, libraries.make(source, name, num_classes=10, **options))
@@ -101,3 +103,9 @@ def test_logits_and_gradients(source, name, count, digest, libraries, tmp_path):
     ]
     names = fitting[0].rename([path for path, _ in model.tensors()])
     assert worst_difference(torch, net, model, names, (32, 48)) < 1e-9
+    other = libraries.make(source, name, num_classes=10, **options).double()
+    save_weights(tmp_path / "back", model, layout=fitting[0].name)
+    missing, unexpected = other.load_state_dict(load_file(tmp_path / "back"), strict=False)
+    assert not unexpected and all(name.endswith("num_batches_tracked") or name.startswith("aux") for name in missing)
+    theirs = other.state_dict()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in net.state_dict().items() if name not in missing)

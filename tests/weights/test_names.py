@@ -189,6 +189,18 @@ def test_hints(kind, tmp_path):
     assert re.search(hint, text.splitlines()[-1])
 
 
+def test_the_names_inside_the_files_of_densenet(tmp_path):
+    """They are those of the library with a dot before the last number: norm.1 for norm1."""
+    model, other = (build("densenet121", num_classes=2, rng=seed) for seed in (0, 1))
+    save_weights(tmp_path / "w", model, layout="torchvision-densenet")
+    rule = r"(denselayer\d+\.(?:norm|conv))(\d)"
+    arrays = {re.sub(rule, r"\1.\2", name): array for name, array in read_weights(tmp_path / "w").items()}
+    assert "features.denseblock4.denselayer16.norm.2.running_var" in arrays
+    np.savez(tmp_path / "w.npz", **arrays)
+    assert load_weights(tmp_path / "w.npz", other).name == "torchvision-densenet-files"
+    assert all((a.data == b.data).all() for (_, a), (_, b) in zip(model.tensors(), other.tensors()))
+
+
 PREFIXES = (
     "module.", "_orig_mod.", "model.", "net.", "backbone.", "student.", "module.encoder.", "module.module.",
     "_orig_mod.module.", "model._orig_mod.", "any.thing.0."

@@ -54,6 +54,11 @@ def test_the_index_and_the_folder(folder, monkeypatch):
     assert list(read_weights(folder)) == ["0.weight", "0.bias", "1.weight", "1.bias"]
 
 
+def test_a_path_in_the_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    assert is_loaded("~") and is_loaded(f"~/{INDEX}")
+
+
 def test_shards_that_are_links(folder, tmp_path_factory):
     """As in the cache of Hugging Face, where names point to files called by their checksums."""
     cache = tmp_path_factory.mktemp("blobs")

@@ -161,6 +161,53 @@ class WideResNet(nn.Module):
         return self.fc(F.relu(self.bn1(x)).mean((2, 3)))
 
 
+class Unit(nn.Module):
+    """A convolution and its norm, as transformers has them."""
+
+    def __init__(self, c_in, c_out, kernel, stride=1, relu=True):
+        super().__init__()
+        self.convolution, self.normalization, self.relu = conv(c_in, c_out, kernel, stride), nn.BatchNorm2d(c_out), relu
+
+    def forward(self, x):
+        y = self.normalization(self.convolution(x))
+        return F.relu(y) if self.relu else y
+
+
+class TransformersBlock(nn.Module):
+    def __init__(self, c_in, c_out, stride):
+        super().__init__()
+        same = stride == 1 and c_in == c_out
+        self.shortcut = nn.Identity() if same else Unit(c_in, c_out, 1, stride, relu=False)
+        self.layer = nn.Sequential(Unit(c_in, c_out, 3, stride), Unit(c_out, c_out, 3, relu=False))
+
+    def forward(self, x):
+        return F.relu(self.layer(x) + self.shortcut(x))
+
+
+class TransformersResNet(nn.Module):
+    """ResNetForImageClassification with basic blocks: its names, from the keys of published files."""
+
+    def __init__(self, counts, classes=10):
+        super().__init__()
+        channels, stages = 64, []
+        for s, count in enumerate(counts):
+            blocks = []
+            for b in range(count):
+                blocks.append(TransformersBlock(channels, 64 * 2**s, 2 if s and not b else 1))
+                channels = 64 * 2**s
+            stages.append(nn.ModuleDict({"layers": nn.Sequential(*blocks)}))
+        embedder = nn.ModuleDict({"embedder": Unit(3, 64, 7, 2)})
+        encoder = nn.ModuleDict({"stages": nn.ModuleList(stages)})
+        self.resnet = nn.ModuleDict({"embedder": embedder, "encoder": encoder})
+        self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(channels, classes))
+
+    def forward(self, x):
+        x = F.max_pool2d(self.resnet["embedder"]["embedder"](x), 3, 2, 1)
+        for stage in self.resnet["encoder"]["stages"]:
+            x = stage["layers"](x)
+        return self.classifier(x.mean((2, 3)))
+
+
 def moved(net, seed=0):
     """``net`` in evaluation, with vectors and running statistics far from 0 and 1."""
     generator = torch.Generator().manual_seed(seed)
@@ -178,6 +225,7 @@ def timm_hidden(channels):
 # (name in minires, layout that is found, the network in PyTorch, rows and columns of an image)
 NETWORKS = {
     "resnet18": ("torchvision", lambda: ResNet((2, 2, 2, 2)), 32),
+    "resnet34": ("transformers", lambda: TransformersResNet((3, 4, 6, 3)), 32),
     "resnet50": ("torchvision", lambda: ResNet((3, 4, 6, 3), bottleneck=lambda p: (p, 1)), 32),
     "resnext50_32x4d": ("torchvision", lambda: ResNet((3, 4, 6, 3), bottleneck=lambda p: (2 * p, 32)), 32),
     "wide_resnet50_2": ("torchvision", lambda: ResNet((3, 4, 6, 3), bottleneck=lambda p: (2 * p, 1)), 32),
