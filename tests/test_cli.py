@@ -668,8 +668,10 @@ def test_every_option_of_a_training_by_the_command_line(no_pictures):
     found = load_checkpoint("r").config
     assert (found.clip_norm, found.accumulate, found.mixup, found.cutmix) == (2.0, 3, 0.2, 0.0)
     assert found.class_weights == tuple(map(float, range(1, 11))) and found.ignore_index is None
-    call_json("train", *line.replace(" r ", " s ").split(), "--ignore-index", "3")
+    trained = call_json("train", *line.replace(" r ", " s ").split(), "--ignore-index", "3")
     assert load_checkpoint("s").config.ignore_index == 3
+    found = call_json("eval", "s")
+    assert found["accuracy"] == trained["test_accuracy"] and found["total"] < 20
 
 
 def test_trace_refuses_an_empty_batch():

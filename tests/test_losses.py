@@ -191,3 +191,23 @@ def test_objective_is_the_loss_times_dy(loss, targets):
     assert np.shape(y) == () and y == loss.forward(x, targets)[0]
     dx = layer.backward(np.float64(-2.5), cache)
     assert_close(dx, -2.5 * jacobian(lambda z: np.asarray(layer.forward(z)[0]), x).reshape(x.shape))
+
+
+@pytest.mark.parametrize(("settings", "expected"), [
+    ({}, 4),
+    ({"weight": [1.0, 2.0, 4.0]}, 1 + 4 + 4 + 2),
+    ({"ignore_index": 2}, 2),
+    ({"ignore_index": -7, "weight": [1.0, 2.0, 4.0]}, 1 + 4 + 4 + 2),
+    ({"ignore_index": 2, "weight": [1.0, 2.0, 4.0]}, 1 + 2),
+    ({"ignore_index": 1, "weight": [0.0, 2.0, 0.0]}, 0),
+])
+def test_total_is_what_the_sum_is_divided_by(settings, expected, xp):
+    labels, logits = np.array([0, 2, 2, 1]), np.random.default_rng(0).normal(size=(4, 3))
+    loss = SoftmaxCrossEntropy(**settings)
+    assert float(loss.total(to_xp(xp, labels))) == expected
+    assert loss.total(to_xp(xp, np.eye(3)[labels])) == 4
+    value, _ = loss.forward(to_xp(xp, logits), to_xp(xp, labels))
+    rows = [SoftmaxCrossEntropy().forward(logits[n : n + 1], labels[n : n + 1])[0] for n in range(4)]
+    counts = [label != settings.get("ignore_index") for label in labels]
+    weights = [settings.get("weight", [1, 1, 1])[label] for label in labels]
+    assert float(value) * expected == pytest.approx(sum(r * c * w for r, c, w in zip(rows, counts, weights)))

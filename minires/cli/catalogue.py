@@ -5,7 +5,6 @@ from .. import data as data_sets
 from .. import models as networks
 from ..data.catalogue import ABOUT, is_there
 from ..errors import RangeError
-from ..train.options import parse_options
 from .common import Json, Name, Number, Options, Part, Switch, Text, given_options, print_json
 
 INDENT = " " * 4
@@ -38,7 +37,7 @@ def models(
     if name is None:
         return _list_families(as_json)
     sizes = given_options(image=image, num_classes=num_classes)
-    options = parse_options(option, **given_options(block=block, shortcut=shortcut))
+    options = networks.parse_options(option, **given_options(block=block, shortcut=shortcut))
     certificate = networks.certify(name, in_channels=in_channels, **sizes, **options)
     if as_json:
         return print_json(**certificate.facts())

@@ -20,7 +20,6 @@ from ..trace.shell import run_shell
 from ..trace.viewer import to_html
 from ..trace.words import WIDTH, as_audit
 from ..train import TrainConfig, load_model
-from ..train.options import parse_options
 from ..train.splits import load_split, require_classes, with_data
 from .common import Json, Number, Options, Part, Run, Text, given_options, print_json
 from .terminal import width
@@ -89,7 +88,7 @@ class Subject:
     def _fresh(self, test):
         names = given_options(block=self.block, shortcut=self.shortcut)
         shape = {"num_classes": len(test.classes), "in_channels": test.images.shape[1]}
-        network = networks.build(self.model, **shape, rng=self.seed, **parse_options(self.option, **names))
+        network = networks.build(self.model, **shape, rng=self.seed, **networks.parse_options(self.option, **names))
         return ", ".join([self.model, *names.values(), *self.option]), network, data_sets.Normalize.of(test)
 
     def _trained(self):

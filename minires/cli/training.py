@@ -11,8 +11,8 @@ from .. import data as data_sets
 from ..backend import require_device
 from ..engine import compile
 from ..errors import DataFileError, RangeError
+from ..models import parse_options
 from ..train import TrainConfig, evaluate, fit, load_model, resume
-from ..train.options import parse_options
 from ..train.prepare import limited
 from ..train.splits import load_split, require_classes, with_data
 from ..weights import build_with_weights
@@ -119,9 +119,9 @@ def evaluate_run(
     others |= {"entry": entry}
     _check_choice(run, others, data)
     place = given_options(data=data, data_dir=data_dir, image=image, test_part=test_part, limit_test=limit_test)
-    note = None
+    note = left_out = None
     if run is not None:
-        network, images, normalize = _from_run(run, place)
+        network, images, normalize, left_out = _from_run(run, place)
     elif pretrained:
         network, record = weights_of_minires(model)
         images = _images_of_record(record, place)
@@ -132,7 +132,7 @@ def evaluate_run(
         network, normalize, note = _from_file(config, weights, images, mean, std, entry, parse_options(option))
     loader = data_sets.Loader(images, batch_size, seed=0, shuffle=False, normalize=normalize)
     network.to(device=device)
-    result = evaluate(compile(network) if engine == "compiled" else network, loader, device)
+    result = evaluate(compile(network) if engine == "compiled" else network, loader, device, left_out)
     if as_json:
         return print_json(result, "accuracy", "correct", "total")
     print(f"accuracy {result.accuracy:.2%}: {result.correct} of {result.total} test images of {images.name} are right")
@@ -145,11 +145,11 @@ def _test_images(config):
 
 
 def _from_run(run, place):
-    """(network, test images, Normalize) of a run; ``place`` names other data."""
+    """(network, test images, Normalize, class to leave out) of a run; ``place`` names other data."""
     network, checkpoint = load_model(run)
     images = _test_images(with_data(checkpoint.config, **place))
     require_classes(images, checkpoint.data["classes"], run)
-    return network, images, checkpoint.normalize()
+    return network, images, checkpoint.normalize(), checkpoint.config.ignore_index
 
 
 def _images_of_record(record, place):

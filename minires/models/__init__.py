@@ -7,7 +7,7 @@ from . import lesions
 from .certificate import Certificate, certify
 from .cifar_resnet import cifar_plain, cifar_preact_resnet, cifar_resnet
 from .family import Family
-from .register import EXAMPLES, FAMILIES, build, find, options_of
+from .register import EXAMPLES, FAMILIES, build, find, options_of, parse_options
 from .summary import Summary, summarize
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "find",
     "lesions",
     "options_of",
+    "parse_options",
     "summarize",
 ]

@@ -3,6 +3,7 @@
 The file of a family ends with its ``FAMILIES``; here they are joined.
 """
 
+import ast
 import difflib
 import inspect
 import re
@@ -44,6 +45,7 @@ _FILES = (
     ho_resnet,
 )
 FAMILIES = tuple(family for file in _FILES for family in file.FAMILIES)
+SIZES = ("num_classes", "in_channels", "rng")  # what build takes besides the options
 EXAMPLES = tuple(example for family in FAMILIES for example in family.examples)
 
 
@@ -84,8 +86,24 @@ def find(name):
     raise RangeError(f"no model is called {name!r}: try {near}; minires models lists the families")
 
 
+def parse_options(texts, **options):
+    """``options`` and those of ``texts``: "dropout=0.3" is 0.3; what is no number, bool or None stays text."""
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise RangeError(f"option is {text!r}, expected KEY=VALUE: --option stride_on=1x1")
+        if key in options:
+            raise RangeError(f"option {key} is given twice, {options[key]!r} and {value!r}: leave one out")
+        try:
+            options[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            options[key] = value
+    if extra := [name for name in options if name in SIZES]:
+        raise RangeError(f"option {extra[0]} is no option of a family, expected such as dropout=0.3: leave it out")
+    return options
+
+
 def options_of(family):
     """{name: default} of what ``build`` takes for the networks of a family besides the sizes and the generator."""
     parameters = inspect.signature(family.build).parameters.values()
-    common = ("num_classes", "in_channels", "rng")
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in common}
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in SIZES}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ..errors import DTypeError, RangeError
-from .options import options_of
+from .options import model_options
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class TrainConfig:
         for name in ("weights_sha256", "entry"):
             if self.weights is None and getattr(self, name) is not None:
                 raise RangeError(f"{name} is {getattr(self, name)!r}, but weights is None: set weights to the file")
-        options_of(self)
+        model_options(self)
 
     def to_dict(self):
         """The fields as a dict that JSON can hold."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ..errors import CheckpointError, RangeError
 from ..models.transfer import freeze_but, head_of
 from ..weights import start_from
-from .options import as_text, build_model, options_of
+from .options import as_text, build_model, model_options
 
 HEAD = "head"
 
@@ -25,7 +25,7 @@ def start(config, model, train):
     sizes = {"num_classes": len(train.classes), "in_channels": train.images.shape[1]}
     if config.weights is None:
         return config, build_model(config, **sizes), ()
-    options = options_of(config)
+    options = model_options(config)
     found = start_from(config.model, config.weights, **sizes, rng=config.seed, entry=config.entry, **options)
     if config.weights_sha256 not in (None, found.sha256):
         raise CheckpointError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RangeError
-from ..models import build
+from ..models import build, parse_options
 from .load import load_weights
 from .open import open_weights
 
@@ -42,6 +42,7 @@ def pretrained(name):
     path = FOLDER / f"{name}.safetensors"
     record = Record(**json.loads(open_weights(path).texts[RECORD]))
     options = {key: record.config[key] for key in ("block", "shortcut") if record.config[key] is not None}
+    options = parse_options(record.config.get("option", ()), **options)
     sizes = {"num_classes": len(record.data["classes"]), "in_channels": record.data["channels"]}
     model = build(record.config["model"], rng=0, **sizes, **options)
     load_weights(path, model)

@@ -1,6 +1,7 @@
 """Checkpoints: whole round trips, and every misfit named before anything changes."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from weights.hostile import FILES
 from minires.backend import to_device
 from minires.errors import CheckpointError, NumericError, StateError
 from minires.files import write_safetensors
-from minires.layers import Linear, Sequential
+from minires.layers import Dropout, Linear, Sequential
 from minires.models import build
 from minires.train import (
     SGD,
@@ -25,7 +26,7 @@ from minires.train import (
     publish,
     save_checkpoint,
 )
-from minires.weights import Record, load_weights, save_weights
+from minires.weights import Record, load_weights, pretrained, save_weights
 from minires.weights.open import open_weights
 
 DATA = {"name": "tiny", "images": 44, "channels": 1, "classes": list(CLASSES), "mean": [0.25], "std": [1 / 3]}
@@ -197,6 +198,17 @@ def test_publish(tmp_path):
     expected = load_model(tmp_path / "run")[0]
     for (_, found), (_, wanted) in zip(model.tensors(), expected.tensors(), strict=True):
         np.testing.assert_array_equal(found.data, wanted.data)
+
+
+def test_a_published_network_has_its_options(tmp_path, monkeypatch):
+    """The weights of a network with dropout fit one without, so this is seen in its layers alone."""
+    monkeypatch.setattr(sys.modules["minires.weights.pretrained"], "FOLDER", tmp_path)
+    sizes = {"epochs": 1, "limit_train": 32, "limit_test": 32}
+    fit(TrainConfig(model="wrn_10_1", option=("dropout=0.5",), run_dir=str(tmp_path / "run"), **sizes))
+    publish(tmp_path / "run", tmp_path / "wrn_10_1.safetensors")
+    model, record = pretrained("wrn_10_1")
+    assert {layer.p for _, layer in model.walk() if isinstance(layer, Dropout)} == {0.5}
+    assert record.config["option"] == ["dropout=0.5"] and record.config["weights"] is None
 
 
 def test_an_unfinished_training_is_not_published(tmp_path):

@@ -1,5 +1,8 @@
 """The loop: batches of one, accumulation, clipping, weights of classes, mixtures, each resumed bit for bit."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 from train.test_fit import assert_same_end, cut, no_pictures  # noqa: F401 (a fixture)
@@ -8,7 +11,7 @@ from train.tiny_training import config, data, dataset, model, plain_model, sprea
 from minires.data import Loader, Normalize
 from minires.errors import NumericError, RangeError, ShapeError
 from minires.losses import SoftmaxCrossEntropy
-from minires.train import SGD, evaluate, fit, load_checkpoint, read_metrics, resume, run
+from minires.train import SGD, Interrupted, evaluate, fit, load_checkpoint, loop, read_metrics, resume, run
 from minires.train.loop import FILES
 from minires.train.training import Training
 
@@ -87,6 +90,27 @@ def test_accumulation_trains_as_large_batches_do(tmp_path):
     assert (b.train_loss, b.test_loss) == pytest.approx((a.train_loss, a.test_loss), rel=1e-10)
     lines = [[(row["step"], row["epoch"]) for row in read_metrics(tmp_path / run)] for run in "ab"]
     assert lines[0] == lines[1]
+
+
+def test_a_signal_inside_a_group_of_batches_waits_for_the_step(tmp_path, monkeypatch):
+    """A checkpoint holds no gradients: it is of a moment between two steps."""
+    settings = {"accumulate": 4, "epochs": 2}
+    fit(config(tmp_path / "whole", **settings), model=model(), data=data())
+    real, calls = loop.count_labels, []
+
+    def count_labels(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(*args)
+
+    monkeypatch.setattr(loop, "count_labels", count_labels)
+    with pytest.raises(Interrupted, match="after step 1 .epoch 1 of 2."):
+        fit(config(tmp_path / "run", **settings), model=model(), data=data())
+    position = load_checkpoint(tmp_path / "run").position
+    assert (position.batch, position.step, position.images, len(calls)) == (4, 1, 32, 4)
+    resume(tmp_path / "run", model=model(9), data=data())
+    assert_same_end(tmp_path / "run", tmp_path / "whole")
 
 
 def test_a_class_left_out_does_not_count(tmp_path):
