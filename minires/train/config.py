@@ -163,7 +163,8 @@ class TrainConfig:
         for name in ("weights_sha256", "entry"):
             if self.weights is None and getattr(self, name) is not None:
                 raise RangeError(f"{name} is {getattr(self, name)!r}, but weights is None: set weights to the file")
-        model_options(self)
+        if self.option:
+            model_options(self)  # raises where one is no KEY=VALUE
 
     def to_dict(self):
         """The fields as a dict that JSON can hold."""
