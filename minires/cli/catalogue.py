@@ -6,6 +6,7 @@ from .. import models as networks
 from ..data.catalogue import ABOUT, is_there
 from ..errors import RangeError
 from .common import Json, Name, Number, Options, Part, Switch, Text, given_options, print_json
+from .terminal import width
 
 INDENT = " " * 4
 
@@ -41,7 +42,7 @@ def models(
     certificate = networks.certify(name, in_channels=in_channels, **sizes, **options)
     if as_json:
         return print_json(**certificate.facts())
-    print(certificate)
+    print(certificate.table(width(100)))
 
 
 def _list_families(as_json):
@@ -50,8 +51,9 @@ def _list_families(as_json):
         return print_json(families=families)
     for family in networks.FAMILIES:
         print(family.pattern)
+        indent = {"initial_indent": INDENT, "subsequent_indent": INDENT, "break_on_hyphens": False}
         for text in (family.about, "such as " + ", ".join(family.examples)):
-            print(textwrap.fill(text, 100, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False))
+            print(textwrap.fill(text, width(100), **indent))
     print("for example: minires models resnet56")
 
 

@@ -32,7 +32,7 @@ class Param(Buffer):
     def __init__(self, data):
         super().__init__(data)
         self.frozen = False
-        self.grad = xp_of(self.data).zeros_like(self.data)
+        self.grad = xp_of(self.data).zeros(self.data.shape, self.data.dtype)  # takes memory when it is written to
 
     def add_grad(self, gradient):
         """grad += gradient, by one thread at a time: without the lock two that add at once lose a part of the sum."""

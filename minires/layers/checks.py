@@ -6,6 +6,7 @@ from ..backend import device_of
 from ..errors import DeviceError, DTypeError, RangeError, ShapeError
 
 FLOATS = tuple(np.dtype(t) for t in ("float32", "float64", "complex64", "complex128"))
+MOST = 2**26  # of whatever a layer counts: channels, features
 AXES = {"N": "images", "C": "channels", "H": "rows", "W": "columns", "D": "features"}
 
 
@@ -15,10 +16,12 @@ def is_integer(value):
 
 
 def positive(layer, least=1, **setting):
-    """Check that the named setting is an integer, 1 or more, and return it: ``positive(self, channels=16)``."""
+    """Check that the named setting is an integer from 1 to ``MOST``, and return it: ``positive(self, channels=16)``."""
     ((name, value),) = setting.items()
     if not is_integer(value) or value < least:
         raise RangeError(f"{name} is {value!r}, expected an integer of at least {least}", layer=type(layer).__name__)
+    if value > MOST:
+        raise RangeError(f"{name} is {value}, expected at most {MOST:,}", layer=type(layer).__name__)
     return int(value)
 
 

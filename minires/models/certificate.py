@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..initializers import Undrawn
 from ..layers import BatchNorm2d, Conv2d, Linear
+from .network import HEAD_STD
 from .receptive import receptive_fields
-from .register import build, find
+from .register import build, check_options, find
 from .summary import depth, multiply_adds, output_shapes
 
 
@@ -28,14 +30,13 @@ class Row:
         """A dictionary that JSON can hold; None in the field is the whole image."""
         return vars(self) | {"field": [None if size == math.inf else size for size in self.field]}
 
-    def __str__(self):
-        shape, field = _times(self.shape), _field(self.field)
-        return f"{_cut(self.path, 39):<39} {self.kind:<20} {shape:>16} {self.params:>11,} {field:>9}"
+    def cells(self):
+        return self.path, self.kind, _times(self.shape), f"{self.params:,}", _field(self.field)
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """Facts on one network; ``str`` of it is a table of the layers and what was counted, 100 columns wide.
+    """Facts on one network; ``str`` of it is :meth:`table`, 100 columns wide.
 
     params, macs: as in :class:`~minires.models.Summary`   depth: too, unless the authors count in another way
     image: (C, H, W)   stages: {name: shape behind it}
@@ -62,7 +63,10 @@ class Certificate:
         return vars(self) | {"layers": [row.facts() for row in self.layers]}
 
     def __str__(self):
-        head = f"{'layer':<39} {'kind':<20} {'output':>16} {'parameters':>11} {'sees':>9}"
+        return self.table()
+
+    def table(self, width=100):
+        """What was found as text, ``width`` >= 60 columns wide. Below 76 it lacks what the layers see."""
         title = f"{self.name} on {_times(self.image)} pixels, {self.num_classes} classes"
         facts = {
             "what": [self.about],
@@ -76,7 +80,9 @@ class Certificate:
             "notes": self.notes,
         }
         lines = [f"{key if i == 0 else '':<14} {line}" for key, value in facts.items() for i, line in enumerate(value)]
-        return "\n".join([title, "", head, *map(str, self.layers), "", *_wrap(lines)])
+        rows = [("layer", "kind", "output", "parameters", "sees"), *(row.cells() for row in self.layers)]
+        wrapped = [part for line in lines for part in _wrap(line, width)]
+        return "\n".join([*textwrap.wrap(title, width), "", *(_line(row, width) for row in rows), "", *wrapped])
 
 
 def certify(name, *, image=None, num_classes=None, in_channels=3, **options):
@@ -85,7 +91,8 @@ def certify(name, *, image=None, num_classes=None, in_channels=3, **options):
     ``image``: rows and columns, by default those that the family was made for; the rest as in ``build``.
     """
     family, numbers = find(name)
-    model = build(name, num_classes=num_classes, in_channels=in_channels, rng=0, **options)
+    check_options(name, options)
+    model = build(name, num_classes=num_classes, in_channels=in_channels, rng=_Spread(), **options)
     size = (in_channels, *2 * (family.image if image is None else image,))
     shapes = output_shapes(model, size)
     rows = tuple(_rows(model, shapes))
@@ -106,6 +113,13 @@ def certify(name, *, image=None, num_classes=None, in_channels=3, **options):
     )
 
 
+class _Spread(Undrawn):
+    """Gives the standard deviation in place of the numbers: weights that show their rule, in the memory of one."""
+
+    def normal(self, mean, std, shape):
+        return np.broadcast_to(np.float32(std), shape)
+
+
 def _rows(model, shapes):
     fields = receptive_fields(model)
     for path, layer in model.walk():
@@ -116,7 +130,7 @@ def _rows(model, shapes):
 
 def _stages(shapes):
     """{child of the model: shape behind it}: of the last entry inside, for ``shapes`` has the order of the run."""
-    return {path.split(".")[0]: shape for path, shape in shapes.items()}
+    return {path.split(".")[0]: shape for path, shape in shapes.items() if path}
 
 
 def _kind(layer):
@@ -133,12 +147,14 @@ def _kind(layer):
 
 
 def _initialisation(model):
-    """How wide the weights are spread: which of He's rules every layer obeys, within six standard errors."""
-    found = []
+    """How wide the weights are spread: which of He's rules they obey, and how the layer of the classes starts."""
+    weighted = [(path, layer) for path, layer in model.walk() if isinstance(layer, (Conv2d, Linear))]
+    (head, last), found = weighted[-1], []
     for kind in (Conv2d, Linear):
-        layers = [layer for _, layer in model.walk() if isinstance(layer, kind)]
-        if layers:
+        if layers := [layer for _, layer in weighted[:-1] if isinstance(layer, kind)]:
             found.append(f"{kind.__name__}: {_rule(layers)}")
+    loss = " (VGG's rule, half as wide), so that the loss starts near log k" if _std(last) == HEAD_STD else ""
+    found.append(f"{head}: mean 0, standard deviation {_std(last):.2g}{loss}")
     biases = [p.data for path, p in model.params() if path.endswith("bias")]
     zero = all((bias == 0).all() for bias in biases)
     return "; ".join(found) + ("" if not biases else "; biases 0" if zero else "; biases not all 0")
@@ -146,10 +162,15 @@ def _initialisation(model):
 
 def _rule(layers):
     for rule, fan in (("fan-in", _fan_in), ("fan-out", _fan_out)):
-        if all(_obeys(layer.weight.data, fan(layer.weight.data)) for layer in layers):
+        if all(math.isclose(_std(layer) * math.sqrt(fan(layer.weight.data) / 2), 1, rel_tol=1e-5) for layer in layers):
             return f"mean 0, standard deviation sqrt(2 / {rule}) (He)"
-    spread = [float(layer.weight.data.std()) for layer in layers]
+    spread = [_std(layer) for layer in layers]
     return f"standard deviation from {min(spread):.2g} to {max(spread):.2g}"
+
+
+def _std(layer):
+    """That of the rule by which the weights of ``layer`` start, to six digits; :class:`_Spread` has put it there."""
+    return float(f"{layer.weight.data.flat[0]:.6g}")
 
 
 def _fan_in(weight):
@@ -158,11 +179,6 @@ def _fan_in(weight):
 
 def _fan_out(weight):
     return len(weight) * math.prod(weight.shape[2:])
-
-
-def _obeys(weight, fan):
-    rms = math.sqrt(float(np.mean(weight.astype(np.float64) ** 2)))
-    return abs(rms * math.sqrt(fan / 2) - 1) < 6 / math.sqrt(2 * weight.size)
 
 
 def _batch_norm(model):
@@ -186,6 +202,15 @@ def _field(field):
     return rows if rows == columns else f"{rows} x {columns}"
 
 
+def _line(cells, width):
+    path, kind, shape, params, field = cells
+    if width < 76:
+        room = width - 49
+        return f"{_cut(path, room):<{room}} {kind:<19} {shape:>16} {params:>11}"
+    room = min(width - 60, 39)
+    return f"{_cut(path, room):<{room}} {kind:<20} {shape:>16} {params:>11} {field:>9}"
+
+
 def _cut(text, width):
     return text if len(text) <= width else "..." + text[3 - width :]
 
@@ -195,6 +220,5 @@ def _shorten(lines, most=12):
     return lines if rest <= 0 else (*lines[:most], f"and {rest} more")
 
 
-def _wrap(lines, width=100):
-    for line in lines:
-        yield from textwrap.wrap(line, width, subsequent_indent=" " * 15, break_on_hyphens=False)
+def _wrap(line, width):
+    return textwrap.wrap(line, width, subsequent_indent=" " * 15, break_on_hyphens=False)

@@ -11,12 +11,11 @@ from ..layers import (
     Flatten,
     GlobalAvgPool2d,
     Identity,
-    Linear,
     ReLU,
     Sequential,
 )
 from .family import Family
-from .network import blocks_per_stage, he_by_fan_out, imagenet_stem, small_stem
+from .network import blocks_per_stage, classifier, he_by_fan_out, imagenet_stem, small_stem
 
 # depth: (layers of each block, growth rate k)
 IMAGENET = {
@@ -92,7 +91,7 @@ def _network(stem, channels, counts, growth, bottleneck, num_classes, dropout, r
             channels += growth
         parts[f"block{b}"] = Sequential(*layers)
     head = {"bn": BatchNorm2d(channels), "relu": ReLU(), "pool": GlobalAvgPool2d(), "flatten": Flatten()}
-    model = Sequential(**parts, head=Sequential(**head, fc=Linear(channels, num_classes, rng=rng)))
+    model = Sequential(**parts, head=Sequential(**head, fc=classifier(channels, num_classes, rng=rng)))
     return he_by_fan_out(model)
 
 

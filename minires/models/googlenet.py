@@ -10,12 +10,12 @@ from ..layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2d,
-    Linear,
     MaxPool2d,
     ReLU,
     Sequential,
 )
 from .family import Family
+from .network import classifier
 
 # name: 1x1 | 3x3 reduce, 3x3 | 5x5 reduce, 5x5 | 1x1 behind the pool; table 1 of the paper
 MODULES = {
@@ -88,7 +88,7 @@ def _network(conv, large, last_pool, num_classes, in_channels, dropout, rng):
             pool=GlobalAvgPool2d(),
             flatten=Flatten(),
             dropout=Dropout(dropout, rng=rng.spawn(1)[0]),
-            fc=Linear(channels, num_classes, rng=rng),
+            fc=classifier(channels, num_classes, rng=rng),
         ),
     )
 

@@ -7,6 +7,9 @@ from ..layers import Conv2d, Flatten, GlobalAvgPool2d, Linear, MaxPool2d, Sequen
 from ..layers.checks import is_integer
 from .blocks import activations, conv3x3
 
+HEAD_STD = 0.005
+DEEPEST = 2000  # layers; the deepest known is ResNet-1202
+
 
 def assemble(stem, block, *, channels, widths, counts, tail="", num_classes, rng):
     """``Sequential(stem, stage1, stage2, ..., head)``.
@@ -26,9 +29,28 @@ def assemble(stem, block, *, channels, widths, counts, tail="", num_classes, rng
         **activations(tail, width),
         pool=GlobalAvgPool2d(),
         flatten=Flatten(),
-        fc=Linear(width, num_classes, rng=rng),
+        fc=classifier(width, num_classes, rng=rng),
     )
     return Sequential(stem=stem, **stages, head=head)
+
+
+def classifier(in_features, num_classes, *, bias=True, rng):
+    """The linear layer that gives the classes: see :func:`as_classifier`."""
+    return as_classifier(Linear(in_features, num_classes, bias=bias, rng=rng))
+
+
+def as_classifier(layer):
+    """Rescale the weights of a fresh ``layer``, the last one of a network, to N(0, 0.005); return the layer.
+
+    All classes are then about equally likely to an untrained network, and its loss is log k for k classes whatever size
+    the features have: those of a trunk that nothing normalises grow with its depth. The rule is that of Simonyan and
+    Zisserman 2015, section 3.1, and Goyal et al. 2017, "Accurate, Large Minibatch SGD", section 5.1, with half of
+    their 0.01, which starts ResNet-1202 and Inception v1 a fifth above log k; He's rule starts ResNet-110 at 8.4, that
+    of PyTorch, U(-1/sqrt(D), 1/sqrt(D)), at 4.0, where log 10 is 2.3. Zeros would cut the trunk off from the gradient.
+    """
+    weight = layer.weight.data
+    layer.weight.data = weight * (HEAD_STD / math.sqrt(2 / weight[0].size))
+    return layer
 
 
 def small_stem(in_channels, channels, words="bn relu", *, rng):
@@ -51,6 +73,8 @@ def blocks_per_stage(depth, layers, *, rest=2, stages=3, hint=""):
     ``hint``: what the message says behind the depths that would do
     """
     step = stages * layers
+    if is_integer(depth) and depth > DEEPEST:
+        raise RangeError(f"the depth is {depth}, expected at most {DEEPEST:,}")
     if is_integer(depth) and depth >= step + rest and (depth - rest) % step == 0:
         return int(depth - rest) // step
     message = f"the depth is {depth!r}, expected {step}n + {rest} with an integer n of at least 1{hint}"
@@ -70,5 +94,5 @@ def he_by_fan_out(model):
         if isinstance(layer, Conv2d):
             weight = layer.weight.data
             fan_out = layer.out_channels * math.prod(layer.kernel)
-            weight *= math.sqrt(weight[0].size / fan_out)
+            layer.weight.data = weight * math.sqrt(weight[0].size / fan_out)
     return model

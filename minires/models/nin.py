@@ -3,6 +3,7 @@
 from ..initializers import generator
 from ..layers import AvgPool2d, Conv2d, Dropout, Flatten, GlobalAvgPool2d, MaxPool2d, ReLU, Sequential
 from .family import Family
+from .network import as_classifier
 
 
 def nin_cifar(*, num_classes=10, in_channels=3, dropout=0.5, rng):
@@ -13,6 +14,8 @@ def nin_cifar(*, num_classes=10, in_channels=3, dropout=0.5, rng):
     """
     rng = generator(rng)
     first, second = rng.spawn(2)
+    classes = _convs(192, (192, 192, num_classes), 3, rng)
+    as_classifier(classes["conv3"])
     return Sequential(
         stage1=Sequential(
             **_convs(in_channels, (192, 160, 96), 5, rng),
@@ -24,7 +27,7 @@ def nin_cifar(*, num_classes=10, in_channels=3, dropout=0.5, rng):
             pool=AvgPool2d(3, stride=2, ceil_mode=True),
             dropout=Dropout(dropout, rng=second),
         ),
-        stage3=Sequential(**_convs(192, (192, 192, num_classes), 3, rng)),
+        stage3=Sequential(**classes),
         head=Sequential(pool=GlobalAvgPool2d(), flatten=Flatten()),
     )
 
@@ -50,7 +53,7 @@ FAMILIES = (
         10,
         (
             "Without batch norm, as the paper; pools round up, 32 x 32 pixels to 16 x 16 and 8 x 8.",
-            "Weights start with He's normal by fan-in, the paper's with a standard deviation of 0.05.",
+            "Weights start with He's normal by fan-in, those of the classes with 0.005; the paper's with 0.05.",
         ),
     ),
 )

@@ -9,6 +9,7 @@ import inspect
 import re
 
 from ..errors import DTypeError, RangeError
+from ..initializers import Undrawn
 from ..layers.checks import is_integer
 from . import (
     cifar_resnet,
@@ -45,7 +46,10 @@ _FILES = (
     ho_resnet,
 )
 FAMILIES = tuple(family for file in _FILES for family in file.FAMILIES)
-SIZES = ("num_classes", "in_channels", "rng")  # what build takes besides the options
+LIMITS = {"num_classes": 1_000_000, "in_channels": 2048}  # more is a slip, and would fill the memory
+MOST = 2**31  # of an option
+DIGITS = 30  # of a number in a name
+SIZES = ("name", "num_classes", "in_channels", "image", "rng", "path", "layout", "entry")  # said elsewhere
 EXAMPLES = tuple(example for family in FAMILIES for example in family.examples)
 
 
@@ -53,7 +57,8 @@ def build(name, *, num_classes=None, in_channels=3, rng, **options):
     """Build the network called ``name`` with fresh weights.
 
     x: (N, in_channels, H, W)   y: (N, num_classes), by default as many classes as the published networks have
-    ``rng`` is a ``numpy.random.Generator`` or a seed; ``options`` go to the constructor of the family.
+    ``rng`` is a ``numpy.random.Generator`` or a seed. With None nothing is drawn: weights are zeros that take no memory
+    before they are written to, for a network to count or to load. ``options`` go to the constructor of the family.
     Raises RangeError for an unknown name, size or option; that of a name suggests the nearest ones.
     """
     family, numbers = find(name)
@@ -61,10 +66,10 @@ def build(name, *, num_classes=None, in_channels=3, rng, **options):
     for setting, value in (("num_classes", num_classes), ("in_channels", in_channels)):
         if not is_integer(value) or value < 1:
             raise RangeError(f"{name}: {setting} is {value!r}, expected an integer of at least 1")
-    known = options_of(family)
-    for option in options:
-        if option not in known:
-            raise RangeError(f"{name} has no option {option!r}, expected {' or '.join(sorted(known)) or 'none'}")
+        if value > LIMITS[setting]:
+            raise RangeError(f"{name}: {setting} is {value}, expected at most {LIMITS[setting]:,}")
+    check_options(name, options)
+    rng = Undrawn() if rng is None else rng
     try:
         return family.build(*numbers, num_classes=num_classes, in_channels=in_channels, rng=rng, **options)
     except RangeError as error:
@@ -81,6 +86,9 @@ def find(name):
         raise DTypeError(f"the name of a model is {name!r} ({type(name).__name__}), expected a string: 'resnet20'")
     for family in FAMILIES:
         if match := re.fullmatch(family.regex, name, re.ASCII):
+            digits = max(map(len, match.groups()), default=0)
+            if digits > DIGITS:
+                raise RangeError(f"{name[:40]}: a number in the name has {digits} digits, expected at most {DIGITS}")
             return family, tuple(int(group) if group.isdigit() else group for group in match.groups())
     near = ", ".join(difflib.get_close_matches(name, EXAMPLES, n=3, cutoff=0.5)) or "resnet20"
     raise RangeError(f"no model is called {name!r}: try {near}; minires models lists the families")
@@ -101,6 +109,16 @@ def parse_options(texts, **options):
     if extra := [name for name in options if name in SIZES]:
         raise RangeError(f"option {extra[0]} is no option of a family, expected such as dropout=0.3: leave it out")
     return options
+
+
+def check_options(name, options):
+    """Raise RangeError unless the network called ``name`` takes the ``{option: value}``, and no number is absurd."""
+    known = options_of(find(name)[0])
+    for option, value in options.items():
+        if option not in known:
+            raise RangeError(f"{name} has no option {option!r}, expected {' or '.join(sorted(known)) or 'none'}")
+        if is_integer(value) and abs(value) > MOST:
+            raise RangeError(f"{name}: {option} is {value}, expected at most {MOST:,}")
 
 
 def options_of(family):

@@ -9,7 +9,6 @@ from ..layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2d,
-    Linear,
     PadChannels,
     ReLU,
     ReLU6,
@@ -20,6 +19,7 @@ from ..layers import (
     SqueezeExcite,
 )
 from .family import Family
+from .network import classifier
 
 # (blocks, stride of the first, squeeze-and-excitation) of each stage
 STAGES = ((1, 1, False), (2, 2, False), (2, 2, True), (3, 2, True), (3, 1, True), (5, 2, True))
@@ -51,7 +51,7 @@ def rexnet(percent, *, num_classes=1000, in_channels=3, dropout=0.2, rng):
         pool=GlobalAvgPool2d(),
         flatten=Flatten(),
         dropout=Dropout(dropout, rng=rng.spawn(1)[0]),
-        fc=Linear(last, num_classes, rng=rng),
+        fc=classifier(last, num_classes, rng=rng),
     )
     return Sequential(**layers)
 

@@ -1,10 +1,10 @@
 """Transfer learning: another head, frozen layers, and the output of an inner layer as features."""
 
 from ..errors import RangeError
-from ..initializers import generator
 from ..layers import Concat, Gate, Linear, Residual, Sequential
 from ..layers.known import kind_of
 from ..layers.base import replace
+from .network import classifier
 
 
 def replace_head(model, num_classes, *, rng):
@@ -14,7 +14,7 @@ def replace_head(model, num_classes, *, rng):
     """
     path = head_of(model)
     old = model.at(path)
-    new = Linear(old.weight.data.shape[1], num_classes, bias=old.bias is not None, rng=generator(rng))
+    new = classifier(old.weight.data.shape[1], num_classes, bias=old.bias is not None, rng=rng)
     return replace(model, {path: new.to(dtype=old.weight.data.dtype)})
 
 

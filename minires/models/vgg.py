@@ -14,7 +14,7 @@ from ..layers import (
     Sequential,
 )
 from .family import Family
-from .network import he_by_fan_out
+from .network import classifier, he_by_fan_out
 
 WIDTHS = (64, 128, 256, 512, 512)
 # depth: convolutions of each stage; with the three linear layers they make the depth
@@ -52,7 +52,7 @@ def vgg(depth, suffix="", *, num_classes=1000, in_channels=3, hidden=4096, dropo
         fc2=Linear(hidden, hidden, rng=rng),
         relu2=ReLU(),
         dropout2=Dropout(dropout, rng=second),
-        fc3=Linear(hidden, num_classes, rng=rng),
+        fc3=classifier(hidden, num_classes, rng=rng),
     )
     return he_by_fan_out(Sequential(**stages, head=head))
 
@@ -66,7 +66,7 @@ FAMILIES = (
         tuple(f"vgg{depth}{suffix}" for suffix in ("", "_bn") for depth in COUNTS),
         notes=(
             "Convolutions have biases, also before batch norm, as in torchvision; there they change nothing.",
-            "The linear layers start with He's normal weights, torchvision's with a standard deviation of 0.01.",
+            "The hidden linear layers start with He's normal weights, torchvision's with a standard deviation of 0.01.",
         ),
     ),
 )

@@ -4,6 +4,9 @@ Parts of a message that may be apart are divided by ``|``.
 """
 
 import random
+import resource
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 
 from minires import models
 from minires.errors import DTypeError, RangeError
-from minires.models import build, cifar_plain, cifar_resnet
+from minires.models import build, certify, cifar_plain, cifar_resnet
 
 
 def bits(model):
@@ -63,7 +66,7 @@ def test_unknown_names_suggest_the_nearest(name, message):
     ("plain1", "the nearest are 8 and 14"),
     ("plain29", "expected 6n + 2 with an integer n of at least 1; the nearest are 26 and 32"),
     ("resnet49", "the nearest are 50 and 44"),
-    ("resnet99999999999999999999", "the nearest are 99999999999999999998 and 100000000000000000004"),
+    ("resnet99999999999999999999", "expected at most 2,000"),
     ("preact_resnet21", "for bottlenecks, 9n + 2"),
     ("wrn_29_2", "expected 6n + 4 with an integer n of at least 1; the nearest are 28 and 34"),
     ("wrn_4_2", "the nearest are 10 and 16"),
@@ -139,8 +142,54 @@ def test_two_networks_of_one_generator_differ():
 def test_the_generator_is_required():
     with pytest.raises(TypeError):
         build("resnet8")
-    with pytest.raises(DTypeError, match="rng is None, expected a numpy.random.Generator or a seed"):
-        build("resnet8", rng=None)
+
+
+@pytest.mark.parametrize("name", ["resnet8", "resnet18", "nin_cifar", "highway8", "rexnet_50", "densenet_10_4"])
+def test_without_a_generator_weights_are_zeros_and_shapes_as_ever(name):
+    blank, drawn = build(name, rng=None), build(name, rng=0)
+    weights = [p.data for path, p in blank.params() if path.endswith("weight")]
+    assert weights and not any(weight.any() for weight in weights)
+    assert all(p.data.flags.writeable and p.data.dtype == np.float32 for _, p in blank.params())
+    shapes, expected = ({path: t.data.shape for path, t in model.tensors()} for model in (blank, drawn))
+    assert shapes == expected
+    assert [path for path, _ in blank.generators()] == [path for path, _ in drawn.generators()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory in use is read from Linux")
+def test_what_is_not_drawn_takes_no_memory():
+    """138 million weights and their gradients would be 1.1 GB; the convolutions, which are rescaled, are 59 MB."""
+    def pages():
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    before = pages()
+    model = build("vgg16", rng=None)
+    assert (pages() - before) * resource.getpagesize() < 200e6
+    assert sum(p.data.size for _, p in model.params()) == 138_357_544
+
+
+HUGE = 12345678901234567890123
+TOO_LARGE = {
+    "resnet6000002": ("resnet6000002", {}, "resnet6000002: the depth is 6000002, expected at most 2,000"),
+    "a depth of 23 digits": (f"resnet{HUGE}", {}, f"the depth is {HUGE}, expected at most 2,000"),
+    "a bottleneck depth": (f"wrn_{HUGE}_4", {}, f"the depth is {HUGE}, expected at most 2,000"),
+    "more digits than Python reads": ("resnet" + "2" * 5000, {}, "a number in the name has 5000 digits"),
+    "num_classes": ("resnet8", {"num_classes": HUGE}, f"num_classes is {HUGE}, expected at most 1,000,000"),
+    "in_channels": ("resnet8", {"in_channels": HUGE}, f"in_channels is {HUGE}, expected at most 2,048"),
+    "an option": ("vgg11", {"hidden": HUGE}, f"vgg11: hidden is {HUGE}, expected at most 2,147,483,648"),
+    "a width": ("vgg11", {"hidden": 10**9}, "out_features is 1000000000, expected at most 67,108,864"),
+    "an array": ("vgg11", {"hidden": 10**5}, "an array of 100000 x 25088 numbers is larger than 1,073,741,824"),
+    "groups": ("resnext50_9999x9999d", {}, "out_channels is 99980001, expected at most 67,108,864"),
+    "a generator": ("resnet8", {"rng": 1}, "resnet8 has no option 'rng', expected block or bottleneck"),
+}
+
+
+@pytest.mark.parametrize(("name", "settings", "message"), TOO_LARGE.values(), ids=TOO_LARGE)
+def test_sizes_that_fill_the_memory_are_refused_at_once(name, settings, message):
+    began = time.process_time()
+    with pytest.raises(RangeError) as error:
+        certify(name, **settings)
+    assert message in str(error.value)
+    assert time.process_time() - began < 1
 
 
 def test_a_plain_network_starts_with_the_weights_of_the_residual_one():

@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from minires.errors import ShapeError
 from minires.layers import Concat, Conv2d, Dropout, GlobalAvgPool2d, MaxPool2d, Residual, Sequential, Subsample
 from minires.models import build, certify, find, options_of, summarize
+from minires.layers.watch import observe
+from minires.models.summary import output_shapes
 from minires.models.receptive import WHOLE, receptive_fields
 
 NAMES = ("resnet18", "plain18", "resnetv2_18", "seresnet18", "resnext11_4x8d", "wrn_10_2", "seresnet14", "resnet11",
@@ -37,6 +40,38 @@ def test_the_text_fits_in_100_columns_and_json_holds_it(name):
     assert facts["name"] == name and len(facts["layers"]) == len(certificate.layers)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_in_a_narrow_terminal(name):
+    certificate = certify(name, image=32)
+    for width in (60, 75, 76, 90):
+        lines = certificate.table(width).splitlines()
+        assert max(map(len, lines)) <= width
+        for row in certificate.layers:
+            params = f"{row.params:,}"
+            assert any(row.path[-8:] in line and row.kind in line and params in line for line in lines)
+    assert certificate.table(100) == str(certificate)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shapes_are_those_of_a_run(name):
+    model, seen = build(name, rng=0), {}
+    twin = observe(model, lambda path, layer, x, y: seen.update({path: y.shape[1:]}))
+    twin.forward(np.zeros((1, 3, 32, 32), np.float32))
+    assert output_shapes(model, (3, 32, 32)) == seen
+
+
+def test_shapes_of_layers_that_a_user_wrote_are_found_by_running_them():
+    class Half(Conv2d):
+        def forward(self, x, train=False):
+            y, cache = super().forward(x, train)
+            return y[:, :, ::2], cache
+
+    model = Sequential(Half(3, 4, 3, padding=1, rng=0), Conv2d(4, 5, 1, rng=0))
+    assert output_shapes(model, (3, 8, 6)) == {"": (5, 4, 6), "0": (4, 4, 6), "1": (5, 4, 6)}
+    with pytest.raises(ShapeError, match=r"1 \(Conv2d\): input has 4 channels"):
+        output_shapes(Sequential(Half(3, 4, 3, rng=0), Conv2d(5, 5, 1, rng=0)), (3, 8, 8))
+
+
 def test_shapes_of_resnet50():
     """Table 1 of He et al. 2015: 56, 28, 14, 7 pixels; the stride of the paper and that of torchvision."""
     certificate = certify("resnet50")
@@ -59,6 +94,7 @@ def test_the_initialisation_is_measured(name, fan):
     certificate = certify(name, image=32)
     rule = f"Conv2d: mean 0, standard deviation sqrt(2 / {fan})"
     assert certificate.initialisation.startswith(rule) and certificate.initialisation.endswith("biases 0")
+    assert "head.fc: mean 0, standard deviation 0.005" in certificate.initialisation
     for _, layer in build(name, rng=0).walk():
         if isinstance(layer, Conv2d):
             weight = layer.weight.data

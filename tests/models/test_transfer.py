@@ -8,6 +8,7 @@ from minires.layers import BatchNorm2d, Conv2d, Linear, ReLU, Sequential
 from minires.layers import conv as conv_module
 from minires.losses import SoftmaxCrossEntropy
 from minires.models import build
+from minires.models.network import classifier
 from minires.models.transfer import features, freeze_but, head_of, replace_head
 from minires.train import SGD, train_step
 
@@ -27,7 +28,7 @@ def test_another_head(name):
     assert model(X).shape == (4, 10) and other(X).shape == (4, 3)
     shared = {id(p) for _, p in model.params()} & {id(p) for _, p in other.params()}
     assert len(shared) == len(list(model.params())) - 2, "all but the head are shared"
-    assert (other.at("head.fc").weight.data == Linear(model.at("head.fc").in_features, 3, rng=1).weight.data).all()
+    assert (other.at("head.fc").weight.data == classifier(model.at("head.fc").in_features, 3, rng=1).weight.data).all()
     assert (features(other, "head.flatten")(X) == features(model, "head.flatten")(X)).all()
 
 
