@@ -34,7 +34,7 @@ class Fit:
 
     def _belongs(self, name, parts):
         number = math.prod(self.tensors[name].shape) == 1 and name.rpartition(".")[2] not in LEAVES
-        return part_of(name) in parts and not number
+        return not parts or (part_of(name) in parts and not number)
 
     @property
     def place(self):

@@ -65,6 +65,10 @@ def choose(file, fits, entry=None):
     Raises CheckpointError where several places have a complete one.
     """
     fits = sorted(fits, key=Fit.distance)
+    if not fits and entry is None:
+        raise CheckpointError(
+            f"{file.path} was not read: the layout gives one name to two tensors of this model: leave layout out"
+        )
     if not fits:
         known = file.names()
         raise CheckpointError(f"{file.path} has no entry {entry!r}, expected one of {known}")

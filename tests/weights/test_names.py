@@ -270,6 +270,20 @@ def test_of_several_that_fit_none_is_taken_in_silence(kind, tmp_path):
     assert "has no entry 'nobody', expected one of" in refused(tmp_path / "w", model, entry="nobody")
 
 
+def test_a_layout_that_gives_two_tensors_one_name(tmp_path):
+    model = Sequential(stage1=Linear(2, 2, rng=0), layer1=Linear(2, 2, rng=0))
+    save_weights(tmp_path / "w", model)
+    assert load_weights(tmp_path / "w", model).name == "minires"
+    assert "one name to two tensors of this model: leave layout out" in refused(
+        tmp_path / "w", model, layout="torchvision"
+    )
+
+
+def test_a_model_without_tensors_takes_none(tmp_path):
+    save_weights(tmp_path / "w", Linear(2, 2, rng=0))
+    assert "unknown to the model: weight (2, 2) float32" in refused(tmp_path / "w", Sequential())
+
+
 def test_of_several_sets_the_one_that_fits_is_taken(tmp_path):
     one, big = akamaster(8).state_dict(), akamaster(14).state_dict()
     torch.save({"generator": one, "losses": {"train": torch.zeros(9)}, "big": big}, tmp_path / "w")
