@@ -6,7 +6,7 @@ import numpy as np
 
 from minires.errors import DataFileError
 from minires.files.bounded import broken, reading
-from minires.files.kind import HEAD, PICTURE, kind_of
+from minires.files.kind import HEAD, PICTURE, UNKNOWN, kind_of
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # 8 bits a channel at most
@@ -60,7 +60,7 @@ def unreadable(path, error):
         return DataFileError(f"{path} is a folder, expected a picture: move its pictures into the folder of the class")
     with reading(path), open(path, "rb") as file:
         what, remedy = kind_of(file.read(HEAD))
-    if what in READABLE or what.startswith("of no kind"):
+    if what in READABLE or what.startswith(UNKNOWN):
         what = f"not a readable image ({error})"
     if remedy != PICTURE:
         remedy = "replace it, or move it out of the folder"

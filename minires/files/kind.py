@@ -35,8 +35,8 @@ MAGIC = (
     (0, b"%!PS", "a PostScript file", PICTURE),
     (0, b"\0\0\x08\3", "an IDX file of images, as MNIST has them", "give it with --data mnist or its like"),
     (0, b"\0\0\x08\1", "an IDX file of labels, as MNIST has them", "give it with --data mnist or its like"),
-    (8, b'{"', "a safetensors file", "give it as weights"),
 )
+SAFETENSORS, UNKNOWN = "a safetensors file", "of no kind that minires knows"
 WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<body")
 
 
@@ -45,6 +45,8 @@ def kind_of(head):
     head = bytes(head[:HEAD])
     if not head:
         return "an empty file", "fetch it again: the download or the copy broke off"
+    if head[5:9] == b"\0\0\0{":  # behind the length of a header, which may look like anything
+        return SAFETENSORS, "give it as weights"
     if head.startswith(b"PK\3\4"):
         return _zip(head)
     for start, magic, what, remedy in MAGIC:
@@ -52,7 +54,7 @@ def kind_of(head):
             return what, remedy
     if head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "a pickle", "give it as weights if PyTorch wrote it; " + AGAIN
-    return _text(head) or (f"of no kind that minires knows (it begins with {head[:8].hex(' ')})", AGAIN)
+    return _text(head) or (f"{UNKNOWN} (it begins with {head[:8].hex(' ')})", AGAIN)
 
 
 def _zip(head):
@@ -69,11 +71,12 @@ def _zip(head):
 def _text(head):
     """What texts are; None for what is no text."""
     try:
-        text = head.decode("utf-8-sig")
+        text = head.decode("utf-8")
     except UnicodeDecodeError as error:
         if error.start < len(head) - 3:  # the last letter may be cut
             return None
-        text = head[: error.start].decode("utf-8-sig")
+        text = head[: error.start].decode("utf-8")
+    text = text.removeprefix("\ufeff")
     if not all(letter.isprintable() or letter in "\r\n\t\f" for letter in text):
         return None
     start = text.lstrip().lower().encode()

@@ -6,6 +6,7 @@ import stat
 from dataclasses import dataclass, replace
 
 from ..errors import CheckpointError, DataFileError
+from ..files.kind import HEAD, SAFETENSORS, UNKNOWN, kind_of
 from ..files.npz import is_npz, read_npz
 from ..files.safetensors import read_safetensors
 from ..files.zip import read_directory
@@ -19,12 +20,6 @@ CHECKPOINT, MODEL = "minires checkpoint 1", "model."
 PREFIXES = ("module.", "_orig_mod.", "model.")
 IGNORED = "num_batches_tracked"  # PyTorch counts training batches in each batch norm, for a momentum of None
 MAX_EXPANSION = 8  # how many times the size of its file the arrays may have in memory
-OTHERS = {
-    b"\x89HDF": "an HDF5 file, as Keras writes them",
-    b"\x1f\x8b": "compressed by gzip: unpack it first",
-    b"\x93NUM": "a NumPy array",
-    b"Rar!": "a RAR archive",
-}
 
 
 @dataclass(frozen=True)
@@ -157,10 +152,9 @@ def _open(path, flags):
 
 
 def _read_other(path, data):
-    for magic, kind in OTHERS.items():
-        if data[: len(magic)] == magic:
-            raise ValueError(f"it is {kind}, expected a file of PyTorch, safetensors or minires")
-    if data[257:262] == b"ustar":
-        raise ValueError("it is a tar archive, as PyTorch 0.1 wrote them: save it again with a later version")
+    what, remedy = kind_of(data[:HEAD])
+    if what != SAFETENSORS and not what.startswith(UNKNOWN):
+        expected = "a file of PyTorch, NumPy (npz), safetensors or minires"
+        raise CheckpointError(f"{path} is {what}, expected {expected}: {remedy}")
     tensors, texts = read_safetensors(path, data)
     return {"": tensors}, texts

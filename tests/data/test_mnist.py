@@ -1,6 +1,7 @@
 """The MNIST family under the names that people have its files, and told from one another by content."""
 
 import gzip
+import os
 
 import numpy as np
 import pytest
@@ -188,3 +189,14 @@ def test_npz_of_another_set(tmp_path):
     write_npz(tmp_path / "mnist.npz", images[:, 0], labels, KERAS)
     with pytest.raises(DataFileError, match="mnist.npz holds images of fashion_mnist, expected mnist"):
         load("mnist", "train", tmp_path)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize(("folder", "name"), [("mnist", "fashion_mnist"), ("fashion_mnist", "mnist")])
+def test_the_real_sets_are_told_apart(folder, name, split):
+    data_dir = os.environ.get("MINIRES_DATA_DIR")
+    if not data_dir:
+        pytest.skip("set MINIRES_DATA_DIR to the folder that holds the real data sets")
+    with pytest.raises(DataFileError, match=f"holds images of {folder}, expected {name}"):
+        load(name, split, f"{data_dir}/{folder}")

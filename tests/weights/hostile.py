@@ -373,7 +373,12 @@ SAFE = {
 
 OTHER = {
     "an empty file": (b"", "file of 0 bytes"), "five bytes": (b"PK\3\4.", "file of 5 bytes"),
-    "zeros": (b"\0" * 1000, "header has 0 bytes"), "text": (b"hello, world, hello", "header has"),
+    "zeros": (b"\0" * 1000, "header has 0 bytes"),
+    "text": (b"hello, world, hello", "is text, expected a file of PyTorch"),
+    "a web page": (b"<!DOCTYPE html><html>", "is a web page"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\n", "run git lfs pull in its repository"),
+    "a PNG": (b"\x89PNG\r\n\x1a\n" + bytes(90), "is a PNG picture"),
+    "IDX": (b"\0\0\x08\3" + bytes(90), "is an IDX file of images"),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "HDF5"), "gzip": (b"\x1f\x8b\x08" + b"\0" * 100, "gzip"),
     "NumPy": (b"\x93NUMPY\x01\0" + b"\0" * 100, "NumPy array"), "RAR": (b"Rar!\x1a\x07\0" + b"\0" * 99, "RAR"),
     "PyTorch 0.1": (b"a".ljust(257, b"\0") + b"ustar" + b"\0" * 300, "tar archive"),

@@ -107,7 +107,7 @@ WRONG = {
     "a hidden name": (lambda folder: {"a": ".x"}, BESIDE),
     "a device": (lambda folder: {"a": "NUL\0"}, BESIDE),
     "a number": (lambda folder: {"a": 3}, "is '3', expected the name of a file"),
-    "the index itself": (lambda folder: {"a": INDEX}, "header"),
+    "the index itself": (lambda folder: {"a": INDEX}, "is an index of shards"),
     "a shard that is missing": (lambda folder: places_of(folder) | {"a": "b"}, "b cannot be read"),
     "a tensor that is missing": (lambda folder: places_of(folder) | {"a": SHARDS[0]}, "not the tensors .* a and 0"),
     "a tensor too many": (lambda folder: {"0.bias": SHARDS[0]}, "not the tensors that the index says: 0.weight"),
