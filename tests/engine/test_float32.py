@@ -167,8 +167,10 @@ def drift_with_equal_masks(steps, seed, how):
     return distance(*parameters)
 
 
-@pytest.mark.parametrize("seed", [3, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, 1, 2, 4))])
-def test_training_drifts_no_more_than_a_reordered_sum(seed):
+@pytest.mark.parametrize(("seed", "steps"), [
+    (3, 50), *(pytest.param(seed, 200, marks=pytest.mark.slow) for seed in range(5))
+])
+def test_training_drifts_no_more_than_a_reordered_sum(seed, steps):
     """With ReLUs the trainings leap apart where a mask flips, at one step or another: equal masks take that away."""
-    drifts = {how: drift_with_equal_masks(200, seed, how) for how in ("reference", "permuted", "engine")}
+    drifts = {how: drift_with_equal_masks(steps, seed, how) for how in ("reference", "permuted", "engine")}
     assert drifts["engine"] <= 1.5 * max(drifts["reference"], drifts["permuted"]), drifts
