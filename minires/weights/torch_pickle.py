@@ -19,16 +19,21 @@ STORAGES = {
     "QUInt4x2Storage": "uint8", "QUInt2x4Storage": "uint8", "UntypedStorage": "uint8",
 }
 # Modules and functions that reach beyond the file, by the first parts of their names. A mark is as inert for them as
-# for any other; but no training leaves them beside weights, so that a file with one of them is hostile, and told so
+# for any other; but no training leaves them beside weights, so that a file with one of them is hostile, and told so.
+# Of names that a project may have for a module of its own (code, trace) the functions of Python's are listed.
 FORBIDDEN = frozenset(
-    "os posix nt posixpath ntpath subprocess _posixsubprocess commands sys importlib imp runpy pkgutil pty platform "
-    "webbrowser socket _socket ssl http urllib urllib2 requests ftplib smtplib shutil tempfile ctypes _ctypes cffi "
-    "code codeop timeit cProfile profile pdb bdb trace doctest pydoc pip ensurepip venv idlelib lib2to3 distutils "
-    "setuptools marshal pickle _pickle cPickle pickletools dill cloudpickle joblib shelve site signal threading "
-    "asyncio multiprocessing.util gc inspect logging.config "
-    "types.FunctionType types.CodeType numpy.load numpy.testing numpy.f2py numpy.distutils torch.load torch.hub "
-    "torch.serialization.load torch.jit torch._inductor torch.utils._config_module torch.utils.cpp_extension "
-    "torch.storage._load_from_bytes torch.distributed.rpc torch.fx torch.package torch.multiprocessing".split()
+    "os posix nt posixpath ntpath subprocess _posixsubprocess sys importlib imp runpy pkgutil pty webbrowser socket "
+    "_socket urllib urllib2 ftplib smtplib shutil tempfile ctypes _ctypes cffi codeop timeit cProfile pdb bdb doctest "
+    "pydoc ensurepip idlelib lib2to3 marshal shelve signal asyncio multiprocessing.util logging.config code.interact "
+    "code.InteractiveInterpreter code.InteractiveConsole profile.run profile.runctx trace.Trace site.main "
+    "platform.popen commands.getoutput commands.getstatusoutput pip.main pip._internal http.client http.server "
+    "requests.get requests.post requests.api distutils.file_util distutils.dir_util distutils.spawn distutils.core "
+    "pickle.load pickle.loads pickle.Unpickler _pickle.load _pickle.loads _pickle.Unpickler cPickle.load "
+    "cPickle.loads dill.load dill.loads dill._dill.load dill._dill.loads cloudpickle.load cloudpickle.loads "
+    "joblib.load types.FunctionType types.CodeType numpy.load numpy.testing numpy.f2py numpy.distutils torch.load "
+    "torch.hub torch.serialization.load torch.jit torch._inductor torch.utils._config_module "
+    "torch.utils.cpp_extension torch.storage._load_from_bytes torch.distributed.rpc torch.fx torch.package "
+    "torch.multiprocessing".split()
 ) | {
     f"{module}.{name}"
     for module in ("builtins", "__builtin__", "__builtins__")

@@ -6,13 +6,14 @@ import warnings
 import numpy as np
 import pytest
 from oracles.pytorch import torch
+from weights import writers
 from weights.checkpoints import ENTRIES, KINDS, SPRUNG, Planted
 from weights.torch_models import akamaster
 from weights.watch import watched
 
 from minires.errors import CheckpointError
 from minires.models import build
-from minires.weights import load_weights
+from minires.weights import load_weights, read_weights
 
 FORMATS = {"zip, protocol 2": (True, 2), "zip, protocol 4": (True, 4), "legacy, protocol 2": (False, 2)}
 RARE = {"zip, protocol 3": (True, 3), "zip, protocol 5": (True, 5), "legacy, protocol 5": (False, 5)}
@@ -91,6 +92,19 @@ def test_a_harmful_name_among_the_rest_is_refused(tmp_path):
     torch.save({"model": akamaster(8).state_dict(), "args": Evil()}, tmp_path / "w")
     with watched(), pytest.raises(CheckpointError, match="asks for '__builtin__.eval'.* could do harm"):
         load_weights(tmp_path / "w", build("resnet8", rng=np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("name", [
+    "code.models.Config", "trace.Log", "profile.settings.Profile", "distutils.version.LooseVersion", "platform.Host",
+    "dill._dill._create_type", "pip._vendor.packaging.version.Version", "site.Page", "osmnx.Graph", "builtins.getattr",
+])
+def test_modules_of_projects_with_names_like_those_of_python(name, tmp_path):
+    module, _, attribute = name.rpartition(".")
+    args = writers.name(module, attribute) + b")\x81" + writers.dictionary(lr=b"K\1") + b"b"
+    state = writers.dictionary(a=writers.tensor())
+    (tmp_path / "w").write_bytes(writers.zip_file(writers.pickled(writers.dictionary(model=state, args=args))))
+    with watched():
+        assert read_weights(tmp_path / "w")["a"].shape == (2, 3)
 
 
 def test_one_set_under_two_names_is_told_too(tmp_path):
