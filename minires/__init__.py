@@ -2,10 +2,12 @@
 
 Layers are hand-written pairs of ``forward`` and ``backward`` (:mod:`minires.layers`), losses likewise
 (:mod:`minires.losses`), and everything they claim can be checked (:func:`gradcheck`, :func:`check_layer`).
-``import minires`` needs NumPy alone; :mod:`minires.data` and :mod:`minires.train` bring images and training.
+``import minires`` needs NumPy alone, and brings :mod:`minires.data`, ``train``, ``trace`` and ``weights``.
 """
 
-from . import layers, losses, models
+__version__ = "0.1.0"
+
+from . import data, layers, losses, models, trace, train, weights
 from .backend import device_of, to_device, to_numpy, xp_of
 from .contract import check_layer
 from .engine import compile
@@ -24,8 +26,6 @@ from .errors import (
 )
 from .gradcheck import gradcheck
 
-__version__ = "0.1.0"
-
 __all__ = [
     "CheckpointError",
     "ContractError",
@@ -40,6 +40,7 @@ __all__ = [
     "StateError",
     "check_layer",
     "compile",
+    "data",
     "device_of",
     "gradcheck",
     "layers",
@@ -47,5 +48,8 @@ __all__ = [
     "models",
     "to_device",
     "to_numpy",
+    "trace",
+    "train",
+    "weights",
     "xp_of",
 ]

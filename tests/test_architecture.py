@@ -37,7 +37,7 @@ TESTS = Path(__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem not in ("__init__", "__main__"))
 # what may be imported at the top of a module without being a dependency of the core
 STANDARD = set(sys.stdlib_module_names) | {"numpy", "minires"}
-NEEDS = {"train": {"tqdm"}, "data": {"tqdm"}, "mutants": {"tqdm"}, "cli": {"tyro", "tqdm"}}
+NEEDS = {"cli": {"tyro", "tqdm"}}
 
 
 def room(path):

@@ -24,7 +24,7 @@ from .norms import difference, dot, frozen, norm, ratio
 MOST_BLOCKS = 12  # all_paths lists 2^n paths
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PathLengths:
     """Gradient by path length, over the n blocks between ``start`` and ``stop``.
 
@@ -39,6 +39,10 @@ class PathLengths:
     remainder: object
     residual_products: int
     complete: bool
+
+    def __repr__(self):
+        kept = "" if self.complete else f", to length {len(self.gradients) - 1}"
+        return f"<PathLengths of {self.blocks} blocks{kept}, mean length {self.mean_length:.3g}>"
 
     @property
     def blocks(self):

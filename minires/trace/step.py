@@ -2,6 +2,8 @@
 
 import difflib
 
+import numpy as np
+
 from ..errors import RangeError
 from ..losses import SoftmaxCrossEntropy
 from .condition import Condition, measure
@@ -97,7 +99,7 @@ class Stepper:
 
     def goto(self, index):
         """To the stop with that number, counted from 0."""
-        if not 0 <= index < len(self.events):
+        if not isinstance(index, (int, np.integer)) or not 0 <= index < len(self.events):
             raise RangeError(f"stop {index} does not exist, expected 0 to {len(self.events) - 1}: choose one of those")
         return self._move(index)
 

@@ -21,7 +21,7 @@ from ..errors import RangeError
 from .norms import difference, frozen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Telescope:
     """``identity`` + sum of ``terms`` = ``total``, which should be ``g``, the gradient that backward found at x_l.
 
@@ -37,6 +37,9 @@ class Telescope:
     total: object
     g: object
     residual_products: int
+
+    def __repr__(self):
+        return f"<Telescope, {self.form} form, {len(self.terms)} terms from x_{self.stop} to x_{self.start}>"
 
     @property
     def error(self):

@@ -5,8 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ..files.picture import new_figure, png
 from ..files.streams import Stream
 from ..files.whole import appended, write_atomically
@@ -116,6 +114,8 @@ class Progress:
     def begin(self, epoch, batches, done):
         """Epoch ``epoch`` (from 0) starts, ``done`` of its batches were trained earlier."""
         if self.terminal:
+            from tqdm import tqdm
+
             label = f"epoch {epoch + 1}/{self.epochs}"
             self.bar = tqdm(total=batches, initial=done, desc=label, unit="step", leave=False, file=self.stream)
 

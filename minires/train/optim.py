@@ -37,6 +37,9 @@ class SGD:
         self.decay_all = decay_all
         self.velocity = _zeros_like(self.params) if self.momentum else {}
 
+    def __repr__(self):
+        return _about(self, "lr", "momentum", "nesterov", "weight_decay", "decay_all")
+
     def step(self, lr=None):
         """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor.
 
@@ -82,6 +85,9 @@ class AdamW:
         self.decay_all = decay_all
         self.steps = Buffer(np.zeros(len(self.params), np.int64))  # on the CPU always: read at every step
         self.mean, self.square = _zeros_like(self.params), _zeros_like(self.params)
+
+    def __repr__(self):
+        return _about(self, "lr", "betas", "eps", "weight_decay", "decay_all")
 
     def step(self, lr=None):
         """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor.
@@ -134,6 +140,11 @@ def clip_gradients(params, max_norm):
     for grad in grads:
         grad *= factor.astype(grad.dtype)
     return norm
+
+
+def _about(optimiser, *settings):
+    values = ", ".join(f"{name}={getattr(optimiser, name)!r}" for name in settings)
+    return f"<{type(optimiser).__name__} of {len(optimiser.params)} parameters, {values}>"
 
 
 def _decays(p, decay_all):
