@@ -128,10 +128,17 @@ class Layer:
         for _, p in self.params():
             p.grad[...] = 0
 
-    def freeze(self, frozen=True):
-        """Spare every parameter its gradient (``freeze(False)`` undoes it); return self."""
+    def freeze(self, frozen=True, *, statistics=False):
+        """Spare every parameter its gradient (``freeze(False)`` undoes it); return self.
+
+        statistics: with True also the running statistics of batch norms, which training then uses and does not move
+        """
         for _, p in self.params():
             p.frozen = frozen
+        for _, layer in self.walk() if statistics else ():
+            if hasattr(layer, "statistics"):
+                vars(layer).pop("statistics", None)
+                vars(layer).update({"statistics": "running"} if frozen else {})
         return self
 
     def to(self, *, device=None, dtype=None):

@@ -9,6 +9,9 @@ from .base import Buffer, Layer, Param
 from .checks import as_gradient, as_input, number, positive
 
 
+STATISTICS = ("batch", "running", "constant")
+
+
 class BatchNorm2d(Layer):
     """Normalise each channel over the batch, then scale and shift.
 
@@ -26,11 +29,16 @@ class BatchNorm2d(Layer):
         training:    dx = (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat)) / sqrt(var + eps)
         evaluation:  dx = dx_hat / sqrt(var + eps)
 
+    The attribute ``statistics`` says what training uses: "batch", as above; "running", so that it runs forwards and
+    back as evaluation does and the running ones stay (``freeze(statistics=True)``); or "constant", those
+    of the batch, which dx takes for constants: dx = dx_hat / sqrt(var + eps).
+
     ``momentum`` has PyTorch's meaning. One value per channel in training is a :class:`~minires.errors.ShapeError`.
     Ioffe and Szegedy 2015, "Batch Normalization", algorithms 1 and 2.
     """
 
     axes = "NCHW"
+    statistics = "batch"  # a layer with another setting is none that the engine knows: the definition runs it
 
     def __init__(self, channels, *, momentum=0.1, eps=1e-5):
         self.channels = positive(self, channels=channels)
@@ -43,7 +51,10 @@ class BatchNorm2d(Layer):
 
     def forward(self, x, train=False):
         x = as_input(self, x, self.axes, like=self.gamma.data, C=self.channels)
-        if train:
+        if self.statistics not in STATISTICS:
+            known = ", ".join(STATISTICS)
+            raise RangeError(f"statistics is {self.statistics!r}, expected {known}", type(self).__name__)
+        if train and self.statistics != "running":
             m = x.size // self.channels
             _require_spread(self, x, m)
             mean = self._mean(x)
@@ -53,17 +64,19 @@ class BatchNorm2d(Layer):
             mean, var = self._expand(self.running_mean.data), self._expand(self.running_var.data)
         inv_std = 1 / xp_of(x).sqrt(var + self.eps)
         x_hat = (x - mean) * inv_std
-        return self._expand(self.gamma.data) * x_hat + self._expand(self.beta.data), (x_hat, inv_std, train)
+        return self._expand(self.gamma.data) * x_hat + self._expand(self.beta.data), (
+            x_hat, inv_std, train and self.statistics == "batch"
+        )
 
     def backward(self, dy, cache):
-        x_hat, inv_std, train = cache
+        x_hat, inv_std, moving = cache
         dy = as_gradient(self, dy, x_hat.shape, like=x_hat)
         if not self.beta.frozen:
             self.beta.add_grad(self._sum(dy))
         if not self.gamma.frozen:
             self.gamma.add_grad(self._sum(dy * x_hat))
         dx_hat = dy * self._expand(self.gamma.data)
-        if train:  # mean and var depend on x too: remove the two directions that they fix
+        if moving:  # mean and var depend on x too: remove the two directions that they fix
             dx_hat = dx_hat - self._mean(dx_hat) - x_hat * self._mean(dx_hat * x_hat)
         return dx_hat * inv_std
 

@@ -1,9 +1,11 @@
 """Transfer learning: another head, frozen layers, and the output of an inner layer as features."""
 
+import copy
+
 from ..errors import RangeError
-from ..layers import Concat, Gate, Linear, Residual, Sequential
+from ..layers import Concat, Conv2d, Gate, Linear, Residual, Sequential
 from ..layers.known import kind_of
-from ..layers.base import replace
+from ..layers.base import Param, replace
 from .network import classifier
 
 
@@ -29,17 +31,34 @@ def head_of(model):
     return paths[-1]
 
 
-def freeze_but(model, *paths):
+def freeze_but(model, *paths, statistics=False):
     """Freeze every parameter but those of the layers at ``paths`` (by default the head); return the model.
 
     Frozen parameters get no gradient, cost none, and no optimiser moves them. Batch norms still track the running
-    statistics of what they see in training. RangeError for a path that does not exist; nothing is frozen then.
+    statistics of what they see in training, unless ``statistics`` is True: those of frozen layers then stay, and
+    training uses them. RangeError for a path that does not exist; nothing is frozen then.
     """
     kept = [model.at(path) for path in paths or (head_of(model),)]
-    model.freeze()
+    model.freeze(statistics=statistics)
     for layer in kept:
-        layer.freeze(False)
+        layer.freeze(False, statistics=statistics)
     return model
+
+
+def adapt_stem(model):
+    """Return a copy of ``model`` for images of one channel: its first convolution has the sum of its filters.
+
+    On a grey image the copy computes what ``model`` computes on three equal channels. Images must be normalised by one
+    mean and deviation then: a network for channels normalised apart sees three different ones in a grey photograph.
+    The copy shares all other parameters. RangeError for a model without a convolution, or with groups in the first.
+    """
+    path = next((path for path, layer in model.walk() if isinstance(layer, Conv2d) and path), None)
+    if path is None or model.at(path).groups != 1:
+        raise RangeError(f"{type(model).__name__} does not begin with a convolution of one group: exchange it by hand")
+    stem = copy.deepcopy(model.at(path))
+    stem.in_channels = 1
+    stem.weight = Param(stem.weight.data.sum(axis=1, keepdims=True))
+    return replace(model, {path: stem})
 
 
 def features(model, path):
