@@ -218,3 +218,33 @@ for path in sorted(pathlib.Path("tests").rglob("*.py")):
 def test_all_modules_of_the_tests_are_read_whole_without_pytorch():
     found = subprocess.run([sys.executable, "-c", READ_ALL], cwd=TESTS.parent, capture_output=True, text=True)
     assert (found.returncode, found.stdout) == (0, ""), found.stderr
+
+
+WRITES = {"write_text", "write_bytes", "savefig", "tofile", "memmap", "touch", "symlink_to", "hardlink_to"}
+MOVES = {"replace", "rename", "mkdir", "makedirs", "copyfile", "copy", "copytree", "move", "unlink", "remove"}
+WRITERS = {
+    Path("files/whole.py"),
+    Path("files/picture.py"),  # into memory
+    Path("files/streams.py"),  # standard output, which is there already
+    Path("bench/worker/__main__.py"),  # a program of its own that needs no minires; it answers through a pipe
+}
+
+
+def opens_for_writing(call):
+    """Does a call write, make, move or remove a file? ``text.replace(a, b)`` and ``np.copyto`` are none."""
+    function = call.func
+    name = getattr(function, "attr", getattr(function, "id", ""))
+    owner = getattr(getattr(function, "value", None), "id", "")
+    words = [node.value for node in ast.walk(call) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    if name in ("open", "fdopen"):
+        modes = [word for word in words if set(word) <= set("rwaxbt+")]
+        return any(set(mode) & set("wax+") for mode in modes) or "os.O_WR" in ast.unparse(call) or "O_RDWR" in words
+    return name in WRITES or name in MOVES and owner in ("os", "shutil", "path", "folder", "target")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_one_file_writes(path):
+    """Links, devices and half-written files are thought of there."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    lines = [f"{path.name}:{call.lineno}: {ast.unparse(call)[:80]}" for call in calls if opens_for_writing(call)]
+    assert not lines or path.relative_to(ROOT) in WRITERS, "write with files/whole.py"

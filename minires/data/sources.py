@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from minires.errors import DataFileError, RangeError
 from minires.files.bounded import CHUNK, broken, place
-from minires.files.whole import make_folder, written_whole
+from minires.files.whole import check_folder, make_folder, written_whole
 
 MAX_BYTES = 1 << 30
 TIMEOUT = 60  # seconds without a byte
@@ -60,12 +60,13 @@ def download(name, data_dir, *, progress=True, sources=SOURCES):
     for source in sources[name]:
         target = place(data_dir) / source.file
         try:
+            check_folder(data_dir)
             if target.exists():
                 check(target, md5_of(target), source, "move the file away and download again")
             else:
                 make_folder(target.parent)
                 fetch(source, target, progress)
-        except DataFileError:
+        except (DataFileError, RangeError):
             raise
         except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, urllib.error.HTTPError):

@@ -47,7 +47,8 @@ def check_writable(path):
         if kind == stat.S_IFDIR or text.endswith(("/", os.sep)):
             raise _refusal(path, "it is a folder", "a file", "add the name of a file")
         if kind in STREAMS or _own(text) is not None:
-            _require_permission(text)
+            if not os.access(text, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+                raise _refusal(path, "it is write-protected", "a place to write to", "choose another")
             return True
         if kind not in (None, stat.S_IFREG):
             raise _refusal(path, "it is a disk or a socket", "a file", "choose another name")
@@ -55,7 +56,7 @@ def check_writable(path):
         if not place.parent.is_dir():
             raise _refusal(path, f"there is no folder {place.parent}", "one", "make it, or choose another")
         if kind is not None:
-            _require_permission(place)
+            os.close(os.open(place, os.O_WRONLY))  # a file that is write-protected would be replaced all the same
         _kind(_temporary(place))  # a name may be too long for that, and for no more
         _try_folder(place.parent)
     return False
@@ -140,11 +141,6 @@ def _own(path):
     return None
 
 
-def _require_permission(path):
-    if not os.access(path, os.W_OK):
-        raise PermissionError(0, "it is write-protected")
-
-
 def _try_folder(folder):
     """Only a try tells whether a folder takes files: not its permissions, where it is on a disk to be read alone."""
     try:
@@ -160,22 +156,31 @@ def _temporary(place):
 
 @contextlib.contextmanager
 def _replaced(place):
-    temporary = _temporary(place)
+    temporary, own = _temporary(place), None
     temporary.unlink(missing_ok=True)
     try:
         with open(temporary, "xb") as file:
+            own = os.fstat(file.fileno())
             yield file
             file.flush()
             _keep_permissions(place, file)
             os.fsync(file.fileno())
-            if not os.path.samestat(os.fstat(file.fileno()), os.stat(temporary)):
+            if not _is_at(temporary, own):
                 raise OSError(0, "another process writes it too")
         os.replace(temporary, place)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            if own is not None and _is_at(temporary, own):
+                temporary.unlink()
         raise
     _sync_folder(place.parent)
+
+
+def _is_at(path, own):
+    try:
+        return os.path.samestat(os.stat(path), own)
+    except FileNotFoundError:
+        return False
 
 
 def _keep_permissions(place, file):

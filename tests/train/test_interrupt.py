@@ -16,15 +16,18 @@ def no_pictures(monkeypatch):
     monkeypatch.setattr(training, "draw_curves", lambda run_dir, title: None)
 
 
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def handlers():
-    return signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    return [signal.getsignal(number) for number in NUMBERS]
 
 
 def send(number):
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", NUMBERS)
 def test_a_signal_waits_for_the_end_of_the_step(number):
     before, done = handlers(), []
     with pytest.raises(StopRequested):
@@ -51,6 +54,25 @@ def test_a_second_ctrl_c_stops_at_once():
     assert handlers() == before
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_what_the_parent_ignores_stays_ignored(number):
+    """nohup ignores SIGHUP, and a shell without job control SIGINT for what runs behind ``&``."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with StopSignals() as stop:
+            send(number)
+            assert list(stop.watch(iter_of(range(3)))) == [0, 1, 2]
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_handler_that_python_does_not_know_is_left_alone(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    with StopSignals() as stop:
+        assert stop.previous == {}
+
+
 def test_the_batches_are_closed():
     closed = []
 
@@ -75,7 +97,7 @@ def test_another_thread_has_no_handlers(tmp_path):
 
 
 @pytest.mark.parametrize("at", [0, 3, 5, 6, 23])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", NUMBERS)
 def test_fit_saves_and_says_how_to_go_on(tmp_path, monkeypatch, at, number):
     """The step in which the signal arrives is finished and saved: step 5 ends an epoch, step 23 the training."""
     whole, run_dir = tmp_path / "whole", tmp_path / "a run"

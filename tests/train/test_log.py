@@ -1,14 +1,16 @@
 """metrics.jsonl, curves.png and the progress on stderr."""
 
+import io
 import json
 import os
 import sys
 
 import pytest
 from PIL import Image
+from train.tiny_training import config, data, model
 
 from minires.errors import CheckpointError
-from minires.train import draw_curves, read_metrics
+from minires.train import draw_curves, fit, log, read_metrics
 from minires.train.log import MetricsLog, Progress
 
 EPOCH = {"train_loss": 0.5, "train_accuracy": 0.75, "test_loss": 0.625, "test_accuracy": 0.5, "seconds": 12.4}
@@ -51,6 +53,36 @@ def test_a_torn_line_is_left_out(tmp_path, torn):
     assert [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()][-2:] == [6, 7]
 
 
+ROW = {"kind": "step", "step": 7, "epoch": 2.5, "loss": 0.1}
+NO_ROWS = (
+    "5", "{}", "null", "[1]", "true", "NaN", '"step"', '{"kind": "epoch"}', '{"kind": "step", "step": "x", "epoch": 1}',
+    '{"kind": null, "step": 1}', '{"kind": ["step"]}', '{"kind": "note", "step": 1, "epoch": 1}', "[" * 5000,
+    "9" * 5000,
+    *(json.dumps(ROW | {name: value}) for name in ("step", "epoch", "loss") for value in (None, "1", [1], True)),
+    json.dumps({"kind": "epoch", "step": 6, "epoch": 2} | EPOCH | {"test_loss": None}),
+)
+
+
+@pytest.mark.parametrize("line", [*NO_ROWS, b"\xff\xfe", b'{"kind": "st\xffep"}', b"\0" * 9], ids=lambda x: str(x)[:60])
+@pytest.mark.parametrize("place", [0, 3, 8])
+def test_a_line_that_is_no_row_costs_no_other(tmp_path, line, place):
+    write_run(tmp_path)
+    whole, path = kept(tmp_path), tmp_path / "metrics.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines.insert(place, line.encode() if isinstance(line, str) else line)
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    assert kept(tmp_path) == whole
+    MetricsLog(tmp_path, step=6, epoch=2)
+    assert kept(tmp_path) == whole and len(path.read_text().splitlines()) == len(whole)
+    if place == 3:
+        draw_curves(tmp_path)
+
+
+def test_metrics_in_a_pipe_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "metrics.jsonl")
+    assert read_metrics(tmp_path) == []
+
+
 def test_a_full_disk(tmp_path):
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full")
@@ -83,6 +115,45 @@ def test_without_matplotlib(tmp_path, monkeypatch, capsys):
     write_run(tmp_path)
     draw_curves(tmp_path)
     assert capsys.readouterr().err == "curves.png is not drawn, matplotlib is missing: pip install matplotlib\n"
+
+
+@pytest.mark.parametrize("reason", [ValueError("a backend"), OSError(28, "No space left"), CheckpointError("full")])
+def test_a_picture_ends_no_training(tmp_path, monkeypatch, capsys, reason):
+    def fail(*args, **kwargs):
+        raise reason
+
+    monkeypatch.setattr(log, "new_figure", fail)
+    write_run(tmp_path)
+    draw_curves(tmp_path)
+    assert capsys.readouterr().err == f"curves.png is not drawn, {reason}\n"
+
+
+class WriteAlone:
+    def write(self, text):
+        pass
+
+
+class Torn(io.StringIO):
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        raise OSError(5, "Input/output error")
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stream", [None, closed(), WriteAlone(), Torn()], ids=["None", "closed", "alone", "torn"])
+def test_no_stream_ends_a_training(tmp_path, monkeypatch, stream):
+    """fit itself, in a program that is not the command line."""
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = fit(config(tmp_path, epochs=2), model=model(), data=data())
+    assert result.epochs == 2
 
 
 def test_progress_without_a_terminal(capsys):
