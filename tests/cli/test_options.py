@@ -2,22 +2,21 @@
 
 import dataclasses
 import inspect
+import typing
 
 import pytest
 from cli.options import Option, options_of
 
 from minires import cli
-from minires.cli.gradients import Subject
-from minires.train import TrainConfig
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_all_are_found(command):
     """Nothing that a function takes is missing in the list, however it is written there."""
-    fields = {"config": TrainConfig, "subject": Subject}
     names = []
-    for name in inspect.signature(cli.COMMANDS[command]).parameters:
-        names += [field.name for field in dataclasses.fields(fields[name])] if name in fields else [name]
+    for name, parameter in inspect.signature(cli.COMMANDS[command]).parameters.items():
+        kinds = [k for k in typing.get_args(parameter.annotation) if isinstance(k, type) and dataclasses.is_dataclass(k)]
+        names += [field.name for kind in kinds for field in dataclasses.fields(kind)] or [name]
     names = {{"as_json": "json"}.get(name, name) for name in names} - {"given"}
     found = {option.names[0].removeprefix("--").replace("-", "_") for option in options_of(command) if option.names}
     places = [option for option in options_of(command) if not option.names]

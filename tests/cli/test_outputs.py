@@ -17,7 +17,7 @@ from minires.data import load, sources
 from minires.data.sources import Source
 
 TRAIN = "train --model resnet8 --epochs 1 --limit-train 16 --limit-test 8 --batch-size 8".split()
-FILES = {"trace --html": "trace --model resnet8 --batch 2".split()}
+FILES = {"trace --html": "trace --model resnet8 --batch-size 2".split()}
 FOLDERS = {
     "train --run-dir": (TRAIN, "checkpoint.safetensors config.json metrics.jsonl curves.png"),
     "bench --out": ("bench cpu --quick".split(), "cpu.json cpu.md cpu.png"),
