@@ -18,7 +18,7 @@ from ..trace import trace as trace_gradient
 from ..trace.report import as_dict, by_depth
 from ..trace.shell import run_shell
 from ..trace.viewer import to_html
-from ..trace.words import WIDTH, as_audit
+from ..trace.words import as_audit
 from ..train import TrainConfig, load_model
 from ..train.splits import load_split, require_classes, with_data
 from .common import Json, Number, Options, Part, Run, Text, given_options, print_json
@@ -132,7 +132,7 @@ def trace(
     if other:
         print(textwrap.fill(f"{against}: {by_depth(other[1])}", columns))
     if ledger.blocks:
-        print(f"\n{as_audit(audit(ledger), min(columns, WIDTH))}")
+        print(f"\n{as_audit(audit(ledger), columns)}")
     if html is not None:
         print(f"\nto step through it, open {html} in a browser")
 

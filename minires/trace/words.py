@@ -1,5 +1,6 @@
 """What an audit found, in words."""
 
+import math
 import textwrap
 
 from .norms import ratio
@@ -10,21 +11,22 @@ HANGING = {"initial_indent": "  ", "subsequent_indent": "  "}
 WITHOUT_WEIGHTS = {"Subsample", "PadChannels", "AvgPool2d", "MaxPool2d", "Concat"}
 
 
-def as_audit(found, width=WIDTH):
+def as_audit(found, width=math.inf):
     """An :class:`~minires.trace.Audit` in words: where the identity holds, what breaks it where, what travels.
 
-    width: of the paragraphs, and of all lines where it is below the usual one.
+    width: columns that there are; paragraphs take no more than 80 of them.
     """
     parts = [_where_it_holds(found), _what_it_is_worth(found)]
-    lines = [textwrap.fill(part, width) for part in parts if part]
+    lines = [textwrap.fill(part, min(width, WIDTH)) for part in parts if part]
     if not found.holds:
         lines.append("What breaks it:")
     for alike, breaks in _alike(found):
-        lines.append(textwrap.fill(f"{', '.join(_runs(found.paths, alike)) or 'the model'}:", width, **HANGING))
+        places = f"{', '.join(_runs(found.paths, alike)) or 'the model'}:"
+        lines.append(textwrap.fill(places, min(width, WIDTH), **HANGING))
         for b in breaks:
             lines += [f"      {b.path or 'the model'} ({b.kind}), {b.where}:", f"          {b.why}"]
-    lines += [textwrap.fill(part, width) for part in (_shortcuts_alone(found), _on_the_trunk(found))]
-    return "\n".join(lines if width >= WIDTH else [_folded(line, width) for line in lines])
+    lines += [textwrap.fill(part, min(width, WIDTH)) for part in (_shortcuts_alone(found), _on_the_trunk(found))]
+    return "\n".join(_folded(line, width) for line in lines)
 
 
 def _folded(line, width):
