@@ -85,7 +85,7 @@ def make_folder(path, exist_ok=True):
         if isinstance(error, FileExistsError) and not exist_ok:
             raise
         raise CheckpointError(f"{path} cannot be made ({error.strerror}), expected a folder: choose another") from error
-    return Path(path).expanduser()
+    return Path(os.path.expanduser(path))
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """fit and resume: from a configuration, or a folder of results, to a trained network."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def resume(run_dir, *, model=None, data=None, **changes):
     Weights and metrics end exactly as if the training had never stopped. ``changes`` may set the fields device,
     data_dir, prefetch and checkpoint_every of the configuration anew. model, data and errors: see :func:`fit`.
     """
-    run_dir = Path(run_dir).expanduser()
+    run_dir = Path(os.path.expanduser(run_dir))
     if run_dir.name == FILE and run_dir.is_file():
         run_dir = run_dir.parent
     if not run_dir.is_dir():

@@ -16,11 +16,13 @@ from minires import cli
 from minires.data import load, sources
 from minires.data.sources import Source
 
+TUTORIALS = Path(__file__).parents[2] / "tutorials"
 TRAIN = "train --model resnet8 --epochs 1 --limit-train 16 --limit-test 8 --batch-size 8".split()
 FILES = {"trace --html": "trace --model resnet8 --batch-size 2".split()}
 FOLDERS = {
     "train --run-dir": (TRAIN, "checkpoint.safetensors config.json metrics.jsonl curves.png"),
     "bench --out": ("bench cpu --quick".split(), "cpu.json cpu.md cpu.png"),
+    "tutorials --to": (["tutorials"], " ".join(sorted(path.name for path in TUTORIALS.glob("0*.py")))),
     "data --data-dir": ("data mnist --download".split(), "mnist/images"),
 }
 # the other options that name a file or a folder, to be read alone
