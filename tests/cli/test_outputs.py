@@ -49,7 +49,7 @@ def quick_work(monkeypatch):
     source = Source("http://127.0.0.1/images", hashlib.md5(IMAGES).hexdigest(), "mnist/images")
     monkeypatch.setattr(sources, "copy", copy)
     monkeypatch.setattr("minires.data.download", lambda name, to: sources.download(name, to, sources={name: (source,)}))
-    monkeypatch.setattr("minires.data.load", lambda name, split, *args, load=load: load("fashion_mnist_12k", split))
+    monkeypatch.setattr("minires.data.load", lambda name, split, *_, **options: load("fashion_mnist_12k", split))
     monkeypatch.setattr("minires.cli.benchmarks.run_benchmark", lambda options, progress: RESULT | {"refused": []})
 
 
