@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import cupy_strict
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Behind nohup or & an interrupt is ignored, and would be by all that the tests start: here they send some themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A backend stays the same during a test, so the fixture may be shared by the examples of one @given.
 EASY = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}

@@ -39,7 +39,7 @@ def built(tmp_path_factory):
     python("-c", BUILD.format("sdist"), folder, cwd=copy)
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
-        tar.extractall(folder / "unpacked", filter="data")
+        tar.extractall(folder / "unpacked", **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (source,) = (folder / "unpacked").iterdir()
     python("-c", BUILD.format("wheel"), folder, cwd=source)
     (wheel,) = folder.glob("*.whl")
