@@ -116,7 +116,26 @@ def basic_block(in_channels, out_channels, stride, option="A", *, block="origina
         relu_only_preact    F = ReLU-conv-BN-ReLU-conv-BN    f = identity
         full_preact         F = BN-ReLU-conv-BN-ReLU-conv    f = identity
 
-    ``option`` and ``gate_bias``: see :func:`residual_block`.
+    ``option`` and ``gate_bias``: see :func:`residual_block`. The two papers' blocks of C channels, written out:
+
+    >>> import numpy as np
+    >>> C, rng, x = 4, np.random.default_rng(0), np.random.default_rng(1).standard_normal((2, 4, 6, 6), np.float32)
+    >>> v1 = Sequential(                                                # y = ReLU(x + F(x))
+    ...     Residual(Sequential(
+    ...         Conv2d(C, C, 3, padding=1, rng=rng), BatchNorm2d(C), ReLU(),
+    ...         Conv2d(C, C, 3, padding=1, rng=rng), BatchNorm2d(C),
+    ...     )),
+    ...     ReLU(),
+    ... )
+    >>> bool((v1(x) == basic_block(C, C, 1, rng=0)(x)).all())
+    True
+    >>> rng = np.random.default_rng(0)
+    >>> v2 = Residual(Sequential(                                       # y = x + F(x)
+    ...     BatchNorm2d(C), ReLU(), Conv2d(C, C, 3, padding=1, rng=rng),
+    ...     BatchNorm2d(C), ReLU(), Conv2d(C, C, 3, padding=1, rng=rng),
+    ... ))
+    >>> bool((v2(x) == basic_block(C, C, 1, block="full_preact", rng=0)(x)).all())
+    True
     """
     check_options(block, option, gate_bias)
     rng = generator(rng)
