@@ -38,7 +38,8 @@ class TrainConfig:
     """Which of several sets of weights in the file, such as state_dict_ema; needed where more than one fits."""
 
     freeze_but: tuple[str, ...] = ()
-    """Train these layers alone, by path; head stands for the last linear layer. Empty: train all."""
+    """Train these layers alone, by path; head stands for the last linear layer. What is frozen keeps the statistics of
+    its batch norms. Empty: train all."""
 
     data: str = "fashion_mnist_12k"
     """Name of the data set."""

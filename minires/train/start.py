@@ -37,6 +37,9 @@ def start(config, model, train):
 
 
 def freeze_rest(model, paths):
-    """Freeze all but the layers at ``paths``, where "head" is the last linear layer; without paths nothing."""
+    """Freeze all but the layers at ``paths``, where "head" is the last linear layer; without paths nothing.
+
+    The running statistics of what is frozen stay too, and training uses them.
+    """
     if paths:
-        freeze_but(model, *[head_of(model) if path == HEAD else path for path in paths])
+        freeze_but(model, *[head_of(model) if path == HEAD else path for path in paths], statistics=True)

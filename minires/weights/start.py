@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..errors import RangeError
 from ..layers import Conv2d
 from ..layers.base import Layer
-from ..models.transfer import head_of, replace_head
+from ..models.transfer import adapt_stem, head_of, replace_head
 from .load import fill, nearest
 from .names import layouts_of
 from .open import open_weights
@@ -33,8 +33,9 @@ class Start:
 def start_from(name, path, *, num_classes, in_channels=3, rng, entry=None, **options):
     """Return a :class:`Start`: the network called ``name`` with the weights of a file, ready for other classes.
 
-    Where the file is for another number of classes, the last linear layer is a fresh one, drawn from ``rng``. The rest
-    as in :func:`~minires.weights.build_with_weights`.
+    Where the file is for another number of classes, the last linear layer is a fresh one, drawn from ``rng``; where it
+    is for three channels and the images have one, :func:`~minires.models.transfer.adapt_stem` makes one of them. The
+    rest as in :func:`~minires.weights.build_with_weights`.
     """
     file, layouts = open_weights(path), layouts_of(name)
     wanted = {"num_classes": num_classes, "in_channels": in_channels}
@@ -49,6 +50,9 @@ def start_from(name, path, *, num_classes, in_channels=3, rng, entry=None, **opt
         notes.append(
             f"the file is for {sizes['num_classes']} classes, the data have {num_classes}: {head_of(model)} is new"
         )
+    if sizes["in_channels"] != in_channels:
+        model = adapt_stem(model)
+        notes.append(f"the file is for {sizes['in_channels']} channels, the data have 1: its first filters are summed")
     settings = {option: value for option, value in settings.items() if option not in wanted}
     return Start(model, settings, digest(path), tuple(notes))
 
@@ -61,11 +65,12 @@ def sizes_in(fit, model, wanted):
         head = stored.get(f"{head_of(model)}.weight", ())
     except RangeError:  # a network without a linear layer: its classes cannot be exchanged
         head = ()
-    stem = next((path for path, layer in model.walk() if isinstance(layer, Conv2d)), None)
+    first = next((path for path, layer in model.walk() if isinstance(layer, Conv2d)), None)
+    stem = stored.get(f"{first}.weight", ())
     if head:
         sizes["num_classes"] = head[0]
-    if len(stored.get(f"{stem}.weight", ())) == 4:
-        sizes["in_channels"] = stored[f"{stem}.weight"][1]
+    if len(stem) == 4 and wanted["in_channels"] == 1:
+        sizes["in_channels"] = stem[1]
     return sizes
 
 

@@ -65,3 +65,19 @@ def test_entries_and_checkpoints_and_shards(weights, tmp_path):
     found = start_from("resnet8", folder, num_classes=4, rng=0)
     both = (folder / "model.safetensors.index.json").read_bytes() + (folder / "a.safetensors").read_bytes()
     assert found.sha256 == hashlib.sha256(both).hexdigest()
+
+
+def test_other_channels(weights, tmp_path):
+    x = np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32)
+    reference = build("resnet8", shortcut="A-both", rng=1)
+    load_weights(weights, reference)
+    grey = start_from("resnet8", weights, num_classes=10, in_channels=1, rng=0)
+    np.testing.assert_allclose(grey.model(x), reference(np.repeat(x, 3, axis=1)), rtol=1e-4, atol=1e-4)
+    assert grey.notes[1:] == ("the file is for 3 channels, the data have 1: its first filters are summed",)
+    both = start_from("resnet8", weights, num_classes=4, in_channels=1, rng=0)
+    assert len(both.notes) == 3 and both.model(x).shape == (2, 4)
+    with pytest.raises(CheckpointError, match="conv1.weight"):
+        start_from("resnet8", weights, num_classes=10, in_channels=4, rng=0)
+    save_weights(tmp_path / "grey", grey.model)
+    with pytest.raises(CheckpointError, match="stem.conv.weight"):
+        start_from("resnet8", tmp_path / "grey", num_classes=10, in_channels=3, rng=0)
