@@ -80,6 +80,23 @@ class BatchNorm2d(Layer):
             dx_hat = dx_hat - self._mean(dx_hat) - x_hat * self._mean(dx_hat * x_hat)
         return dx_hat * inv_std
 
+    def terms(self, dy, cache):
+        """``{"direct", "mean", "variance"}``: what comes back to x by itself, and through the mean and the variance.
+
+            direct = dx_hat / sigma    mean = -mean(dx_hat) / sigma    variance = -x_hat mean(dx_hat x_hat) / sigma
+
+        with sigma = sqrt(var + eps). They add up to dx; where mean and var are constants, direct is all of it, and the
+        others are 0. No gradient of a parameter is added.
+        """
+        x_hat, inv_std, moving = cache
+        dx_hat = as_gradient(self, dy, x_hat.shape, like=x_hat) * self._expand(self.gamma.data)
+        through = x_hat.dtype.type(moving)
+        return {
+            "direct": dx_hat * inv_std,
+            "mean": -through * self._mean(dx_hat) * inv_std + 0 * x_hat,
+            "variance": -through * x_hat * self._mean(dx_hat * x_hat) * inv_std,
+        }
+
     def _track(self, mean, unbiased_var):
         keep = 1 - self.momentum
         for running, batch in ((self.running_mean, mean), (self.running_var, unbiased_var)):

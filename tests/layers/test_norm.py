@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import np_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import assert_close, assert_same, randomise, run, upstream, torch_answers
@@ -200,3 +201,38 @@ def test_float32_stays_float32_and_near_float64(make, shape):
     found = run(twin, x.astype(np.float32), dy.astype(np.float32), train=True)
     assert {a.dtype for a in found.values()} == {np.dtype("float32")}
     assert_same(found, run(layer, x.astype(np.float32).astype(np.float64), dy, train=True), 1e-4)
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_the_three_terms_of_dx(train, xp, device):
+    """Each by the complex step, with mean and variance held or moved alone; together they are dx."""
+    rng = np.random.default_rng(0)
+    layer = randomise(BatchNorm2d(3), rng)
+    x, dy, v = rng.standard_normal((3, 4, 3, 2, 5))
+    gamma, beta, eps = layer.gamma.data[:, None, None], layer.beta.data[:, None, None], layer.eps
+    step = x + 1e-30j * v
+
+    def mean(a):
+        return a.mean(axis=(0, 2, 3), keepdims=True)
+
+    def var(a):
+        return mean((a - mean(a)) ** 2)
+
+    def along(moved, of_mean, of_var):
+        """<dy, derivative along v> where x, the mean and the variance are those of the given arrays."""
+        y = gamma * (moved - mean(of_mean)) / np.sqrt(var(of_var) + eps) + beta
+        return (dy * y.imag).sum() / 1e-30
+
+    on_device = layer.to(device=device)
+    _, cache = on_device.forward(xp.asarray(x), train)
+    terms = {name: np_of(term) for name, term in on_device.terms(xp.asarray(dy), cache).items()}
+    on_device.zero_grads()
+    dx = np_of(on_device.backward(xp.asarray(dy), cache))
+    assert list(terms) == ["direct", "mean", "variance"]
+    assert np.abs(sum(terms.values()) - dx).max() < 1e-14 * np.abs(dx).max() * 10
+    if train:
+        held = {"direct": (step, x, x), "mean": (x + 0j, step, x), "variance": (x + 0j, x, step)}
+        for name, arrays in held.items():
+            assert (v * terms[name]).sum() == pytest.approx(along(*arrays), rel=1e-12), name
+    else:
+        assert np.array_equal(terms["direct"], dx) and not terms["mean"].any() and not terms["variance"].any()
