@@ -24,7 +24,7 @@ def read_zip(path, data, members):
     """{entry: {name: StoredTensor}} of a zip archive with ``members``: see :func:`entries_of`. Raises ValueError."""
     root = next((name.removesuffix("/data.pkl") for name in members if name.endswith("/data.pkl")), None)
     if root is None:
-        raise ValueError("the archive has no member data.pkl, so it is none of PyTorch's")
+        raise ValueError("the archive has no member data.pkl, and is none of PyTorch's: unpack it, give what is in it")
     if f"{root}/constants.pkl" in members:
         raise ValueError(f"the archive is a TorchScript programme: {ONLY_STATE}")
 
@@ -68,7 +68,8 @@ def read_legacy(path, data):
         try:
             found = following(plain)
         except DataFileError as error:
-            raise ValueError(f"torch.save did not write it; arrays are to be saved by numpy.savez: {error}") from error
+            reason = str(error).removeprefix(f"{path}: ")
+            raise ValueError(f"torch.save did not write it; arrays are to be saved by numpy.savez: {reason}") from error
         if type(found) is not int or found != expected:
             raise ValueError(f"its {name} is not {expected}, so it is no file of torch.save: {ONLY_STATE}")
     facts = following(plain)
