@@ -153,7 +153,7 @@ def _initialisation(model):
     for kind in (Conv2d, Linear):
         if layers := [layer for _, layer in weighted[:-1] if isinstance(layer, kind)]:
             found.append(f"{kind.__name__}: {_rule(layers)}")
-    loss = " (VGG's rule, half as wide), so that the loss starts near log k" if _std(last) == HEAD_STD else ""
+    loss = " (VGG's rule, a third as wide), so that the loss starts near log k" if _std(last) == HEAD_STD else ""
     found.append(f"{head}: mean 0, standard deviation {_std(last):.2g}{loss}")
     biases = [p.data for path, p in model.params() if path.endswith("bias")]
     zero = all((bias == 0).all() for bias in biases)

@@ -7,7 +7,7 @@ from ..layers import Conv2d, Flatten, GlobalAvgPool2d, Linear, MaxPool2d, Sequen
 from ..layers.checks import is_integer
 from .blocks import activations, conv3x3
 
-HEAD_STD = 0.005
+HEAD_STD = 0.003
 DEEPEST = 2000  # layers; the deepest known is ResNet-1202
 
 
@@ -40,11 +40,11 @@ def classifier(in_features, num_classes, *, bias=True, rng):
 
 
 def as_classifier(layer):
-    """Rescale the weights of a fresh ``layer``, the last one of a network, to N(0, 0.005); return the layer.
+    """Rescale the weights of a fresh ``layer``, the last one of a network, to N(0, 0.003); return the layer.
 
     All classes are then about equally likely to an untrained network, and its loss is log k for k classes whatever size
     the features have: those of a trunk that nothing normalises grow with its depth. The rule is that of Simonyan and
-    Zisserman 2015, section 3.1, and Goyal et al. 2017, "Accurate, Large Minibatch SGD", section 5.1, with half of
+    Zisserman 2015, section 3.1, and Goyal et al. 2017, "Accurate, Large Minibatch SGD", section 5.1, with a third of
     their 0.01, which starts ResNet-1202 and Inception v1 a fifth above log k; He's rule starts ResNet-110 at 8.4, that
     of PyTorch, U(-1/sqrt(D), 1/sqrt(D)), at 4.0, where log 10 is 2.3. Zeros would cut the trunk off from the gradient.
     """

@@ -53,7 +53,7 @@ FAMILIES = (
         10,
         (
             "Without batch norm, as the paper; pools round up, 32 x 32 pixels to 16 x 16 and 8 x 8.",
-            "Weights start with He's normal by fan-in, those of the classes with 0.005; the paper's with 0.05.",
+            "Weights start with He's normal by fan-in, those of the classes with 0.003; the paper's with 0.05.",
         ),
     ),
 )

@@ -124,7 +124,7 @@ def refuse_stride_on(stride_on):
 
 
 _STRIDE = "Stride on the 3x3 of bottlenecks, as torchvision; stride_on=1x1 is the paper's, on the first 1x1."
-_LINEAR = "The linear layer starts with normal weights of deviation 0.005 and bias 0; torchvision draws both uniformly."
+_LINEAR = "The linear layer starts with normal weights of deviation 0.003 and bias 0; torchvision draws both uniformly."
 
 FAMILIES = (
     Family(
