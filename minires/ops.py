@@ -15,7 +15,7 @@ def sides(padding):
 
 def padded_sizes(size, padding):
     """(H, W) -> (top + H + bottom, left + W + right)."""
-    return tuple(n + sum(border) for n, border in zip(size, sides(padding)))
+    return tuple(n + before + behind for n, (before, behind) in zip(size, sides(padding)))
 
 
 def out_sizes(size, kernel, stride, padding, dilation=(1, 1), layer=None):

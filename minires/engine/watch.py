@@ -1,5 +1,7 @@
 """Whether a model is still the one that plans were made for."""
 
+import operator
+
 import numpy as np
 
 from ..layers import Buffer, Layer
@@ -45,11 +47,20 @@ class Watch:
                 and [*map(type, self._layers)] == self._types
                 and all(parts(vars(layer)[name]) == then for layer, name, parts, then in self._inside)
                 and all(vars(base) == methods for base, methods in self._classes)
-                and _forms(self._tensors) == self.forms
-                and (not self.exact or _are([tensor.data for tensor in self._tensors], self._arrays))
+                and self._same_arrays()
             )
         except ValueError:  # a layer of the user holds another array: arrays have no truth value
             return False
+
+    def _same_arrays(self):
+        """Whether the tensors have the same arrays or, where that is enough, others of the same form."""
+        arrays = [tensor.data for tensor in self._tensors]
+        if _are(arrays, self._arrays):
+            return True
+        if self.exact or _forms(self._tensors) != self.forms:
+            return False
+        self._arrays = arrays
+        return True
 
     def same(self, other, own=True):
         """Whether plans made under ``other`` are right under this; ``own``: whether layers of the user count."""
@@ -99,4 +110,4 @@ def _forms(tensors):
 
 
 def _are(some, others):
-    return len(some) == len(others) and all(a is b for a, b in zip(some, others))
+    return len(some) == len(others) and all(map(operator.is_, some, others))

@@ -111,6 +111,8 @@ def as_gradient(layer, dy, shape, like=None):
 
 def plain(x, name, layer=None):
     """Return a matrix and the like as a plain array, what is no subclass of NumPy's as it is; refuse a masked array."""
+    if type(x) is np.ndarray:
+        return x
     if isinstance(x, np.ma.MaskedArray):
         raise DTypeError(f"{name} is a masked array, whose masked entries have no value: {name}.filled(0)", layer=layer)
     return np.asarray(x) if isinstance(x, np.ndarray) else x

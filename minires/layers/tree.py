@@ -2,6 +2,9 @@
 
 from ..errors import DTypeError
 
+PLAIN = {bool, float, int, str, type(None)}
+CONTAINERS = dict, list, tuple, set, frozenset
+
 
 def join(path, name):
     """The path of the child ``name`` of the layer at ``path``."""
@@ -9,29 +12,35 @@ def join(path, name):
 
 
 def held(layer, kind, holder=None):
-    """Yield ``(name, part)`` for every ``kind`` in the attributes of ``layer``, and in lists, tuples and dicts there.
+    """Iterate over ``(name, part)`` for each ``kind`` in attributes of ``layer``, and in lists, tuples and dicts there.
 
     holder: the attribute that gives its parts no name in front
     """
+    found = []
     for name, value in vars(layer).items():
-        yield from _held(layer, "" if name == holder else name, value, kind)
+        own = type(value)  # every step of training looks through all layers: most values are numbers
+        if own in PLAIN or own is tuple and PLAIN.issuperset(map(type, value)):
+            continue
+        if isinstance(value, kind):
+            found.append((name, value))
+        elif isinstance(value, CONTAINERS):
+            _find(layer, "" if name == holder else name, value, kind, found)
+    return iter(found)
 
 
-def _held(layer, name, value, kind):
-    if isinstance(value, kind):
-        yield name, value
-    elif isinstance(value, (list, tuple)):
-        for i, part in enumerate(value):
-            yield from _held(layer, join(name, str(i)), part, kind)
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            yield from _held(layer, join(name, str(key)), part, kind)
-    elif isinstance(value, (set, frozenset)) and any(isinstance(part, kind) for part in value):
+def _find(layer, name, value, kind, found):
+    """Append to ``found`` what a container holds."""
+    if isinstance(value, (set, frozenset)) and any(isinstance(part, kind) for part in value):
         raise DTypeError(
             f"{name} is a {type(value).__name__}, which has no order to name its parts by, expected a list "
             "or a dict: write them as a list",
             type(layer).__name__,
         )
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(part, kind):
+            found.append((join(name, str(key)), part))
+        elif isinstance(part, CONTAINERS):
+            _find(layer, join(name, str(key)), part, kind, found)
 
 
 def with_part(value, names, part):
