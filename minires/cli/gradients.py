@@ -15,6 +15,7 @@ from ..errors import RangeError
 from ..files.whole import check_writable, write_atomically
 from ..trace import Stepper, audit
 from ..trace import trace as trace_gradient
+from ..trace.first import first_in_words
 from ..trace.report import as_dict, by_depth
 from ..trace.shell import run_shell
 from ..trace.viewer import to_html
@@ -120,15 +121,17 @@ def trace(
     name, network, batch, images = subject.load()
     ledger = trace_gradient(network, images, batch.labels)
     other = against and (against, trace_gradient(_alike(against, subject, ledger), images, batch.labels))
+    options = {"name": name, "against": other, "classes": batch.classes}
     bar = functools.partial(tqdm, disable=None, leave=False, desc="paths by length", unit="block")
     if html is not None:
-        page = to_html(as_dict(ledger, name=name, pictures=True, against=other, progress=bar))
+        page = to_html(as_dict(ledger, pictures=True, progress=bar, **options))
         write_atomically(html, page.encode())
     if as_json:
-        return print_json(**as_dict(ledger, name=name, against=other, progress=bar))
+        return print_json(**as_dict(ledger, progress=bar, **options))
     columns = width(120)
     about = f"{name}, {len(batch)} images of {batch.name}, {subject.dtype}, loss {ledger.loss:.4f}"
-    print(f"{textwrap.fill(about, columns)}\n\n{ledger.table(width=columns)}")
+    about, seen = (textwrap.fill(text, columns) for text in (about, first_in_words(ledger, batch.classes)))
+    print(f"{about}\n{seen}\n\n{ledger.table(width=columns)}")
     if other:
         print(textwrap.fill(f"{against}: {by_depth(other[1])}", columns))
     if ledger.blocks:

@@ -22,13 +22,14 @@ class Ledger:
     ``forks``: tuple of :class:`ForkRecord`, from the input to the output   ``dx``: gradient of the input of the model
     ``trunk``: :class:`~minires.trace.trunk.Trunk`, whose operators can be applied again   ``backward_error``:
     |dx - dx of the model's own backward| / |dx|   ``depth``: what :func:`~minires.trace.gradient_norms` gives
+    ``labels``: those that were given, or None
     """
 
-    def __init__(self, trunk, loss, blocks, forks, dx, backward_error, depth, about):
+    def __init__(self, trunk, loss, blocks, forks, dx, backward_error, depth, about, labels=None):
         self.trunk, self.loss = trunk, loss
         self.blocks, self.forks = tuple(blocks), tuple(forks)
         self.dx, self.backward_error, self.depth = dx, backward_error, depth
-        self.about = about
+        self.about, self.labels = about, labels
 
     def __repr__(self):
         about = ", ".join(f"{key}={value!r}" for key, value in self.about.items())
@@ -133,7 +134,7 @@ def trace(model, x, labels=None, *, dy=None, train=True, loss=None):
     own_y, own_dx, depth = backward_by_depth(own, x, train, dy)
     _require_the_same(own, trunk.y, own_y, dx, own_dx)
     value = None if value is None else float(value)
-    return Ledger(trunk, value, blocks, forks[::-1], dx, difference(dx, own_dx), depth, about)
+    return Ledger(trunk, value, blocks, forks[::-1], dx, difference(dx, own_dx), depth, about, labels)
 
 
 def _require_the_same(model, y, own_y, dx, own_dx):

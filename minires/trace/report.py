@@ -8,8 +8,11 @@ import textwrap
 import numpy as np
 
 from ..backend import to_numpy
+from ..layers.tree import join
 from ..layers.watch import observe
 from .audit import audit
+from .block import SHORTCUT
+from .first import first
 from .norms import dot, norm, ratio, worst
 from .paths import path_lengths
 from .telescope import telescope
@@ -18,16 +21,17 @@ FORMAT, VERSION = "minires trace", 1
 LEVELS = 127  # a picture holds whole numbers from -LEVELS to LEVELS, in units of its scale
 
 
-def as_dict(ledger, *, name=None, pictures=False, against=None, progress=iter):
+def as_dict(ledger, *, name=None, pictures=False, against=None, classes=(), progress=iter):
     """Everything that a ledger knows, as a dict that JSON can hold.
 
     name: what to call the model   pictures: also maps of the forward values and the gradients of the first image
-    against: (name, ledger) of another network, whose gradient by depth is to stand beside
+    against: (name, ledger) of another network, whose gradient by depth is to stand beside   classes: their names
     progress: what the loops over the blocks run through, of the telescoped sums and of the path-length programme
 
     ``blocks`` has one object a block, from the input to the output: ``terms`` with the norm of each and its ``share``
     <term, g_l> / <g_l, g_l> (the shares of a block add up to 1), ``at_fork_norm`` of what the layers behind the fork
-    leave of the incoming gradient, ``identity_norm`` of what arrives on shortcuts alone, ``breaks`` of the identity.
+    leave of the incoming gradient, ``identity_norm`` of what arrives on shortcuts alone, ``breaks`` of the identity,
+    ``inside`` with |dx| of each layer of its ways but the shortcut. ``first``: see :func:`~minires.trace.first.first`.
     ``depth`` has |dW| and |dx| of each layer with a weight, from the input to the output. ``paths`` is the gradient by
     path length at the first block. What is NaN or infinite, such as a cosine with zero, is None.
 
@@ -46,6 +50,7 @@ def as_dict(ledger, *, name=None, pictures=False, against=None, progress=iter):
         "model": name or ledger.about["model"],
         **{key: ledger.about[key] for key in ("dtype", "shape", "train")},
         "loss": ledger.loss,
+        "first": first(ledger, classes),
         "closure_error": ledger.closure_error,
         "telescope_error": worst(s.error for s in sums.values()),
         "path_error": lengths.error if lengths else 0.0,
@@ -108,9 +113,20 @@ def _block(ledger, record, found, sums, pictures):
         "identity_ratio": record.identity_ratio,
         "local_norm": norm(sums["local"].terms[record.path]),
         "total_norm": norm(sums["total"].terms[record.path]),
+        "inside": _inside(ledger, record),
         "breaks": [vars(b) | {"where": b.where} for b in found.breaks[record.index]],
     }
     return facts | ({"pictures": _pictures(record, block)} if pictures else {})
+
+
+def _inside(ledger, record):
+    at = (record.fork or record).path
+    ways = [join(at, name) for name in record.terms if name != SHORTCUT] if record.fork else [at]
+    return [
+        {"path": one.path, "kind": one.kind, "dx": one.dx}
+        for one in ledger.depth
+        if any(f"{one.path}.".startswith(f"{way}.") for way in ways)
+    ]
 
 
 def _depth(ledger):
@@ -169,13 +185,18 @@ def _pictures(record, block):
 
 
 def _maps(arrays):
-    """{name: picture}, all in the units of one scale, so that they can be compared and added by eye."""
+    """{name: picture}, all in the units of one scale, so that they can be compared and added by eye.
+
+    deepest: the largest size of a number in them, which has the deepest colour
+    """
     means = {name: to_numpy(a)[0].astype(np.float64) for name, a in arrays.items()}
     means = {name: a.mean(axis=0) if a.ndim == 3 else a.reshape(1, -1) for name, a in means.items()}
     means = {name: np.where(np.isfinite(a), a, 0) for name, a in means.items()}
-    scale = max(abs(a).max() for a in means.values()) / LEVELS or 1.0
+    deepest = float(max(abs(a).max() for a in means.values()))
+    scale = deepest / LEVELS or 1.0
     return {
         "scale": scale,
+        "deepest": deepest,
         "maps": {
             name: {
                 "shape": list(a.shape),

@@ -74,7 +74,7 @@ def test_a_trace_fits_the_terminal(options, columns, monkeypatch):
     code, out, err = call("trace", "--model", "resnet8", "--batch-size", "2", *options.split())
     assert code == 0, err
     assert max(map(len, out.splitlines())) <= columns
-    assert "stage1.0" in out and "cosine" in out
+    assert "stage1.0" in out and "cosine" in out and "first image: ankle boot, " in out
 
 
 def on_a_terminal(*argv, **environment):

@@ -21,7 +21,7 @@ LABELS = np.array([0, 2, 1, 2])
 
 KEYS = {
     "format", "version", "model", "dtype", "shape", "train", "loss", "closure_error", "telescope_error", "path_error",
-    "branch_vjps", "identity_holds", "output_gradient_norm", "plain", "levels", "notes", "depth", "against",
+    "branch_vjps", "identity_holds", "output_gradient_norm", "plain", "levels", "notes", "depth", "against", "first",
     "blocks", "forks", "paths",
 }
 FORK = {
@@ -29,7 +29,7 @@ FORK = {
     "closure_error",
 }
 BLOCK = FORK | {
-    "index", "at_fork_norm", "shape", "identity_norm", "identity_ratio", "local_norm", "total_norm", "breaks",
+    "index", "at_fork_norm", "shape", "identity_norm", "identity_ratio", "local_norm", "total_norm", "breaks", "inside",
 }
 
 
@@ -132,6 +132,17 @@ def test_the_gradient_by_depth_beside_that_of_another_network():
     assert f"|dW| of the first convolution is {first / last:.3g} times that of the last" in other.table()
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_inside_of_a_block_has_the_layers_of_its_ways_but_the_shortcut(name):
+    ledger = trace(VARIANTS[name](), X, LABELS)
+    norms = [(one.path, one.kind, one.dx) for one in gradient_norms(VARIANTS[name](), X, LABELS)]
+    for block, record in zip(as_dict(ledger)["blocks"], ledger.blocks):
+        ways = [f"{record.fork.path}.{way}" for way in record.terms if way != "shortcut"]
+        wanted = [one for one in norms if any(one[0] == way or one[0].startswith(f"{way}.") for way in ways)]
+        assert [tuple(one.values()) for one in block["inside"]] == wanted and wanted
+        assert block["inside"][0].keys() == {"path", "kind", "dx"}
+
+
 def picture(maps, name):
     one = maps["maps"][name]
     return np.frombuffer(base64.b64decode(one["data"]), np.int8).reshape(one["shape"]) * maps["scale"]
@@ -155,6 +166,8 @@ def test_pictures_are_means_over_the_channels_of_the_first_image(name, train):
         for term, array in arrays.items():
             assert np.abs(picture(backward, term) - array[0].mean(axis=0)).max() <= 0.5001 * backward["scale"]
         assert max(np.abs(picture(backward, term)).max() for term in arrays) == pytest.approx(127 * backward["scale"])
+        largest = max(np.abs(array[0].mean(axis=0)).max() for array in arrays.values())
+        assert backward["deepest"] == pytest.approx(largest, rel=1e-13)
 
 
 @pytest.mark.parametrize("train", [True, False])

@@ -38,6 +38,7 @@ from minires.trace.report import as_dict
 from minires.trace.viewer import page, to_html, to_widget, widget
 
 BROWSER = Path(__file__).parent / "browser"
+NAMES = ("bag", "boot", "coat", "dress")
 NASTY = "</script><!--<script>\u2028'\"&<img src=x onerror=alert(1)>"
 
 
@@ -216,10 +217,10 @@ def test_readers_see_the_numbers_of_the_document(tmp_path):
     found = subprocess.run([node, "-e", "require.resolve('playwright-core')"], cwd=BROWSER, capture_output=True)
     if found.returncode:
         pytest.skip("needs playwright-core: npm install playwright-core, and NODE_PATH set to its node_modules")
-    pages = {name: document(name) for name in MAKES}
+    pages = {name: document(name, classes=NAMES if name == "v1" else ()) for name in MAKES}
     pages["against"] = beside_a_plain_network()
     pages["empty"] = as_dict(trace(Sequential(ReLU()), np.ones((2, 3), np.float32), dy=np.ones((2, 3), np.float32)))
-    pages["nasty"] = document("vectors", name=NASTY)
+    pages["nasty"] = document("vectors", name=NASTY, classes=(NASTY,) * 12)
     pages["numbers"] = document("gates", pictures=False)
     pages["nothing"] = zero_gradient()
     for name, facts in pages.items():

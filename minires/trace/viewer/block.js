@@ -57,7 +57,7 @@ function pictures(doc, a, phase) {
   return html`<div class="pictures">${row(a, a.block.pictures[phase].maps)}</div>
     <p class="legend">
       <span>−</span><i></i><span>+</span> first image, mean over the channels; the pictures of a step share one colour
-      scale, whose deepest colour is 127 × ${num(doc, `${a.key}.pictures.${phase}.scale`)}
+      scale; deepest colour = ${num(doc, `${a.key}.pictures.${phase}.deepest`)}
     </p>`;
 }
 

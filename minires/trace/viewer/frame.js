@@ -4,9 +4,19 @@ const head = (doc) => html`<header>
   <div>
     <h1>How the gradient travels through <em>${doc.model}</em></h1>
     <p class="facts">input ${doc.shape.join(" × ")}, ${doc.dtype}, ${doc.train ? "training" : "inference"} forward</p>
+    ${firstPicture(doc)}
   </div>
   <button type="button" class="theme" aria-label="Switch between light and dark" title="light or dark">◐</button>
 </header>`;
+
+function firstPicture({ first }) {
+  if (!first) return "";
+  const named = (i, label) => html`<b>${first.names?.[i] ?? `class ${label}`}</b>`;
+  const right = first.label === first.taken_for;
+  return html`<p class="facts first">first picture: ${named(0, first.label)}, ${
+      right ? "rightly taken for it" : html`taken for ${named(1, first.taken_for)}`
+    } (probability ${num({ first }, "first.probability")})</p>`;
+}
 
 const one = html`<b class="shortcut">1</b>`;
 const slope = html`<b class="branch">dF/dx</b>`;

@@ -55,6 +55,16 @@ const readPage = () => {
   };
 };
 
+async function checkFirst(page, where) {
+  const doc = await page.evaluate(() => JSON.parse(document.getElementById("trace").textContent));
+  const [text] = await page.locator(".first").allTextContents();
+  if (!doc.first) return assert.equal(text, undefined, `${where}: a first picture without a class`);
+  const { label, taken_for, names } = doc.first;
+  const [is, seen] = names ?? [`class ${label}`, `class ${taken_for}`];
+  const how = label === taken_for ? "rightly taken for it" : `taken for ${seen}`;
+  assert.ok(text.startsWith(`first picture: ${is}, ${how} (`), `${where}: ${text}`);
+}
+
 function checkNumbers(numbers, where) {
   for (const [key, text, value] of numbers) {
     assert.notEqual(value, undefined, `${where}: the document has no ${key}`);
@@ -137,6 +147,7 @@ async function checkPage(page, file, where, moves) {
   page.on("dialog", (dialog) => bad.push(`dialog ${dialog.message()}`));
   await page.goto(pathToFileURL(file).href);
   assert.equal(await page.locator("main.minires").count(), 1, `${where}: nothing was rendered: ${bad}`);
+  await checkFirst(page, where);
   const n = await page.evaluate(() => JSON.parse(document.getElementById("trace").textContent).blocks.length);
   if (n === 0) {
     assert.match(await page.locator("h2").textContent(), /no blocks/);
