@@ -23,7 +23,7 @@ check --seeds 3 --json
 models --json
 models resnet20 --json
 data --json
-data fashion_mnist_12k --json
+data digits --json
 trace --model resnet8 --batch 2 --html page.html --json
 trace --run run --batch 2 --json
 step --model resnet8 --batch 2

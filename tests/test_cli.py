@@ -505,7 +505,7 @@ def test_data_lists_what_there_is(monkeypatch):
     assert (code, err) == (0, "")
     assert [name for name in lines if name in DATASETS] == list(DATASETS)
     ready = {name for name in DATASETS if lines[name].endswith(" ready")}
-    assert ready == {"cifar10", "fashion_mnist_12k"}
+    assert ready == {"cifar10", "digits", "fashion_mnist_12k"}
     assert all(lines[name].endswith(" not in .") for name in set(DATASETS) - ready)
     assert_parses(out.splitlines()[-1].removeprefix("for example: "))
     found = call_json("data", "--data-dir", ".")["data_sets"]
@@ -520,6 +520,8 @@ def test_one_data_set():
     assert (found["image"], found["train"], found["test"], len(found["classes"])) == ([1, 28, 28], 10000, 2000, 10)
     code, out, _ = call("data", "fashion_mnist_12k")
     assert code == 0 and "train    10000" in out and "image    1, 28, 28" in out and "sneaker" in out
+    found = call_json("data", "digits")
+    assert (found["image"], found["train"], found["test"], len(found["classes"])) == ([1, 8, 8], 1437, 360, 10)
 
 
 def test_download_goes_where_train_looks(monkeypatch, no_work):

@@ -2,6 +2,7 @@
 
 from minires.data.cifar import CIFAR, find_cifar
 from minires.data.datasets import find_npz
+from minires.data.embedded import EMBEDDED
 from minires.data.folder import find_splits
 from minires.data.mnist import is_idx_set
 from minires.errors import DataFileError
@@ -10,6 +11,7 @@ from minires.files.bounded import place
 ABOUT = {
     "cifar10": "60,000 colour photographs, 32 x 32, 10 classes of animals and vehicles",
     "cifar100": "60,000 colour photographs, 32 x 32, 100 classes",
+    "digits": "1,797 handwritten digits, 8 x 8, 10 classes; comes with minires",
     "emnist_balanced": "131,600 handwritten digits and letters, 28 x 28, 47 classes",
     "emnist_byclass": "814,255 handwritten digits and letters, 28 x 28, 62 classes",
     "emnist_bymerge": "814,255 handwritten digits and letters, 28 x 28, 47 classes",
@@ -31,7 +33,7 @@ def is_there(name, data_dir):
     None is read, but for the test images of the MNIST family: their content tells which set they are from.
     """
     data_dir = place(data_dir)
-    if name == "fashion_mnist_12k":
+    if name in EMBEDDED:
         return True
     if name == "npz":
         return find_npz(data_dir) is not None and find_npz(data_dir).suffix == ".npz"

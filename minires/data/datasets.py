@@ -5,7 +5,7 @@ from pathlib import Path
 from minires.data import classes
 from minires.data.cifar import CIFAR, find_cifar, read_cifar
 from minires.data.dataset import Dataset
-from minires.data.embedded import read_embedded
+from minires.data.embedded import EMBEDDED, read_embedded
 from minires.data.folder import load_folder
 from minires.data.mnist import IDX_SETS, find_idx_set, read_idx_set
 from minires.data.npz import read_npz
@@ -14,7 +14,7 @@ from minires.errors import DataFileError, RangeError
 from minires.files.bounded import place, reading
 from minires.files.kind import refused
 
-DATASETS = tuple(sorted((*CIFAR, *IDX_SETS, "fashion_mnist_12k", "folder", "npz")))
+DATASETS = tuple(sorted((*CIFAR, *EMBEDDED, *IDX_SETS, "folder", "npz")))
 SPLITS = ("train", "test")
 CIFAR_CLASSES = {"cifar10": classes.CIFAR10, "cifar100": classes.CIFAR100}
 
@@ -22,11 +22,11 @@ CIFAR_CLASSES = {"cifar10": classes.CIFAR10, "cifar100": classes.CIFAR100}
 def load(name, split, data_dir=None, *, size=None, test_part=None):
     """Return a split of a data set as :class:`Dataset`.
 
-    name: one of ``DATASETS``; "fashion_mnist_12k" is a teaching subset that comes with the package and needs no
-    data_dir. split: "train" or "test". data_dir: the folder of the files, or one that contains that folder under the
-    name that the set, its archive or torchvision gives it (``mnist``, ``FashionMNIST/raw``, ``cifar-10-batches-bin``,
-    ``cifar-10-binary.tar.gz``); archives are read in place, and their own path will do too. Images of MNIST and
-    Fashion-MNIST are recognised, and refused under another name.
+    name: one of ``DATASETS``; "digits" (8 x 8 pixels) and "fashion_mnist_12k" (a teaching subset) come with the package
+    and need no data_dir. split: "train" or "test". data_dir: the folder of the files, or one that contains that folder
+    under the name that the set, its archive or torchvision gives it (``mnist``, ``FashionMNIST/raw``,
+    ``cifar-10-batches-bin``, ``cifar-10-binary.tar.gz``); archives are read in place, and their own path will do too.
+    Images of MNIST and Fashion-MNIST are recognised, and refused under another name.
 
     "npz" is an npz archive with images and labels of both splits, as medMNIST and Keras have them; its classes are
     called "0", "1", …
@@ -48,8 +48,8 @@ def load(name, split, data_dir=None, *, size=None, test_part=None):
             raise RangeError(f"load: {setting} is {value!r} for {name}, expected None: it is for 'folder' alone")
     if test_part is not None and not (isinstance(test_part, float) and 0 < test_part < 1):
         raise RangeError(f"load: test_part is {test_part!r}, expected a number above 0 and below 1: change it")
-    if name == "fashion_mnist_12k":
-        return Dataset(name, *read_embedded(split), classes.FASHION_MNIST)
+    if name in EMBEDDED:
+        return Dataset(name, *read_embedded(name, split), EMBEDDED[name])
     if data_dir is None:
         raise DataFileError(f"{name}: data_dir is None, expected the folder of its files: {how_to_get(name, 'DIR')}")
     data_dir = place(data_dir)

@@ -17,7 +17,7 @@ AUGMENTATIONS = {
     "crop": CropFlip(flip=False),
     "crop-flip": CropFlip(),
 }
-SUITABLE = {name: "none" for name in (*IDX_SETS, "npz")}  # mirrored digits are no digits
+SUITABLE = {name: "none" for name in (*IDX_SETS, "digits", "npz")}  # mirrored digits are no digits
 SUITABLE |= {"fashion_mnist": "flip", "fashion_mnist_12k": "flip"}
 
 

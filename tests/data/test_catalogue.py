@@ -29,8 +29,8 @@ def test_every_data_set_is_described():
     assert list(ABOUT) == list(DATASETS)
 
 
-def test_only_the_embedded_one_is_always_there(tmp_path):
-    assert [name for name in DATASETS if agree(name, tmp_path)] == ["fashion_mnist_12k"]
+def test_only_the_embedded_ones_are_always_there(tmp_path):
+    assert [name for name in DATASETS if agree(name, tmp_path)] == ["digits", "fashion_mnist_12k"]
     assert not is_there("mnist", tmp_path / "nowhere")
 
 
@@ -49,7 +49,7 @@ def test_idx(tmp_path, name, packed):
 
 
 def test_images_of_another_set_are_not_there(tmp_path):
-    images, labels = read_embedded("train")
+    images, labels = read_embedded("fashion_mnist_12k", "train")
     for prefix in ("train", "t10k"):
         write_idx_set(tmp_path, images[:, 0], labels, prefix)
     assert agree("fashion_mnist", tmp_path) and not agree("mnist", tmp_path) and not agree("kmnist", tmp_path)

@@ -85,7 +85,7 @@ def test_a_file_that_is_no_folder(tmp_path):
 def clothes(tmp_path_factory):
     """10,000 images of Fashion-MNIST, in another order than the official one."""
     folder = tmp_path_factory.mktemp("clothes") / "mnist"
-    images, labels = read_embedded("train")
+    images, labels = read_embedded("fashion_mnist_12k", "train")
     write_idx_set(folder, images[:, 0], labels)
     return folder
 
@@ -185,7 +185,7 @@ def test_npz_of_keras(tmp_path, name, names):
 
 
 def test_npz_of_another_set(tmp_path):
-    images, labels = read_embedded("train")
+    images, labels = read_embedded("fashion_mnist_12k", "train")
     write_npz(tmp_path / "mnist.npz", images[:, 0], labels, KERAS)
     with pytest.raises(DataFileError, match="mnist.npz holds images of fashion_mnist, expected mnist"):
         load("mnist", "train", tmp_path)
