@@ -128,7 +128,7 @@ def pixels(images):
 
 images, labels = pixels(train.images[:2000]), train.labels[:2000]
 loss, velocity = SoftmaxCrossEntropy(), {name: 0 for name, _ in net.params()}
-steps, batch = 100, 40
+steps, batch = 150, 40
 for step in range(steps):
     if step * batch % len(images) == 0:
         order = rng.permutation(len(images))
