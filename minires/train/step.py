@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..backend import to_device, to_numpy
 from ..errors import NumericError, StateError
+from ..layers import BatchNorm2d
 from ..losses import SoftmaxCrossEntropy
 from .optim import clip_gradients
 
@@ -63,11 +64,15 @@ def _like(number, array):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model makes of a set of images: ``loss`` is the mean cross-entropy, ``accuracy`` = correct / total."""
+    """What a model makes of a set of images: ``loss`` is the mean cross-entropy, ``accuracy`` = correct / total.
+
+    ``note``: "", or what to know of the model, such as that its batch norms have seen nothing yet.
+    """
 
     correct: int
     total: int
     loss: float
+    note: str = ""
 
     @property
     def accuracy(self):
@@ -103,7 +108,20 @@ def evaluate_batches(model, batches, device="cpu", ignore_index=None):
             f"the loss of {total} images is nan, expected a number: the model gives NaN or infinity; "
             "minires.trace.Stepper shows the layer that gives it first"
         )
-    return Evaluation(int(to_numpy(correct)), total, loss_sum / total)
+    mean = loss_sum / total
+    return Evaluation(int(to_numpy(correct)), total, mean, _note(model) if mean > 2 * math.log(logits.shape[1]) else "")
+
+
+def _note(model):
+    """Why the loss may be far above that of guessing: with the statistics of a fresh layer, x grows block by block."""
+    norms = ((path, layer) for path, layer in model.walk() if isinstance(layer, BatchNorm2d))
+    path, first = next(norms, (None, None))
+    if first is None or to_numpy(first.running_mean.data).any() or (to_numpy(first.running_var.data) != 1).any():
+        return ""
+    return (
+        f"{path}: the running statistics are still those of a fresh batch norm, so that nothing is normalised in "
+        "evaluation: train first, or run model.forward(x, train=True) on some batches"
+    )
 
 
 def count_labels(labels, ignore_index=None):

@@ -10,6 +10,7 @@ from minires.data import Loader
 from minires.errors import NumericError, StateError
 from minires.layers import Flatten, Layer, Linear, Sequential
 from minires.losses import MeanSquaredError, SoftmaxCrossEntropy
+from minires.models import build
 from minires import compile
 from minires.train import SGD, accumulated_step, evaluate, evaluate_batches, train_step
 
@@ -195,3 +196,16 @@ def test_evaluation_changes_nothing():
 def test_nothing_to_evaluate():
     with pytest.raises(StateError, match="0 images to evaluate, expected at least 1"):
         evaluate_batches(model(), [])
+
+
+def test_an_untrained_network_in_evaluation_is_told_so():
+    images = Loader(dataset(24, seed=2), 8, seed=0, shuffle=False)
+    x, _ = next(images.epoch(0))
+    net = build("resnet110", in_channels=x.shape[1], num_classes=3, rng=0)
+    assert evaluate(net, images).loss > 2 * np.log(3)
+    for tried in (net, compile(net)):
+        note = evaluate(tried, images).note
+        assert note.startswith("stem.bn: the running statistics are still those of a fresh batch norm")
+        assert note in repr(evaluate(tried, images))
+    net.forward(x, train=True)
+    assert evaluate(net, images).note == "" == evaluate(Sequential(Flatten(), Linear(x[0].size, 3, rng=0)), images).note
