@@ -91,7 +91,9 @@ def as_table(ledger, width=math.inf):
         path = b.path if len(b.path) <= wide else f"{b.path}\n{'':<{wide}}"
         lines.append(f"{path:<{wide}}" + "".join(f" {cell:>{size}}" for cell, size in zip(cells, sizes)))
     proof = f"the terms add up to the gradient, and are derivatives of forward, within {ledger.closure_error:.1e}"
-    lines += [textwrap.fill(text, min(width, 120)) for text in (proof, by_depth(ledger), *ledger.notes) if text]
+    words = "rest: what is not of the shortcut; cosine: between the two; 1 alone: what shortcuts alone would bring"
+    words = words if any(b.fork for b in ledger.blocks) else ""
+    lines += [textwrap.fill(text, min(width, 120)) for text in (words, proof, by_depth(ledger), *ledger.notes) if text]
     return "\n".join(lines)
 
 

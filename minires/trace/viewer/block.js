@@ -64,10 +64,10 @@ function pictures(doc, a, phase) {
 // norms as bars; they do not add up, the shares do
 function bars(doc, a) {
   const rows = [
-    { symbol: a.behind, words: "arrives", key: `${a.key}.incoming_norm` },
-    a.post.length > 0 && { symbol: a.atFork, words: `behind ${listed(a.post)}`, key: `${a.key}.at_fork_norm` },
-    ...a.terms.map((t) => ({ symbol: t.symbol, words: t.name, key: `${t.key}.norm`, share: `${t.key}.share` })),
-    { symbol: a.here, words: "leaves", key: `${a.key}.outgoing_norm` },
+    { symbol: a.behind, word: "g", words: "arrives", key: `${a.key}.incoming_norm` },
+    a.post.length > 0 && { symbol: a.atFork, word: "hat", words: `behind ${listed(a.post)}`, key: `${a.key}.at_fork_norm` },
+    ...a.terms.map((t) => ({ ...t, words: t.name, key: `${t.key}.norm`, share: `${t.key}.share` })),
+    { symbol: a.here, word: "g", words: "leaves", key: `${a.key}.outgoing_norm` },
   ].filter(Boolean);
   const largest = Math.max(...rows.map(({ key }) => size(doc, key))) || 1;
   return html`<p class="formula">
@@ -75,7 +75,8 @@ function bars(doc, a) {
     </p>
     <table class="bars">
       <thead>
-        <tr><th scope="col">gradient</th><td></td><th scope="col">norm</th><th scope="col">share of ${a.here}</th></tr>
+        <tr><th scope="col">gradient</th><td></td><th scope="col">${word("norm")}</th>
+          <th scope="col">${word("share")} of ${a.here}</th></tr>
       </thead>
       <tbody>${rows.map((row) => barRow(doc, row, largest))}</tbody>
     </table>
@@ -85,8 +86,30 @@ function bars(doc, a) {
     </p>`}`;
 }
 
-const barRow = (doc, { symbol, words, key, share }, largest) => html`<tr class="${share ? words : ""}">
-  <th scope="row"><b>${symbol}</b> <small>${words}</small></th>
+// the layers on the way through the branch, from its output to its input
+function inside(doc, a) {
+  if (!a.block.inside?.length) return "";
+  const ways = a.terms.filter(({ name }) => name !== "shortcut").map(({ name }) => (name === "branch" ? "F" : name));
+  const rows = a.block.inside
+    .map(({ kind, path }, i) => ({ symbol: kind, words: relative(a.block, path), key: `${a.key}.inside.${i}.dx` }))
+    .reverse();
+  const largest = Math.max(...rows.map(({ key }) => size(doc, key))) || 1;
+  return html`<details class="inside">
+    <summary>Inside of ${a.plain ? "the block" : ways.join(", ")}, layer by layer</summary>
+    <table class="bars layers">
+      <thead><tr><th scope="col">layer</th><td></td><th scope="col">|dx|</th><td></td></tr></thead>
+      <tbody>${rows.map((row) => barRow(doc, row, largest))}</tbody>
+    </table>
+    <p class="note">|dx| is the ${word("norm")} of the gradient that leaves the layer, on its way from the top down.</p>
+  </details>`;
+}
+
+// "stage3.2.add.branch.conv1" -> "conv1", and "1.gate.0" -> "gate.0"
+const relative = ({ path }, layer) =>
+  (path && layer.startsWith(`${path}.`) ? layer.slice(path.length + 1) : layer).replace(/^(\w+\.)?branch\./, "");
+
+const barRow = (doc, { symbol, word: name, words, key, share }, largest) => html`<tr class="${share ? words : ""}">
+  <th scope="row"><b>${name ? word(name, symbol) : symbol}</b> <small>${words}</small></th>
   <td class="bar">
     <svg width="100%" height="14" aria-hidden="true">
       <rect width="${(100 * size(doc, key)) / largest}%" height="14" rx="2"/>
@@ -111,5 +134,5 @@ function stepPanel(doc, now) {
     </p>`;
   const a = anatomy(doc, now.block);
   if (now.phase === "forward") return html`${diagram(doc, a, false)}${pictures(doc, a, "forward")}`;
-  return html`${diagram(doc, a, true)}${pictures(doc, a, "backward")}${bars(doc, a)}${reasons(a)}`;
+  return html`${diagram(doc, a, true)}${pictures(doc, a, "backward")}${bars(doc, a)}${inside(doc, a)}${reasons(a)}`;
 }

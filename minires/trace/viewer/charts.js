@@ -38,7 +38,7 @@ function gradientChart(doc, now) {
     </svg>
     <p class="key">
       <span class="total">the whole gradient</span>
-      ${!doc.plain && html`<span class="shortcut">what came on shortcuts alone</span>`}
+      ${!doc.plain && html`<span class="shortcut">what came on ${word("alone", "shortcuts alone")}</span>`}
       <span>(logarithmic)</span>
     </p>`;
 }

@@ -53,7 +53,7 @@ function idea(doc) {
       A residual block adds something, F(x), to what it gets. So the gradient has two ways back: through
       ${BRANCH}, where every layer changes it, and over ${SHORTCUT}, where it arrives as it is. ${
         doc.identity_holds
-          ? "In this network every shortcut is exactly the identity: nothing is lost on it."
+          ? html`In this network every shortcut is exactly the ${word("identity")}: nothing is lost on it.`
           : masked
             ? `Here ${behind} stands behind every addition, on the way of both: it changes what arrives, the 1 too.`
             : "Wherever the shortcut is dashed, something stands in the way of that 1; the block says what."
@@ -96,7 +96,8 @@ const frame = (doc, last) => html`${head(doc)}${idea(doc)}${controls(last)}
   ${doc.notes.length > 0 && html`<section class="panel notes">
     ${doc.notes.map((note) => html`<p class="note">${note}</p>`)}
   </section>`}
-  <section class="panel tables">${blockTable(doc)}${exactness(doc)}</section>`;
+  <section class="panel tables">${blockTable(doc)}${exactness(doc)}</section>
+  <div class="meaning" role="status"></div>`;
 
 function blockTable(doc) {
   const terms = [...new Set(doc.blocks.flatMap((block) => Object.keys(block.terms)))].sort(shortcutFirst);
@@ -106,7 +107,10 @@ function blockTable(doc) {
     ...["outgoing_norm", "cosine", "shortcut_scaling", "residual_ratio", "identity_norm", "identity_ratio"],
     ...["local_norm", "total_norm", "closure_error"],
   ];
-  const titles = columns.map((column) => column.replace("terms.", "").replaceAll(/[._]/g, " "));
+  const explained = { share: "share", cosine: "cosine", identity: "alone" };
+  const titles = columns.map((column) =>
+    column.replace("terms.", "").split(/[._]/)
+      .map((part) => [explained[part] ? word(explained[part], part) : part, " "]));
   const blocks = doc.blocks.map((block, l) => ({
     name: html`${l} <small>${block.path}</small>`,
     keys: columns.map((column) => `blocks.${l}.${column}`),

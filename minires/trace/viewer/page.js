@@ -22,6 +22,7 @@ function render({ model, el }) {
     return () => root.remove();
   }
   let at = 0;
+  let opened = false; // the inside of the branch
 
   function draw() {
     const now = steps[at];
@@ -29,16 +30,19 @@ function render({ model, el }) {
     find(".steps").value = at;
     find(".steps").setAttribute("aria-valuetext", now.phase === "loss" ? "loss" : `${now.phase}, block ${now.block}`);
     root.querySelectorAll("[data-phase]").forEach((b) => (b.ariaPressed = b.dataset.phase === now.phase));
-    const focused = root.contains(document.activeElement) && document.activeElement.matches(".cell");
+    const focused = root.contains(document.activeElement) && document.activeElement;
     fill(".chain", chain(doc, now));
-    if (focused) find(".cell[tabindex='0']").focus();
     fill(".title", title(doc, now));
     fill(".say", say(doc, now));
+    opened = find(".inside")?.open ?? opened;
     fill(".shown", stepPanel(doc, now));
+    if (find(".inside")) find(".inside").open = opened;
     const maps = doc.blocks[now.block]?.pictures?.[now.phase].maps;
     root.querySelectorAll("canvas").forEach((canvas) => paint(canvas, maps[canvas.dataset.map]));
     fill(".along", gradientChart(doc, now));
     fill(".along-note", gradientReadout(doc, now));
+    hideMeaning();
+    if (focused && !focused.isConnected) find(".cell[tabindex='0']").focus();
   }
   function go(step) {
     at = Math.max(0, Math.min(steps.length - 1, step));
@@ -57,6 +61,7 @@ function render({ model, el }) {
   }
   function clicked({ target }) {
     if (target.closest(".theme")) return recolor(root);
+    if (target.closest(".open")) find(".inside")?.toggleAttribute("open");
     const { dataset = {} } = target.closest("[data-go], [data-phase], [data-length], [data-block]") ?? {};
     if (dataset.go) go(at + Number(dataset.go));
     else if (dataset.phase) goTo(dataset.phase);
@@ -74,6 +79,7 @@ function render({ model, el }) {
   const moved = () => model.get("step") !== at && go(model.get("step"));
 
   root.innerHTML = asText(frame(doc, steps.length - 1));
+  const hideMeaning = showMeanings(root);
   root.addEventListener("click", clicked);
   root.addEventListener("input", ({ target }) => (target.matches(".lengths") ? showLength : go)(Number(target.value)));
   el.addEventListener("keydown", pressed);
@@ -85,6 +91,29 @@ function render({ model, el }) {
     model.off?.("change:step", moved);
     root.remove();
   };
+}
+
+// Explain the word that is pointed at, has the focus or was tapped; returns a function that ends that.
+function showMeanings(root) {
+  const note = root.querySelector(".meaning");
+  let hovered = false; // what the pointer brings goes with it; the page may scroll below the pointer
+  const hide = () => (note.textContent = "");
+  function show({ type, target }) {
+    const of = target.closest("[data-word]");
+    if (!of && (hovered || type !== "pointerover") && !target.closest(".meaning")) hide();
+    if (!of) return;
+    hovered = type === "pointerover";
+    note.textContent = MEANINGS[of.dataset.word];
+    const [there, all] = [of.getBoundingClientRect(), root.getBoundingClientRect()];
+    const below = there.bottom + note.offsetHeight < innerHeight;
+    note.style.left = `${Math.max(8, Math.min(there.left - all.left, all.width - note.offsetWidth - 8))}px`;
+    note.style.top = `${(below ? there.bottom : there.top - note.offsetHeight) - all.top}px`;
+  }
+  ["pointerover", "focusin", "click"].forEach((event) => root.addEventListener(event, show));
+  root.addEventListener("focusout", hide);
+  root.addEventListener("pointerleave", () => hovered && hide());
+  root.addEventListener("keydown", ({ key }) => key === "Escape" && hide());
+  return hide;
 }
 
 function recolor(root) {

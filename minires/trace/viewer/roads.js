@@ -105,6 +105,6 @@ function straight(doc, draw, a, term, backward) {
 function detour(doc, draw, term, y, backward) {
   const d = `M${FORK} ${ROAD}V${y - 14}q0 14 14 14H${JOIN - 14}q14 0 14 -14V${ROAD}`;
   return html`${draw({ key: `${term.key}.norm`, color: term.name, d, x: 390, y })}
-    ${box(300, y, 74, term.name === "branch" ? "F" : term.name)}
+    <g class="${backward && "open"}">${box(300, y, 74, term.name === "branch" ? "F" : term.name)}</g>
     ${backward && svgText(300, y + 41, "middle", termLabel(doc, term), term.name)}`;
 }

@@ -1,5 +1,26 @@
 // A block in the symbols of the papers, and what is said about it: g_l is the gradient before block l, g_{l+1} behind.
 
+// what the words and symbols of the page mean, for whoever points at one
+const MEANINGS = {
+  g: "The gradient of the loss with respect to what enters the block of this number.",
+  hat: "The gradient at the addition: g behind the block, once it has passed the layers after the +.",
+  one: "The 1 of 1 + dF/dx: the shortcut hands the gradient on as it is.",
+  A: "The shortcut as a matrix: Aᵀ is what it does to a gradient on the way back. On a plain shortcut A is 1.",
+  carried: "The part of the gradient that the gate lets pass over the shortcut.",
+  r: "What comes back through the branch: the gradient after all of its layers, that is times dF/dx.",
+  c: "What comes back through the gate, because t depends on x as well.",
+  identity: "What hands on x unchanged. Its derivative is 1, so a gradient passes it as it is.",
+  alone: "The 1 alone: what would arrive from the last block if every branch let nothing back, only the shortcuts.",
+  norm: "The length |g| of a gradient: the root of the sum of the squares of all its numbers.",
+  share:
+    "The part of the sum that a term brings: as much of it as points in the direction of the sum. All shares add up " +
+    "to 1; one that works against the others is negative.",
+  cosine:
+    "Of the angle between the shortcut’s term and the rest: 1 where both point the same way, 0 at right angles, −1 " +
+    "against each other.",
+};
+const word = (name, shown = name) => html`<button type="button" class="word" data-word="${name}">${shown}</button>`;
+
 const SYMBOLS = { branch: "r", gate: "c" };
 const listed = (breaks) => [...new Set(breaks.map((b) => b.kind))].join(", ");
 const shortcutFirst = (s, t) => (t === "shortcut") - (s === "shortcut");
@@ -29,6 +50,7 @@ function anatomy(doc, l) {
     .map((name) => ({
       name,
       key: `${a.key}.terms.${name}`,
+      word: name !== "shortcut" ? (SYMBOLS[name] ?? "r") : a.one ? "one" : carried ? "carried" : "A",
       symbol: name === "shortcut" ? shortcut : `${SYMBOLS[name] ?? name}${sub(l)}`,
     }));
   return a;
@@ -69,7 +91,8 @@ function howItArrives(a) {
   const link = a.linked && `Layers without a fork lie behind this block; ${a.behind} has come through them.`;
   const mask =
     a.post.length > 0 &&
-    `First the gradient passes the ${listed(a.post)} behind the addition, which leaves ${a.atFork}.`;
+    html`First the gradient passes the ${listed(a.post)} behind the addition, which leaves
+      ${word("hat", a.atFork)}.`;
   return html`${link} ${mask}`;
 }
 
@@ -78,17 +101,18 @@ function howItSplits(a) {
     return html`Without a shortcut there is one term: all of the gradient goes through the layers of the block, and each
       of them may shrink or blow it up.`;
   if (a.gated)
-    return html`Of the gradient, ${SHORTCUT} lets the part 1 − t through, ${BRANCH} adds r, and ${GATE} a term c of its
-      own, because t depends on x as well.`;
+    return html`Of the gradient, ${SHORTCUT} lets the part 1 − t through, ${BRANCH} adds ${word("r")}, and
+      ${GATE} a term ${word("c")} of its own, because t depends on x as well.`;
   if (a.block.kind === "Concat")
     return html`The gradient is cut into its channels again: each way gets those it made and brings them back to x, and
       what comes back is added.`;
   if (!a.added) return html`Each way brings its part back to x, and the parts are added.`;
   if (!a.one)
     return html`The + hands the gradient to both ways. Here ${SHORTCUT} is no plain 1: it leads through
-      ${listed([...a.side, ...a.pre])}, and leaves ${a.terms[0].symbol} of the gradient; ${BRANCH} adds r.`;
-  return html`The + hands ${a.atFork} to both ways: ${SHORTCUT} passes it on unchanged, that is the 1, and ${BRANCH}
-    adds r, what dF/dx makes of it. Whatever r is, ${a.atFork} comes through whole.`;
+      ${listed([...a.side, ...a.pre])}, and leaves ${word("A", a.terms[0].symbol)} of the gradient; ${BRANCH} adds
+      ${word("r")}.`;
+  return html`The + hands ${a.atFork} to both ways: ${SHORTCUT} passes it on unchanged, that is the ${word("one", "1")}, and
+    ${BRANCH} adds ${word("r")}, what dF/dx makes of it. Whatever r is, ${a.atFork} comes through whole.`;
 }
 
 function whatIsLarger(doc, a) {
@@ -102,8 +126,8 @@ function whatIsLarger(doc, a) {
       : cosine < -0.3
         ? "the terms point against each other and cancel in part"
         : "the terms are nearly at right angles";
-  return html`${part} of ${a.here} came over the shortcut (share ${num(doc, `${a.key}.terms.shortcut.share`)}); ${angle}
-    (cosine ${num(doc, `${a.key}.cosine`)}).`;
+  return html`${part} of ${a.here} came over the shortcut (${word("share")} ${num(doc, `${a.key}.terms.shortcut.share`)}); ${angle}
+    (${word("cosine")} ${num(doc, `${a.key}.cosine`)}).`;
 }
 
 function sayLoss(doc, n) {

@@ -45,10 +45,12 @@ const readPage = () => {
     wrong: all("canvas")
       .filter(differs)
       .map((canvas) => canvas.dataset.map),
-    rows: all(".bars tbody tr").map((row) => [
+    rows: all(".bars:not(.layers) tbody tr").map((row) => [
       row.querySelector("small").textContent,
       row.querySelector("[data-key]").dataset.key,
     ]),
+    layers: all(".layers .num").map((e) => e.dataset.key),
+    inside: phase === "backward" ? block.inside.map((_, i) => `blocks.${number}.inside.${i}.dx`).reverse() : [],
     missing: wanted.map((name) => `blocks.${number}.${name}`).filter((key) => !shown.includes(key)),
     undrawn: maps.filter((name) => !drawn.includes(name)),
     fits: document.documentElement.scrollWidth <= innerWidth,
@@ -82,9 +84,10 @@ function checkNumbers(numbers, where) {
 async function checkStep(page, where, expected = {}) {
   const seen = await page.evaluate(readPage);
   checkNumbers(seen.numbers, where);
-  const { phase, block, rows, wrong, missing, undrawn, fits } = seen;
+  const { phase, block, rows, wrong, missing, undrawn, fits, layers, inside } = seen;
   assert.deepEqual({ phase, block }, { phase: undefined, block: undefined, ...expected }, `${where}: the wrong step`);
   assert.deepEqual({ wrong, missing, undrawn }, { wrong: [], missing: [], undrawn: [] }, `${where}: not the document`);
+  assert.deepEqual(layers, inside, `${where}: the layers inside of the block, in the order of the gradient`);
   for (const [words, key] of rows) {
     const name =
       { arrives: "incoming_norm", leaves: "outgoing_norm" }[words] ??
@@ -92,6 +95,48 @@ async function checkStep(page, where, expected = {}) {
     assert.equal(key, `blocks.${block}.${name}`, `${where}: the row of ${words}`);
   }
   assert.ok(fits, `${where}: wider than the window`);
+}
+
+// the inside of the branch opens by the keyboard or by a click on its box, and stays as it is from step to step
+async function checkInside(page, opened, where) {
+  const isOpen = () => page.locator(".layers").isVisible();
+  assert.equal(await isOpen(), opened, `${where}: the inside is as it was`);
+  if (opened) return true;
+  await page.locator(".inside summary").focus();
+  await page.keyboard.press("Enter");
+  assert.ok(await isOpen(), `${where}: Enter opens the inside`);
+  await page.locator(".diagram .open").first().click();
+  assert.ok(!(await isOpen()), `${where}: a click on the box closes it`);
+  await page.locator(".diagram .open").first().click();
+  assert.ok(await isOpen(), `${where}: a click on the box opens it`);
+  return true;
+}
+
+// every word that can be pointed at is explained within the window: by the keyboard, the mouse and the finger
+async function checkWords(page, where) {
+  const words = page.locator("[data-word]:visible");
+  const meaning = page.locator(".meaning");
+  const explains = async (how, word) => {
+    const [text, box] = [await meaning.textContent(), await meaning.boundingBox()];
+    assert.ok(text.length > 20, `${where}: ${word} is not explained by ${how}`);
+    const fits = box.x >= 0 && box.x + box.width <= page.viewportSize().width && box.y >= 0;
+    assert.ok(fits, `${where}: what ${word} means lies outside, ${JSON.stringify(box)}`);
+  };
+  await page.mouse.move(1, 1); // where no word lies, however the page scrolls
+  for (const word of await words.all()) {
+    const name = await word.getAttribute("data-word");
+    await word.focus();
+    await explains("the focus", name);
+    await page.keyboard.press("Escape");
+    assert.ok(await meaning.isHidden(), `${where}: Escape ends it`);
+  }
+  if (!(await words.count())) return;
+  for (const [how, ends] of [["hover", () => page.locator("h1").hover()], ["click", () => page.locator("h1").click()]]) {
+    await words.first()[how]();
+    await explains(how, "the first word");
+    await ends();
+    assert.ok(await meaning.isHidden(), `${where}: it ends with the ${how}`);
+  }
 }
 
 async function checkMoves(page, n) {
@@ -156,13 +201,17 @@ async function checkPage(page, file, where, moves) {
     const first = await page.locator("main").getAttribute("data-step");
     assert.equal(Number(first), n + 1, `${where}: it opens on the gradient`);
     await page.keyboard.press("Home");
-    await page.locator("summary").click();
+    await page.locator(".tables summary").click();
+    let opened = false;
     for (let step = 0; step <= 2 * n; step += 1) {
       const expected =
         step === n ? {} : step < n ? { phase: "forward", block: step } : { phase: "backward", block: 2 * n - step };
       await checkStep(page, `${where}, step ${step}`, expected);
+      if (await page.locator(".inside").count()) opened = await checkInside(page, opened, `${where}, step ${step}`);
       await page.keyboard.press("ArrowRight");
     }
+    await page.keyboard.press("End");
+    await checkWords(page, where);
     if (moves) await checkMoves(page, n);
   }
   assert.deepEqual(bad, [], `${where}: console, errors or requests`);
