@@ -81,9 +81,9 @@ class Case:
 
     @property
     def image(self):
-        """(3, H, W) of the network's input."""
-        size = models.find(self.subject)[0].image
-        return 3, size, size
+        """(C, H, W) of the network's input."""
+        family = models.find(self.subject)[0]
+        return family.in_channels, family.image, family.image
 
     @property
     def macs(self):

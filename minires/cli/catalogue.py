@@ -15,7 +15,7 @@ def models(
     name: Name = None,
     *,
     image: Number = None,
-    in_channels: int = 3,
+    in_channels: Number = None,
     num_classes: Number = None,
     block: Text = None,
     shortcut: Text = None,
@@ -29,7 +29,7 @@ def models(
     Args:
         name: Name of a network; all families if not given.
         image: Rows and columns of its input; by default those of the images that it was made for.
-        in_channels: Channels of its input.
+        in_channels: Channels of its input; by default those of these images.
         num_classes: Width of its output; by default that of the published networks.
         block: Where the activations stand; the list of families names the kinds.
         shortcut: Kind of shortcut; the list of families names them.
@@ -37,9 +37,9 @@ def models(
     """
     if name is None:
         return _list_families(as_json)
-    sizes = given_options(image=image, num_classes=num_classes)
+    sizes = given_options(image=image, in_channels=in_channels, num_classes=num_classes)
     options = networks.parse_options(option, **given_options(block=block, shortcut=shortcut))
-    certificate = networks.certify(name, in_channels=in_channels, **sizes, **options)
+    certificate = networks.certify(name, **sizes, **options)
     if as_json:
         return print_json(**certificate.facts())
     print(certificate.table(width(100)))

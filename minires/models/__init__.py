@@ -1,4 +1,4 @@
-"""Networks by name: ``build("resnet20", num_classes=10, in_channels=3, rng=0)``.
+"""Networks by name: ``build("resnet20", num_classes=10, rng=0)``.
 
 Names are generative: every member of a family can be built, not only the ones in tables.
 """

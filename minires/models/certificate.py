@@ -85,13 +85,14 @@ class Certificate:
         return "\n".join([*textwrap.wrap(title, width), "", *(_line(row, width) for row in rows), "", *wrapped])
 
 
-def certify(name, *, image=None, num_classes=None, in_channels=3, **options):
+def certify(name, *, image=None, num_classes=None, in_channels=None, **options):
     """Build the network called ``name`` and return its :class:`Certificate`.
 
     ``image``: rows and columns, by default those that the family was made for; the rest as in ``build``.
     """
     family, numbers = find(name)
     check_options(name, options)
+    in_channels = family.in_channels if in_channels is None else in_channels
     model = build(name, num_classes=num_classes, in_channels=in_channels, rng=_Spread(), **options)
     size = (in_channels, *2 * (family.image if image is None else image,))
     shapes = output_shapes(model, size)

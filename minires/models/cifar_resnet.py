@@ -54,9 +54,9 @@ def cifar_resnet(
         if stride_on is not None:
             raise RangeError(f"stride_on is {stride_on!r}, but basic blocks have no 1x1 convolution: leave it out")
         block = partial(basic_block, **settings)
-        return _network(block, placement, depth, num_classes, in_channels, rng, hint=" or, for bottlenecks, 9n + 2")
+        return three_stages(block, placement, depth, num_classes, in_channels, rng, hint=" or, for bottlenecks, 9n + 2")
     block = partial(bottleneck_block, stride_on="3x3" if stride_on is None else stride_on, **settings)
-    return he_by_fan_out(_network(block, placement, depth, num_classes, in_channels, rng, layers=3))
+    return he_by_fan_out(three_stages(block, placement, depth, num_classes, in_channels, rng, layers=3))
 
 
 def cifar_preact_resnet(
@@ -94,7 +94,7 @@ def cifar_preact_resnet(
 def cifar_plain(depth, *, num_classes=10, in_channels=3, rng):
     """The plain network of the same shape as :func:`cifar_resnet`: no shortcut, the same parameters."""
     rng = generator(rng)
-    return _network(partial(plain_block, rng=rng), PLACEMENTS["original"], depth, num_classes, in_channels, rng)
+    return three_stages(partial(plain_block, rng=rng), PLACEMENTS["original"], depth, num_classes, in_channels, rng)
 
 
 def has_bottlenecks(depth):
@@ -108,13 +108,17 @@ def has_bottlenecks(depth):
     return depth == 164 or (depth > 2 and depth % 9 == 2 and depth % 6 != 2)
 
 
-def _network(block, placement, depth, num_classes, in_channels, rng, layers=2, hint=""):
+def three_stages(block, placement, depth, num_classes, in_channels, rng, *, widths=WIDTHS, layers=2, hint=""):
+    """Stem, three stages of as many blocks of ``layers`` layers as ``depth`` says, and head; ``widths``: channels.
+
+    Blocks of three layers end in four times the channels.
+    """
     count = blocks_per_stage(depth, layers, hint=hint)
     return assemble(
-        small_stem(in_channels, WIDTHS[0], placement.stem, rng=rng),
+        small_stem(in_channels, widths[0], placement.stem, rng=rng),
         block,
-        channels=WIDTHS[0],
-        widths=WIDTHS if layers == 2 else tuple(4 * width for width in WIDTHS),
+        channels=widths[0],
+        widths=widths if layers == 2 else tuple(4 * width for width in widths),
         counts=(count,) * 3,
         tail=placement.tail,
         num_classes=num_classes,

@@ -12,7 +12,8 @@ class Family:
     regex: of a whole name; its groups are the positional arguments of ``build``, digits as integers
     build: f(*groups, num_classes, in_channels, rng, **options) -> Layer; RangeError for numbers that no member has
     about: one line   examples: names of members, among them the published ones
-    image: rows and columns of the images that it was made for   num_classes: classes of the published networks
+    image: rows and columns of the images that it was made for   in_channels: their channels
+    num_classes: classes of the published networks
     notes: sentences on what differs from the paper, from other implementations, or may surprise
     depth: f(*groups) -> the depth in the name, where that is not the number of layers on the longest way
     """
@@ -26,3 +27,4 @@ class Family:
     num_classes: int = 1000
     notes: tuple = ()
     depth: Callable | None = None
+    in_channels: int = 3

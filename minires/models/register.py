@@ -14,6 +14,7 @@ from ..layers.checks import is_integer
 from . import (
     cifar_resnet,
     densenet,
+    digits_resnet,
     googlenet,
     highway,
     ho_resnet,
@@ -36,6 +37,7 @@ _FILES = (
     se,
     wrn,
     cifar_resnet,
+    digits_resnet,
     res2net,
     rexnet,
     densenet,
@@ -53,16 +55,17 @@ SIZES = ("name", "num_classes", "in_channels", "image", "rng", "path", "layout",
 EXAMPLES = tuple(example for family in FAMILIES for example in family.examples)
 
 
-def build(name, *, num_classes=None, in_channels=3, rng, **options):
+def build(name, *, num_classes=None, in_channels=None, rng, **options):
     """Build the network called ``name`` with fresh weights.
 
-    x: (N, in_channels, H, W)   y: (N, num_classes), by default as many classes as the published networks have
+    x: (N, in_channels, H, W)   y: (N, num_classes), by default as many as the published networks of the family have
     ``rng`` is a ``numpy.random.Generator`` or a seed. With None nothing is drawn: weights are zeros that take no memory
     before they are written to, for a network to count or to load. ``options`` go to the constructor of the family.
     Raises RangeError for an unknown name, size or option; that of a name suggests the nearest ones.
     """
     family, numbers = find(name)
     num_classes = family.num_classes if num_classes is None else num_classes
+    in_channels = family.in_channels if in_channels is None else in_channels
     for setting, value in (("num_classes", num_classes), ("in_channels", in_channels)):
         if not is_integer(value) or value < 1:
             raise RangeError(f"{name}: {setting} is {value!r}, expected an integer of at least 1")

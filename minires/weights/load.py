@@ -29,7 +29,7 @@ def load_weights(path, model, *, layout=None, entry=None):
     return origin
 
 
-def build_with_weights(name, path, *, num_classes=None, in_channels=3, layout=None, entry=None, **options):
+def build_with_weights(name, path, *, num_classes=None, in_channels=None, layout=None, entry=None, **options):
     """Return ``(model, origin)``: the network called ``name`` with the weights of a file, and their :class:`Origin`.
 
     The options that the network of the file's library needs, such as shortcut="A-both", are set unless ``options`` has

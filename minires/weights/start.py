@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..errors import RangeError
 from ..layers import Conv2d
 from ..layers.base import Layer
+from ..models import find
 from ..models.transfer import adapt_stem, head_of, replace_head
 from .load import fill, nearest
 from .names import layouts_of
@@ -30,13 +31,14 @@ class Start:
     notes: tuple
 
 
-def start_from(name, path, *, num_classes, in_channels=3, rng, entry=None, **options):
+def start_from(name, path, *, num_classes, in_channels=None, rng, entry=None, **options):
     """Return a :class:`Start`: the network called ``name`` with the weights of a file, ready for other classes.
 
     Where the file is for another number of classes, the last linear layer is a fresh one, drawn from ``rng``; where it
     is for three channels and the images have one, :func:`~minires.models.transfer.adapt_stem` makes one of them. The
     rest as in :func:`~minires.weights.build_with_weights`.
     """
+    in_channels = find(name)[0].in_channels if in_channels is None else in_channels
     file, layouts = open_weights(path), layouts_of(name)
     wanted = {"num_classes": num_classes, "in_channels": in_channels}
     fit, model, settings = nearest(file, name, layouts, entry, **wanted, **options)

@@ -45,6 +45,12 @@ def test_multiply_adds_of_a_network():
     assert Case("train", "resnet8", 3).macs == 3 * models.certify("resnet8").macs
 
 
+def test_networks_get_the_images_that_they_were_made_for():
+    assert Case("train", "resnet8", 3).image == (3, 32, 32)
+    assert Case("infer", "digits_resnet8", 3).image == (1, 8, 8)
+    assert Case("infer", "digits_resnet8", 3).macs == 3 * (5 * 36_864 + 4_928)
+
+
 def test_select():
     assert select() == CASES
     assert 0 < len(select(quick=True)) < len(CASES) / 4

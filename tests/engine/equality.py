@@ -24,6 +24,8 @@ MEMBERS = {
     "resnet{6n+2}, resnet{9n+2}": ("resnet8", {}, 10),
     "preact_resnet{6n+2}, preact_resnet{9n+2}": ("preact_resnet11", {}, 10),
     "plain{6n+2}": ("plain8", {}, 10),
+    "digits_resnet{6n+2}": ("digits_resnet8", {}, 10),
+    "digits_plain{6n+2}": ("digits_plain8", {}, 10),
     "res2net{50,101,152}_{w}w_{s}s": ("res2net50_4w_3s", {}, 20),
     "res2next{50,101,152}": ("res2next50", {}, 33),
     "rexnet_{100w}": ("rexnet_20", {}, 70),

@@ -25,7 +25,7 @@ def test_a_step_of_training(family):
     """The loss is finite, and every parameter gets a gradient that is finite and not zero."""
     default = family.examples[0], 33 if family.image > 100 else 8, {}
     name, size, options = SMALLER.get(family.pattern, default)
-    model = build(name, num_classes=3, rng=0, **options)
+    model = build(name, num_classes=3, in_channels=3, rng=0, **options)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((4, 3, size, size), np.float32)
     loss, optimizer = SoftmaxCrossEntropy(), SGD(model.params(), lr=0.01, momentum=0.9)

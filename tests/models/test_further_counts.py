@@ -97,6 +97,9 @@ FURTHER = {
     "googlenet --num-classes 12 --image 160": (net(T.googlenet, 12), 160),
     "inception_v1 --num-classes 12 --image 150": (net(T.googlenet, 12, paper=True), 150),
     "highway26 --image 20": (small(T.highway_layer, 8, plain_head=True), 20),
+    "digits_resnet56": (small(T.basic, 9, widths=(8, 16, 32), stem=8, option="A"), 8),
+    "digits_resnet26 --in-channels 3 --image 12 --shortcut B": (small(T.basic, 4, widths=(8, 16, 32), stem=8), 12),
+    "digits_plain20": (small(T.basic, 3, widths=(8, 16, 32), stem=8, option="none"), 8),
     "ho_resnet38_heun3": (small(n=2, **pre(T.step, functions=3)), 32),
     "ho_resnet50_rk4 --in-channels 1 --image 28": (small(n=2, **pre(T.step, functions=4)), 28),
 }

@@ -81,3 +81,12 @@ def test_other_channels(weights, tmp_path):
     save_weights(tmp_path / "grey", grey.model)
     with pytest.raises(CheckpointError, match="stem.conv.weight"):
         start_from("resnet8", tmp_path / "grey", num_classes=10, in_channels=3, rng=0)
+
+
+def test_channels_that_are_not_said_are_those_of_the_family(tmp_path):
+    """One for the digits, of which a file for three could not be made."""
+    path = tmp_path / "digits.safetensors"
+    trained = build("digits_resnet8", rng=1)
+    save_weights(path, trained)
+    found = start_from("digits_resnet8", path, num_classes=10, rng=0).model
+    assert [t.data.tobytes() for _, t in found.tensors()] == [t.data.tobytes() for _, t in trained.tensors()]

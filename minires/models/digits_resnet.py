@@ -1,0 +1,62 @@
+"""Residual and plain networks for images of 8 x 8 pixels: deep ones train on the digits within seconds.
+
+They are the networks for small images of He et al. 2015, section 4.2, with half of the channels, 8, 16 and 32.
+"""
+
+from functools import partial
+
+from ..initializers import generator
+from .blocks import GATE_BIAS, PLACEMENTS, SHORTCUTS, basic_block, check_options, plain_block
+from .cifar_resnet import three_stages
+from .family import Family
+from .network import he_by_fan_out
+
+WIDTHS = (8, 16, 32)
+DEPTHS = (8, 20, 32, 44, 56, 110)
+
+
+def digits_resnet(
+    depth, *, num_classes=10, in_channels=1, shortcut="A", block="original", gate_bias=GATE_BIAS, rng
+):
+    """conv3x3 - BN - ReLU, three stages of n basic blocks with 8, 16, 32 channels, global mean, linear.
+
+    x: (N, in_channels, H, W), any H, W >= 1   y: (N, num_classes)   depth = 6n + 2
+    ``shortcut``, ``block`` and ``gate_bias`` as in :func:`~minires.models.cifar_resnet`. Convolutions start with He's
+    normal weights by fan-out. Raises RangeError for another depth, shortcut, block or bias.
+    """
+    check_options(block, shortcut, gate_bias)
+    rng = generator(rng)
+    make = partial(basic_block, option=shortcut, block=block, gate_bias=gate_bias, rng=rng)
+    return he_by_fan_out(three_stages(make, PLACEMENTS[block], depth, num_classes, in_channels, rng, widths=WIDTHS))
+
+
+def digits_plain(depth, *, num_classes=10, in_channels=1, rng):
+    """The plain network of the same shape as :func:`digits_resnet`: no shortcut, the same parameters."""
+    rng = generator(rng)
+    make = partial(plain_block, rng=rng)
+    stages = three_stages(make, PLACEMENTS["original"], depth, num_classes, in_channels, rng, widths=WIDTHS)
+    return he_by_fan_out(stages)
+
+
+_SIZES = {"image": 8, "num_classes": 10, "in_channels": 1}
+
+FAMILIES = (
+    Family(
+        "digits_resnet{6n+2}",
+        "digits_resnet([1-9][0-9]*)",
+        digits_resnet,
+        f"residual network for 8 x 8 pixels; shortcut={', '.join(SHORTCUTS)}; block={', '.join(PLACEMENTS)}",
+        tuple(f"digits_resnet{depth}" for depth in DEPTHS),
+        notes=("resnet{6n+2} with half of its channels, and weights that start by fan-out.",),
+        **_SIZES,
+    ),
+    Family(
+        "digits_plain{6n+2}",
+        "digits_plain([1-9][0-9]*)",
+        digits_plain,
+        "the plain network of the same shape, without shortcuts",
+        tuple(f"digits_plain{depth}" for depth in DEPTHS),
+        notes=("It has the weights of the residual network with shortcut=A from the same seed.",),
+        **_SIZES,
+    ),
+)
