@@ -195,6 +195,8 @@ ENTRYWISE = {
     "Identity": lambda draw: L.Identity(),
     "Flatten": lambda draw: L.Flatten(),
     "Scale": lambda draw: L.Scale(draw(st.sampled_from([-1.0, 0.5, 2.0]))),
+    "Gain": lambda draw: L.Gain(),
+    "Offset": lambda draw: L.Offset(),
     "Dropout": lambda draw: L.Dropout(draw(st.sampled_from([0.0, 0.2, 0.9])), rng=draw(seeds)),
 }
 IMAGES = {

@@ -1,6 +1,7 @@
 """The layers: hand-written pairs of ``forward`` and ``backward``."""
 
 from .activation import ELU, GELU, HardSwish, LeakyReLU, PReLU, ReLU, ReLU6, Sigmoid, SiLU, Tanh
+from .affine import Gain, Offset
 from .base import Buffer, Fork, Layer, Param
 from .containers import Concat, Gate, Residual, Sequential, SqueezeExcite
 from .conv import Conv2d
@@ -25,6 +26,7 @@ __all__ = [
     "Flatten",
     "Fork",
     "GELU",
+    "Gain",
     "Gate",
     "GlobalAvgPool2d",
     "GroupNorm",
@@ -35,6 +37,7 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "MaxPool2d",
+    "Offset",
     "PReLU",
     "PadChannels",
     "Param",

@@ -4,11 +4,11 @@ A subclass of Sequential that writes its own forward is no chain any more, whate
 containers, reads a tree into a plan or explains a layer asks here instead.
 """
 
-from . import activation, containers, conv, dropout, linear, norm, pool, res2, runge_kutta, shape
+from . import activation, affine, containers, conv, dropout, linear, norm, pool, res2, runge_kutta, shape
 from .base import Layer
 from .tree import held
 
-MODULES = (activation, containers, conv, dropout, linear, norm, pool, res2, runge_kutta, shape)
+MODULES = (activation, affine, containers, conv, dropout, linear, norm, pool, res2, runge_kutta, shape)
 
 
 def _methods(kind):

@@ -5,10 +5,10 @@
 'The variance depends on x too: its term is missing from dx.'
 """
 
-from . import activation, containers, conv, dropout, linear, losses, norm, pool, res2, runge_kutta, shape
+from . import activation, affine, containers, conv, dropout, linear, losses, norm, pool, res2, runge_kutta, shape
 from .base import Mutant
 
-_TOPICS = (activation, containers, conv, dropout, linear, losses, norm, pool, res2, runge_kutta, shape)
+_TOPICS = (activation, affine, containers, conv, dropout, linear, losses, norm, pool, res2, runge_kutta, shape)
 MUTANTS = tuple(sorted((mutant for topic in _TOPICS for mutant in topic.MUTANTS), key=lambda mutant: mutant.name))
 
 __all__ = ["MUTANTS", "Mutant"]

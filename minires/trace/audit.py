@@ -20,6 +20,7 @@ from ..layers import (
     Conv2d,
     Dropout,
     Flatten,
+    Gain,
     Gate,
     GlobalAvgPool2d,
     GroupNorm,
@@ -29,6 +30,7 @@ from ..layers import (
     LeakyReLU,
     Linear,
     MaxPool2d,
+    Offset,
     PadChannels,
     PReLU,
     ReLU,
@@ -87,6 +89,7 @@ WHY = {
     MaxPool2d: "max pooling passes the gradient to the largest pixel of each window, the others get 0",
     PadChannels: "padding drops the gradient of the added channels",
     Scale: "the factor multiplies the gradient, once for every block",
+    Gain: "the gain multiplies the gradient by the number that it has learned",
     Dropout: "dropout sets the gradient of the dropped entries to 0",
     Gate: "the carry gate multiplies the gradient by 1 - t, and adds a term of its own",
     SqueezeExcite: "squeeze-and-excitation multiplies each channel by its scale, and adds a term of its own",
@@ -240,7 +243,9 @@ def _is_identity(layer, train):
     kind = kind_of(layer)
     if kind is Dropout:
         return not train or layer.p == 0
-    return kind is Identity or (kind is Scale and layer.factor == 1)
+    if kind is Gain:
+        return layer.weight.data.item() == 1
+    return kind in (Identity, Offset) or (kind is Scale and layer.factor == 1)
 
 
 def _why(layer):

@@ -9,7 +9,7 @@ from oracles.trunks import VARIANTS
 
 from minires import layers, models
 from minires.errors import RangeError
-from minires.layers import Conv2d, Dropout, Identity, Linear, Residual, RungeKutta, Scale, Sequential
+from minires.layers import Conv2d, Dropout, Gain, Identity, Linear, Offset, Residual, RungeKutta, Scale, Sequential
 from minires.layers.runge_kutta import METHODS
 from minires.trace import audit, trace
 from minires.trace.audit import WHY
@@ -278,12 +278,22 @@ def linear_chain(*shortcuts):
 
 
 @pytest.mark.parametrize("shortcut", [
-    None, Identity(), Scale(1), Dropout(0, rng=0), Sequential(), Sequential(Identity(), Sequential(Scale(1.0))),
+    None, Identity(), Scale(1), Gain(1), Offset(3), Dropout(0, rng=0), Sequential(),
+    Sequential(Identity(), Sequential(Scale(1.0))),
 ])
 def test_what_is_an_identity_by_another_name(shortcut):
     found = audit(trace(linear_chain(shortcut), X[:, 0, 0, :3], dy=X[:, 1, 0, :3]))
     assert found.holds
     assert found.breaks == ((),)
+
+
+def test_a_gain_on_the_shortcut_multiplies():
+    found = audit(trace(linear_chain(Gain(0.5), Gain(-2)), X[:, 0, 0, :3], dy=X[:, 1, 0, :3]))
+    assert [[(b.path, b.kind) for b in breaks] for breaks in found.breaks] == [
+        [("0.shortcut", "Gain")], [("1.shortcut", "Gain")],
+    ]
+    assert found.verdict(0, 2).ratio == found.verdict(0, 2).defect / 2 == 1
+    assert "multiplies the gradient by the number" in found.breaks[0][0].why
 
 
 def test_unknown_layers_are_named():
@@ -297,7 +307,7 @@ def test_unknown_layers_are_named():
 
 
 def test_every_layer_is_explained_or_the_identity():
-    passed = {"Identity", "Residual", "RungeKutta", "Sequential", "Layer", "Fork"}  # opened, or x as it is
+    passed = {"Identity", "Offset", "Residual", "RungeKutta", "Sequential", "Layer", "Fork"}  # opened, or x as it is
     kinds = {name for name in layers.__all__ if issubclass(getattr(layers, name), layers.Layer)} - passed
     assert {kind.__name__ for kind in WHY if kind != PLAIN} == kinds
 
