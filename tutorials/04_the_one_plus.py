@@ -113,3 +113,5 @@ assert lengths.error < 1e-12
 #
 #     minires trace --model resnet20 --block full_preact --html page.html
 #     minires trace runs/resnet20-fashion_mnist_12k-seed0 --html page.html
+#
+# In a notebook, `ledger.to_widget()` shows the same below the cell (`pip install "minires[notebook]"`).

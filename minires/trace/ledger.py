@@ -93,6 +93,13 @@ class Ledger:
 
         return to_html(as_dict(self, **{"pictures": True, **options}))
 
+    def to_widget(self, **options):
+        """The same as a widget of a notebook, which needs the extra ``notebook``; options: as :meth:`to_html`."""
+        from .report import as_dict
+        from .viewer import to_widget
+
+        return to_widget(as_dict(self, **{"pictures": True, **options}))
+
 
 def trace(model, x, labels=None, *, dy=None, train=True, loss=None):
     """Run one forward and one backward on a private copy of ``model`` and return the :class:`Ledger` of its gradients.

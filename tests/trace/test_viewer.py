@@ -153,10 +153,12 @@ def test_resnet20_with_pictures_is_small():
     assert len(trace(model, x, np.array([1, 2])).to_html().encode()) < 300_000
 
 
-def test_the_ledger_makes_the_page():
+def test_the_ledger_makes_the_page_and_the_widget(monkeypatch):
     model, x = models.build("resnet8", rng=0), np.zeros((2, 3, 4, 4), np.float32)
     x[0] = 1
     ledger = trace(model, x, np.array([1, 2]))
+    monkeypatch.setattr("minires.trace.viewer.to_widget", lambda document: document)
+    assert ledger.to_widget(name="mine") == as_dict(ledger, name="mine", pictures=True)
     assert ledger.to_html(name="mine") == to_html(as_dict(ledger, name="mine", pictures=True))
     assert ledger.to_html(pictures=False) == to_html(as_dict(ledger))
 
@@ -185,7 +187,7 @@ def test_a_widget_without_anywidget_names_the_extra(monkeypatch):
 
 def test_the_widget_is_the_page(monkeypatch):
     class Synced:
-        def __init__(self, default=None):
+        def __init__(self, default=None, allow_none=False):
             self.default, self.tags = default, None
 
         def tag(self, **tags):

@@ -9,6 +9,8 @@ from .page import module, require_trace, stylesheet
 def to_widget(document):
     """A widget that shows what :func:`minires.trace.report.as_dict` gives; its ``step`` can be read and set.
 
+    ``step`` is None until it is shown, and opens on the gradient: from 0, forward through each block, the loss, back.
+
     Raises RangeError for another document and StateError where anywidget is not installed.
     """
     require_trace(document)
@@ -30,6 +32,6 @@ def _widget_class():
         _esm = module()
         _css = stylesheet()
         document = traitlets.Dict().tag(sync=True)
-        step = traitlets.Int(0).tag(sync=True)
+        step = traitlets.Int(None, allow_none=True).tag(sync=True)
 
     return TraceWidget
