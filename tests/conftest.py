@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Behind nohup or & an interrupt is ignored, and would be by all that the tests start: here they send some themselves.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (getattr(signal, "SIGHUP", None), signal.SIG_DFL)):
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 # A backend stays the same during a test, so the fixture may be shared by the examples of one @given.
 EASY = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
