@@ -11,6 +11,7 @@ from ..layers.checks import is_integer
 from .blocks import GATE_BIAS, PLACEMENTS, SHORTCUTS, basic_block, bottleneck_block, check_options, plain_block
 from .family import Family
 from .network import assemble, blocks_per_stage, he_by_fan_out, small_stem
+from .unnormalised import check_start, start_branches
 
 WIDTHS = (16, 32, 64)
 IMAGENET_DEPTHS = (18, 34, 50, 101, 152)  # names of other networks: never basic networks for small images
@@ -27,6 +28,8 @@ def cifar_resnet(
     gate_bias=GATE_BIAS,
     bottleneck=None,
     stride_on=None,
+    norm="batch",
+    init=None,
     rng,
 ):
     """conv3x3 - BN - ReLU, three stages of n blocks with 16, 32, 64 channels, global mean, linear.
@@ -43,9 +46,12 @@ def cifar_resnet(
     ``bottleneck``: None decides by depth as the papers do: see :func:`has_bottlenecks`. Stages then end in 64, 128,
     256 channels, the stride is on the convolution ``stride_on``, "1x1" or by default "3x3", and weights start by
     fan-out.
-    Raises RangeError for another depth, shortcut, block, bias or stride_on.
+    ``norm``: "batch" or None, none   ``init``: how the branches start, None, "zero-gamma" with batch norm, "skipinit"
+    or "fixup" without (see :func:`~minires.models.unnormalised.start_branches`).
+    Raises RangeError for another depth, shortcut, block, bias, stride_on, norm or init.
     """
     check_options(block, shortcut, gate_bias)
+    check_start(norm, init)
     bottleneck = has_bottlenecks(depth) if bottleneck is None else bottleneck
     rng = generator(rng)
     settings = {"option": shortcut, "block": block, "gate_bias": gate_bias, "rng": rng}
@@ -54,9 +60,12 @@ def cifar_resnet(
         if stride_on is not None:
             raise RangeError(f"stride_on is {stride_on!r}, but basic blocks have no 1x1 convolution: leave it out")
         block = partial(basic_block, **settings)
-        return three_stages(block, placement, depth, num_classes, in_channels, rng, hint=" or, for bottlenecks, 9n + 2")
+        hint = " or, for bottlenecks, 9n + 2"
+        model = three_stages(block, placement, depth, num_classes, in_channels, rng, hint=hint)
+        return start_branches(model, norm, init)
     block = partial(bottleneck_block, stride_on="3x3" if stride_on is None else stride_on, **settings)
-    return he_by_fan_out(three_stages(block, placement, depth, num_classes, in_channels, rng, layers=3))
+    model = three_stages(block, placement, depth, num_classes, in_channels, rng, layers=3)
+    return start_branches(he_by_fan_out(model), norm, init)
 
 
 def cifar_preact_resnet(
@@ -68,6 +77,8 @@ def cifar_preact_resnet(
     gate_bias=GATE_BIAS,
     bottleneck=None,
     stride_on=None,
+    norm="batch",
+    init=None,
     rng,
 ):
     """:func:`cifar_resnet` with block="full_preact": ResNet v2, He et al. 2016.
@@ -87,6 +98,8 @@ def cifar_preact_resnet(
         gate_bias=gate_bias,
         bottleneck=bottleneck,
         stride_on=stride_on,
+        norm=norm,
+        init=init,
         rng=rng,
     )
 
@@ -127,6 +140,7 @@ def three_stages(block, placement, depth, num_classes, in_channels, rng, *, widt
 
 
 _WITH_OPTIONS = f"shortcut={', '.join(SHORTCUTS)}"
+_STARTS = "norm=None has no batch norm; init=skipinit and fixup for such, zero-gamma with batch norm"
 _BOTTLENECKS = "Depths that are 6n + 2 have basic blocks, 164 and those that are only 9n + 2 bottlenecks (bottleneck=)."
 
 FAMILIES = (
@@ -134,7 +148,7 @@ FAMILIES = (
         "resnet{6n+2}, resnet{9n+2}",
         "resnet([1-9][0-9]*)",
         cifar_resnet,
-        f"residual network for small images; {_WITH_OPTIONS}; block={', '.join(PLACEMENTS)}",
+        f"residual network for small images; {_WITH_OPTIONS}; block={', '.join(PLACEMENTS)}; {_STARTS}",
         tuple(f"resnet{depth}" for depth in DEPTHS),
         32,
         10,

@@ -6,28 +6,32 @@ They are the networks for small images of He et al. 2015, section 4.2, with half
 from functools import partial
 
 from ..initializers import generator
-from .blocks import GATE_BIAS, PLACEMENTS, SHORTCUTS, basic_block, check_options, plain_block
+from .blocks import GATE_BIAS, PLACEMENTS, basic_block, check_options, plain_block
 from .cifar_resnet import three_stages
 from .family import Family
 from .network import he_by_fan_out
+from .unnormalised import check_start, start_branches
 
 WIDTHS = (8, 16, 32)
 DEPTHS = (8, 20, 32, 44, 56, 110)
 
 
 def digits_resnet(
-    depth, *, num_classes=10, in_channels=1, shortcut="A", block="original", gate_bias=GATE_BIAS, rng
+    depth, *, num_classes=10, in_channels=1, shortcut="A", block="original", gate_bias=GATE_BIAS, norm="batch",
+    init=None, rng
 ):
     """conv3x3 - BN - ReLU, three stages of n basic blocks with 8, 16, 32 channels, global mean, linear.
 
     x: (N, in_channels, H, W), any H, W >= 1   y: (N, num_classes)   depth = 6n + 2
-    ``shortcut``, ``block`` and ``gate_bias`` as in :func:`~minires.models.cifar_resnet`. Convolutions start with He's
-    normal weights by fan-out. Raises RangeError for another depth, shortcut, block or bias.
+    ``shortcut``, ``block``, ``gate_bias``, ``norm`` and ``init`` as in :func:`~minires.models.cifar_resnet`.
+    Convolutions start with He's normal weights by fan-out. Raises RangeError for another depth or option.
     """
     check_options(block, shortcut, gate_bias)
+    check_start(norm, init)
     rng = generator(rng)
     make = partial(basic_block, option=shortcut, block=block, gate_bias=gate_bias, rng=rng)
-    return he_by_fan_out(three_stages(make, PLACEMENTS[block], depth, num_classes, in_channels, rng, widths=WIDTHS))
+    model = three_stages(make, PLACEMENTS[block], depth, num_classes, in_channels, rng, widths=WIDTHS)
+    return start_branches(he_by_fan_out(model), norm, init)
 
 
 def digits_plain(depth, *, num_classes=10, in_channels=1, rng):
@@ -45,7 +49,7 @@ FAMILIES = (
         "digits_resnet{6n+2}",
         "digits_resnet([1-9][0-9]*)",
         digits_resnet,
-        f"residual network for 8 x 8 pixels; shortcut={', '.join(SHORTCUTS)}; block={', '.join(PLACEMENTS)}",
+        "residual network for 8 x 8 pixels; shortcut, block, norm and init as those of resnet{6n+2}",
         tuple(f"digits_resnet{depth}" for depth in DEPTHS),
         notes=("resnet{6n+2} with half of its channels, and weights that start by fan-out.",),
         **_SIZES,
