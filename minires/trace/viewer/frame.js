@@ -90,8 +90,8 @@ const frame = (doc, last) => html`${head(doc)}${idea(doc)}${controls(last)}
       <p class="say" aria-live="polite"></p>
       <div class="shown"></div>
     </section>
-    ${depthPanel(doc)}
-    <aside>${charts(doc)}</aside>
+    ${!doc.plain && depthPanel(doc)}
+    <aside>${charts(doc)}${doc.plain && depthPanel(doc)}</aside>
   </div>
   ${doc.notes.length > 0 && html`<section class="panel notes">
     ${doc.notes.map((note) => html`<p class="note">${note}</p>`)}

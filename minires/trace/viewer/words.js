@@ -19,7 +19,9 @@ const MEANINGS = {
     "Of the angle between the shortcut’s term and the rest: 1 where both point the same way, 0 at right angles, −1 " +
     "against each other.",
 };
-const word = (name, shown = name) => html`<button type="button" class="word" data-word="${name}">${shown}</button>`;
+// no <button>, for a line may break behind one, before the full stop
+const word = (name, shown = name) =>
+  html`<span class="word" role="button" tabindex="0" data-word="${name}">${shown}</span>`;
 
 const SYMBOLS = { branch: "r", gate: "c" };
 const listed = (breaks) => [...new Set(breaks.map((b) => b.kind))].join(", ");

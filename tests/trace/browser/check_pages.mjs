@@ -131,10 +131,10 @@ async function checkWords(page, where) {
     assert.ok(await meaning.isHidden(), `${where}: Escape ends it`);
   }
   if (!(await words.count())) return;
-  for (const [how, ends] of [["hover", () => page.locator("h1").hover()], ["click", () => page.locator("h1").click()]]) {
+  for (const how of (await page.evaluate(() => navigator.maxTouchPoints)) ? ["tap"] : ["hover", "click"]) {
     await words.first()[how]();
     await explains(how, "the first word");
-    await ends();
+    await page.locator("h1")[how]();
     assert.ok(await meaning.isHidden(), `${where}: it ends with the ${how}`);
   }
 }
@@ -223,7 +223,7 @@ try {
     [1280, "light"],
     [390, "dark"],
   ]) {
-    const page = await browser.newPage({ viewport: { width, height: 844 }, colorScheme });
+    const page = await browser.newPage({ viewport: { width, height: 844 }, colorScheme, hasTouch: width < 400 });
     for (const file of files)
       await checkPage(page, file, `${file}, ${width} pixels, ${colorScheme}`, file === files[0]);
   }
