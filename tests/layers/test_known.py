@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minires.cases import CASES, case
-from minires.layers import Conv2d, Layer, ReLU, Residual, Sequential
+from minires.layers import BatchNorm2d, Conv2d, Layer, ReLU, Residual, Sequential
 from minires.layers.known import kind_of
 
 
@@ -51,6 +51,24 @@ class Terms(Residual):
         return super().terms(dy, cache)
 
 
+class ShortcutTerm(Residual):
+    def shortcut_term(self, dy, cache):
+        return 2 * super().shortcut_term(dy, cache)
+
+
+class Tracking(BatchNorm2d):
+    def _track(self, mean, unbiased_var):
+        """Nothing: the running statistics stay."""
+
+
+class Beside(Sequential):
+    """Holds a layer beside those of the chain, which no forward of minires runs."""
+
+    def __init__(self, *layers):
+        super().__init__(*layers)
+        self.beside = [ReLU()]
+
+
 class Below(Forward):
     pass
 
@@ -86,6 +104,9 @@ def test_every_layer_of_minires_is_what_it_is(name):
     (Named(a=ReLU()), Sequential),
     *((kind(ReLU()), None) for kind in (Forward, Backward, Call, Children, Below, Mixed)),
     (Terms(ReLU()), None),
+    (ShortcutTerm(ReLU()), None),
+    (Tracking(3), None),
+    (Beside(ReLU()), None),
     (Own(), None),
     (Conv(1, 1, 1, rng=0), Conv2d),
 ], ids=lambda value: getattr(value, "__name__", type(value).__name__))

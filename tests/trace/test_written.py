@@ -33,6 +33,7 @@ from minires.layers.watch import observe
 from minires.models.transfer import features
 from minires.trace import audit, trace
 from minires.trace.trunk import Trunk
+from minires.trace.written import read_written
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((2, 3, 4, 4))
@@ -241,6 +242,51 @@ def test_a_block_that_forgets_its_shortcut_is_none():
     ledger = trace(Sequential(Forgets(conv(), conv(1)), Residual(conv())), X, dy=DY)
     assert [block.path for block in ledger.blocks] == ["1"]
     assert "Forgets (0)" in ledger.notes[0]
+
+
+class Nudged(Chain):
+    """The sum in its forward differs from x + f(x) in one bit of one entry, which no bound would see."""
+
+    def forward(self, x, train=False):
+        f, cache = super().forward(x, train)
+        y = x + f
+        y.flat[5] = np.nextafter(y.flat[5], np.inf)
+        return y, cache
+
+    def backward(self, dy, cache):
+        return dy + super().backward(dy, cache)
+
+
+class Idle(Chain):
+    """Runs its first layer alone."""
+
+    def forward(self, x, train=False):
+        return self.first.forward(x, train)
+
+    def backward(self, dy, cache):
+        return self.first.backward(dy, cache)
+
+
+class Again(Net):
+    """y = x + f(f(x)): a layer that runs twice has no place of its own on the way."""
+
+    def forward(self, x, train=False):
+        y, a = self.body.forward(x, train)
+        y, b = self.body.forward(y, train)
+        return x + y, (a, b)
+
+    def backward(self, dy, cache):
+        return dy + self.body.backward(self.body.backward(dy, cache[1]), cache[0])
+
+
+@pytest.mark.parametrize("model", [Nudged(conv(), conv(1)), Idle(conv(), Residual(conv(1))), Again(conv())],
+                         ids=lambda model: type(model).__name__)
+def test_what_is_no_chain_and_no_sum_to_the_bit_stays_one_step(model):
+    assert read_written(model, X, True) == {}
+    ledger = trace(Sequential(model, Residual(conv())), X, dy=DY)
+    assert [block.path for block in ledger.blocks] == ["1"]
+    assert len(ledger.notes) == 1 and f"{type(model).__name__} (0)" in ledger.notes[0]
+    assert np.array_equal(ledger.dx, own_dx(Sequential(model, Residual(conv()))))
 
 
 def test_random_states_of_containers_by_hand_are_those_of_the_model():
