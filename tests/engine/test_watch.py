@@ -372,3 +372,13 @@ def test_the_watch_costs_at_most_a_hundredth_of_a_step():
     step = best(lambda: train_step(fast, SoftmaxCrossEntropy(), optimizer, x, np.array([1]), 1e-9), 5)
     cost = best(lambda: fast._watch.untouched(model), 200)
     assert cost <= 0.01 * step, f"{1e6 * cost:.0f} of {1e6 * step:.0f} us"
+
+
+def test_another_layer_of_the_same_form_is_another():
+    """Its settings and the forms of its tensors are those of the layer before; its numbers are not."""
+    fast, x = minires.compile(network("resnet8")), images(2, 2, 7, 7)
+    outcome(fast, x)
+    conv = copy.deepcopy(fast.at("stem.conv"))
+    conv.weight.data = 2 + conv.weight.data
+    fast.at("stem").set_child("conv", conv)
+    assert_as_definition(fast, x)

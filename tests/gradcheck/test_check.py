@@ -7,7 +7,7 @@ from oracles.norm_loops import batch_norm_train
 from minires.cases import CASES, case
 from minires.errors import DTypeError, GradientError, NumericError, RangeError, ShapeError
 from minires.gradcheck import Output, Report, check, gradcheck
-from minires.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear, ReLU, Residual, Sequential
+from minires.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Layer, Linear, Param, ReLU, Residual, Sequential
 
 IMAGES = (3, 4, 5, 6)
 
@@ -219,3 +219,62 @@ def test_numbers_whose_squares_are_no_numbers(scale):
         gradcheck(linear, x, dy=np.full((4, 2), scale))
     with pytest.raises(RangeError, match="dy is proportional to the output"):
         gradcheck(Flatten(), x, dy=x)
+
+
+class Real(Layer):
+    """y = w x, right but for the imaginary part of w, which its forward drops."""
+
+    def __init__(self):
+        self.w = Param(np.array([1.0, 2.0, 3.0]))
+
+    def forward(self, x, train=False):
+        return x * self.w.data.real, x
+
+    def backward(self, dy, x):
+        self.w.add_grad((dy * x).sum(axis=0))
+        return dy * self.w.data
+
+
+def test_auto_asks_every_array_whether_it_carries_complex_numbers():
+    report = gradcheck(Real(), np.random.default_rng(0).standard_normal((4, 3)), method="auto")
+    assert "central" in report.method and report.worst_error < 1e-5
+
+
+class Lame(Layer):
+    """y = 2 x; its dx is wrong in evaluation alone, at the last entry."""
+
+    def forward(self, x, train=False):
+        return 2 * x, train
+
+    def backward(self, dy, train):
+        dx = 2 * dy
+        dx.flat[-1] *= 1 if train else 3
+        return dx
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_a_part_is_checked_in_the_mode_of_the_whole(each):
+    model, x = Sequential(Linear(3, 3, rng=0), Lame()), np.random.default_rng(0).standard_normal((4, 3))
+    assert gradcheck(model, x, each=each).worst_error < 1e-10
+    with pytest.raises(GradientError) as caught:
+        gradcheck(model, x, train=False, each=each)
+    assert tuple(caught.value.path) == ("1",)
+
+
+def test_each_looks_at_the_last_entry():
+    with pytest.raises(GradientError, match=r"dx\[3, 2\] is"):
+        gradcheck(Lame(), np.random.default_rng(0).standard_normal((4, 3)), train=False, each=True)
+
+
+class Masked(Layer):
+    """y = x times (0, 1, 1): one part of the gradient is zero, not all."""
+
+    def forward(self, x, train=False):
+        return x * [0, 1, 1], None
+
+    def backward(self, dy, cache):
+        return dy * [0, 1, 1]
+
+
+def test_a_gradient_that_is_zero_in_parts_is_not_structurally_zero():
+    assert gradcheck(Masked(), np.random.default_rng(0).standard_normal((4, 3)), each=True).structurally_zero == ()

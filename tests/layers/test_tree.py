@@ -160,3 +160,15 @@ def test_copies_share_nothing_and_keep_what_is_shared_inside():
 
 def test_join():
     assert [join("a", "b"), join("", "b"), join("a", ""), join("", "")] == ["a.b", "b", "a", ""]
+
+
+def test_a_path_leads_to_the_layer_of_that_number_and_no_other():
+    layer = Holder(ws=[Linear(3, 3, rng=i) for i in range(12)])
+    for i in (1, 10, 11):
+        assert layer.at(f"ws.{i}") is layer.ws[i]
+    layer.set_child("ws.10", relu := ReLU())
+    assert layer.ws[10] is relu and isinstance(layer.ws[1], Linear)
+
+
+def test_a_parameter_beside_numbers_is_found():
+    assert [path for path, _ in Holder(ws=(3, param(), "name")).params()] == ["ws.1"]

@@ -31,3 +31,12 @@ def test_a_hook_that_was_there_comes_back_also_after_an_error():
         assert layer.forward is not hook
         1 / 0
     assert layer.forward is hook
+
+
+def test_a_hook_comes_back_to_the_layer_that_had_it():
+    model = Sequential(ReLU(), ReLU(), ReLU())
+    hook = model.at("0").forward = lambda x, train=False: (x, None)
+    with watched(model.walk(), forward=noting([])):
+        pass
+    assert model.at("0").forward is hook
+    assert all("forward" not in vars(layer) for path, layer in model.walk() if path != "0")

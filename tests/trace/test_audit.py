@@ -9,7 +9,20 @@ from oracles.trunks import VARIANTS
 
 from minires import layers, models
 from minires.errors import RangeError
-from minires.layers import Conv2d, Dropout, Gain, Identity, Linear, Offset, Residual, RungeKutta, Scale, Sequential
+from minires.layers import (
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Gain,
+    Identity,
+    Linear,
+    Offset,
+    ReLU,
+    Residual,
+    RungeKutta,
+    Scale,
+    Sequential,
+)
 from minires.layers.runge_kutta import METHODS
 from minires.trace import audit, trace
 from minires.trace.audit import WHY
@@ -419,3 +432,50 @@ def test_a_gradient_of_zero_is_no_proof():
     """Where no gradient comes through, 0 = 0 says nothing: the breaks decide."""
     found = audit(trace(VARIANTS["original one stage"](), X, dy=0 * DY))
     assert not found.holds
+
+
+class Doubled(Identity):
+    def forward(self, x, train=False):
+        return 2 * x, None
+
+    def backward(self, dy, cache):
+        return 2 * dy
+
+
+class Bent(Residual):
+    """y = h(x) + f(x) / 2, by methods of its own."""
+
+    def forward(self, x, train=False):
+        y, cache = super().forward(x, train)
+        return y, cache
+
+
+def _conv():
+    return Conv2d(3, 3, 3, padding=1, rng=0).to(dtype=np.float64)
+
+
+def _audited(*layers):
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 4))
+    return audit(trace(Sequential(*layers), x, dy=x[::-1].copy()))
+
+
+def test_what_only_inherits_from_the_identity_is_none():
+    found = _audited(Residual(_conv(), Doubled()))
+    assert not found.holds and [(b.path, b.kind) for b in found.breaks[0]] == [("0.shortcut", "Doubled")]
+
+
+def test_a_residual_with_methods_of_its_own_is_a_join_that_nobody_knows():
+    (breaks,), (level, _) = (found := _audited(Bent(Sequential(_conv(), ReLU())))).breaks, found.levels
+    assert [(b.path, b.kind, b.place) for b in breaks] == [("0", "Bent", "join")] and not level.only_adds
+    assert _audited(Residual(Sequential(_conv(), ReLU()))).levels[0].only_adds
+
+
+def test_a_layer_between_blocks_counts_among_what_breaks():
+    found = _audited(Residual(_conv()), ReLU(), Residual(_conv()))
+    assert [(b.path, b.kind, b.place) for b in found.breaks[0]] == [("1", "ReLU", "link")] and found.breaks[1] == ()
+    assert not found.verdict(0, 2).holds and found.verdict(1, 2).holds
+
+
+def test_a_normalisation_does_not_reach_over_an_addition():
+    found = _audited(BatchNorm2d(3).to(dtype=np.float64), Residual(_conv()), Residual(_conv()))
+    assert [level.unnormalised for level in found.levels] == [(), ("2.branch",), ()]

@@ -86,3 +86,13 @@ def test_a_compiled_and_a_frozen_model_are_measured_as_their_definition():
 def test_labels_or_dy(given):
     with pytest.raises(StateError, match="neither|both"):
         gradient_norms(VARIANTS["original A"](), X, **given)
+
+
+def test_gradients_and_freezing_of_before_do_not_count():
+    model = Sequential(Linear(3, 3, rng=0), ReLU()).to(dtype=np.float64)
+    x = X[:, 0, 0, :3]
+    expected = gradient_norms(model, x, dy=DY)
+    for _, p in model.params():
+        p.grad[...] = 7
+    assert gradient_norms(model.freeze(), x, dy=DY) == expected
+    assert all((p.grad == 7).all() and p.frozen for _, p in model.params())

@@ -1,6 +1,7 @@
 """The ledger: terms add up to the gradient of the untouched model, wrong forks show, nothing is touched or shared."""
 
 import copy
+import dataclasses
 import json
 import math
 import timeit
@@ -512,3 +513,15 @@ def test_the_memory_of_a_ledger_is_as_stated():
     assert len(ledger.blocks) == 54
     weights = 8 * sum(p.data.size for _, p in model.params())  # the copy of the model: float32 values and gradients
     assert 30e6 < (held - weights) / 2 < 40e6
+
+
+@pytest.mark.parametrize("where", ["backward_error", "forks", "blocks"])
+def test_the_closure_error_is_the_largest_of_all(where):
+    ledger = trace(VARIANTS["original A"](), X, dy=DY)
+    assert ledger.closure_error < 1e-12
+    if where == "backward_error":
+        ledger.backward_error = 1e-3
+    else:
+        first, *rest = getattr(ledger, where)
+        setattr(ledger, where, (dataclasses.replace(first, outgoing=1.001 * first.outgoing), *rest))
+    assert ledger.closure_error == pytest.approx(1e-3, rel=1e-2)

@@ -198,6 +198,12 @@ def test_blocks_are_found_where_that_can_be_known(model, blocks):
     assert len(audit(ledger).paths) == len(blocks)
 
 
+def test_a_compiled_model_whose_definition_is_compiled_is_opened_to_the_bottom():
+    outer = minires.compile(ReLU())
+    outer.definition = minires.compile(Sequential(Residual(conv())))
+    assert found(outer) == [("0", BOTH)]
+
+
 def test_the_terms_of_a_block_by_hand_are_those_of_the_block_of_minires():
     parts = conv(), conv(1)
     one = trace(Sequential(Block(*parts)), X, dy=DY)
