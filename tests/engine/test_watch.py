@@ -382,3 +382,14 @@ def test_another_layer_of_the_same_form_is_another():
     conv.weight.data = 2 + conv.weight.data
     fast.at("stem").set_child("conv", conv)
     assert_as_definition(fast, x)
+
+
+def test_the_gradient_of_the_input_may_be_asked_for_later():
+    model = minires.models.build("resnet8", rng=0)
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((2, 3, 8, 8)).astype(np.float32), rng.standard_normal((2, 10)).astype(np.float32)
+    fast = minires.compile(model, input_gradient=False)
+    assert fast.backward(dy, fast.forward(x, True)[1]) is None
+    fast.input_gradient = True
+    dx, expected = (one.backward(dy, one.forward(x, True)[1]) for one in (fast, model))
+    assert np.abs(dx - expected).max() < 1e-5 * np.abs(expected).max()

@@ -158,3 +158,16 @@ def test_features_in_a_new_network():
     y, cache = model.forward(X, train=True)
     model.backward(np.ones_like(y), cache)
     assert all((p.grad == 0).all() for _, p in trunk.params())
+
+
+def test_features_run_nothing_that_has_a_forward_of_its_own():
+    class Twice(Sequential):
+        def forward(self, x, train=False):
+            y, cache = super().forward(x, train)
+            return 2 * y, cache
+
+    for model in (Twice(ReLU()), Sequential(a=Twice(b=ReLU()))):
+        inner = [path for path, layer in model.walk() if isinstance(layer, ReLU)][0]
+        with pytest.raises(RangeError, match="lies inside a Twice, expected a path through Sequential"):
+            features(model, inner)
+    assert np.array_equal(features(Sequential(a=Twice(b=ReLU()), c=ReLU()), "a")(X), 2 * np.maximum(X, 0))
