@@ -91,7 +91,7 @@ def test_no_two_tensors_get_one_name(layout):
     names = [name for name in (*NETWORKS, *others) if layout in layouts_of(name)]
     assert names
     for name in names[:2]:
-        model = build(name, rng=0, **layout.options)
+        model = build(name, rng=None, **layout.options)
         paths = [path for path, _ in model.tensors()]
         assert len(set(layout.rename(paths).values())) == len(paths)
 
