@@ -24,9 +24,9 @@ models --json
 models resnet20 --json
 data --json
 data digits --json
-trace --model resnet8 --batch 2 --html page.html --json
-trace --run run --batch 2 --json
-step --model resnet8 --batch 2
+trace --model resnet8 --batch-size 2 --html page.html --json
+trace run --batch-size 2 --json
+step --model resnet8 --batch-size 2
 bench cpu --quick --cases infer*resnet20*b1 --systems engine --threads 1 --out bench --json
 tutorials --json
 tutorials --to tutorials --json

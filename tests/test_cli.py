@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import smoke
 from data.test_cifar import SMALL, make_files, put
 
 import minires
@@ -154,6 +155,12 @@ def commands_of_readme():
 @pytest.mark.parametrize("line", commands_of_readme())
 def test_commands_of_the_readme_parse(line, no_work):
     assert_parses(line)
+
+
+@pytest.mark.parametrize("line", [line for line in smoke.LINES.split("\n")[1:-1] if not line.startswith("--")])
+def test_commands_of_the_smoke_run_parse(line, no_work):
+    """They are run where minires is installed; here they are held against the options of today."""
+    assert_parses(f"minires {line}")
 
 
 def test_the_readme_shows_every_command():
