@@ -97,7 +97,8 @@ def no_work(monkeypatch):
     def worker(*args, **kwargs):
         raise Parsed(args, kwargs)
 
-    workers = "training.fit training.resume training.load_model checks.run_matrix benchmarks.run_benchmark"
+    workers = "training.fit training.resume training.load_model gradients.load_model checks.run_matrix "
+    workers += "benchmarks.run_benchmark"
     for name in workers.split():
         monkeypatch.setattr(f"minires.cli.{name}", worker)
     monkeypatch.setattr("minires.cli.training.require_device", lambda device: None)
