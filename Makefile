@@ -30,7 +30,7 @@ $(VENV)/.dev-$(EXTRAS): $(BIN)/python setup.cfg
 	@touch $@
 
 demo: $(VENV)/.user
-	$(BIN)/minires train --model resnet20 --epochs 4 $(DEMO_ARGS)
+	$(BIN)/minires train --model resnet20 --epochs 3 $(DEMO_ARGS)
 	@echo "first         source $(VENV)/bin/activate"
 
 test: $(VENV)/.dev-$(EXTRAS)
