@@ -13,7 +13,7 @@ INSTALLED := .venv-installed
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet install
 
-.PHONY: help demo test test-all test-lowest test-installed lint coverage clean
+.PHONY: help demo test test-all test-lowest test-installed lint format coverage clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -58,9 +58,15 @@ test-installed: $(VENV)/.dev-$(EXTRAS)
 	$(INSTALLED)/bin/python $(PIP) dist/minires-*.tar.gz
 	$(INSTALLED)/bin/python tests/smoke.py
 
-# make lint   flake8, as in continuous integration
+# make lint   as in continuous integration: mistakes, and whether everything is formatted
 lint: $(VENV)/.dev-$(EXTRAS)
-	$(BIN)/python -m flake8 minires minires_command.py tests tutorials
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+
+# make format   write everything in one style
+format: $(VENV)/.dev-$(EXTRAS)
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
 
 # make coverage   which lines the tests reach
 coverage: $(VENV)/.dev-$(EXTRAS)

@@ -3,6 +3,5 @@
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["minires*"]), "minires.tutorials"],
-    package_dir={"minires.tutorials": "tutorials"},
+    packages=[*find_packages(include=["minires*"]), "minires.tutorials"], package_dir={"minires.tutorials": "tutorials"}
 )

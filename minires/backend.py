@@ -26,7 +26,7 @@ def xp_of(x):
 
 
 def device_of(x):
-    """"cpu" or "cuda": where the array ``x`` lives."""
+    """ "cpu" or "cuda": where the array ``x`` lives."""
     return "cpu" if xp_of(x) is np else "cuda"
 
 

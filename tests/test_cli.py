@@ -270,12 +270,15 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(trained):
     assert {path: path.read_bytes() for path in Path(trained.run_dir).iterdir()} == before
 
 
-@pytest.mark.parametrize(("error", "code", "message"), [
-    (KeyboardInterrupt(), 130, "stopped"),
-    (MemoryError("Unable to allocate 112 GiB"), 1, "Unable to allocate 112 GiB: take a smaller batch"),
-    (MemoryError(), 1, "the memory is full: take a smaller batch"),
-    (OSError(28, "No space left on device"), 1, "No space left on device"),
-])
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (KeyboardInterrupt(), 130, "stopped"),
+        (MemoryError("Unable to allocate 112 GiB"), 1, "Unable to allocate 112 GiB: take a smaller batch"),
+        (MemoryError(), 1, "the memory is full: take a smaller batch"),
+        (OSError(28, "No space left on device"), 1, "No space left on device"),
+    ],
+)
 def test_what_the_machine_refuses_is_a_message(error, code, message, monkeypatch):
     def fit(config):
         raise error
@@ -310,7 +313,11 @@ def test_train_leaves_everything(trained):
     assert trained.code == 0, trained.err
     run_dir = Path(trained.run_dir)
     assert {path.name for path in run_dir.iterdir()} == {
-        "config.json", "metrics.jsonl", "curves.png", "checkpoint.safetensors"}
+        "config.json",
+        "metrics.jsonl",
+        "curves.png",
+        "checkpoint.safetensors",
+    }
     picture = (run_dir / "curves.png").read_bytes()
     assert picture.startswith(b"\x89PNG\r\n\x1a\n") and len(picture) > 5000
     config = TrainConfig.from_json((run_dir / "config.json").read_text())
@@ -362,11 +369,14 @@ def test_json_of_eval(trained):
     assert call_json("eval", trained.run_dir, "--limit-test", "100")["total"] == 100
 
 
-@pytest.mark.parametrize(("options", "code", "message"), [
-    ("--batch-size 0", 2, "batch_size is 0, expected an integer of 1 or more"),
-    ("--limit-test 0", 2, "limit_test is 0, expected an integer of at least 1"),
-    ("--data mnist", 1, "mnist: the files of the test split are missing"),
-])
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ("--batch-size 0", 2, "batch_size is 0, expected an integer of 1 or more"),
+        ("--limit-test 0", 2, "limit_test is 0, expected an integer of at least 1"),
+        ("--data mnist", 1, "mnist: the files of the test split are missing"),
+    ],
+)
 def test_options_of_eval(trained, options, code, message):
     found, out, err = call("eval", trained.run_dir, *options.split())
     assert (found, out) == (code, "") and message in err
@@ -383,16 +393,19 @@ def test_json_of_train(no_pictures):
 # resume
 
 
-@pytest.mark.parametrize(("options", "changes"), [
-    ("", {}),
-    ("--json", {}),
-    (f"--epochs {TrainConfig().epochs}", {"epochs": TrainConfig().epochs}),
-    ("--epochs=9", {"epochs": 9}),
-    ("--device cpu", {"device": "cpu"}),
-    (f"--data-dir {TrainConfig().data_dir} --prefetch 0", {"data_dir": TrainConfig().data_dir, "prefetch": 0}),
-    ("--checkpoint_every 7", {"checkpoint_every": 7}),
-    ("--no-nesterov", {"nesterov": False}),
-])
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        ("", {}),
+        ("--json", {}),
+        (f"--epochs {TrainConfig().epochs}", {"epochs": TrainConfig().epochs}),
+        ("--epochs=9", {"epochs": 9}),
+        ("--device cpu", {"device": "cpu"}),
+        (f"--data-dir {TrainConfig().data_dir} --prefetch 0", {"data_dir": TrainConfig().data_dir, "prefetch": 0}),
+        ("--checkpoint_every 7", {"checkpoint_every": 7}),
+        ("--no-nesterov", {"nesterov": False}),
+    ],
+)
 def test_resume_changes_what_was_given_and_no_more(options, changes, no_work):
     """A value equal to the default of a new run may well differ from that of the run to resume."""
     with pytest.raises(Parsed) as parsed:

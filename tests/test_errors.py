@@ -73,11 +73,7 @@ def nested():
 SETTINGS = {
     "no channels": (lambda: conv(0), RangeError, "Conv2d: in_channels is 0, expected an integer of at least 1"),
     "channels a float": (lambda: conv(3, 4.0), RangeError, "Conv2d: out_channels is 4.0, expected an integer"),
-    "channels a string": (
-        lambda: BatchNorm2d("16"),
-        RangeError,
-        "BatchNorm2d: channels is '16', expected an integer",
-    ),
+    "channels a string": (lambda: BatchNorm2d("16"), RangeError, "BatchNorm2d: channels is '16', expected an integer"),
     "kernel 0": (lambda: conv(kernel=0), RangeError, "Conv2d: kernel is 0, expected an integer or a pair"),
     "kernel of three": (lambda: conv(kernel=(3, 3, 3)), RangeError, "Conv2d: kernel is (3, 3, 3), expected"),
     "stride 0": (lambda: conv(stride=0), RangeError, "Conv2d: stride is 0, expected|each at least 1"),
@@ -95,11 +91,7 @@ SETTINGS = {
     "rng None": (lambda: Linear(2, 3, rng=None), DTypeError, "rng is None, expected a numpy.random.Generator|rng=0"),
     "rng a RandomState": (lambda: generator(np.random.RandomState(0)), DTypeError, "rng is RandomState|rng=0"),
     "seed -1": (lambda: Dropout(rng=-1), RangeError, "rng is the seed -1, expected a seed of at least 0"),
-    "momentum 0": (
-        lambda: BatchNorm2d(4, momentum=0),
-        RangeError,
-        "BatchNorm2d: momentum is 0, expected 0 < momentum",
-    ),
+    "momentum 0": (lambda: BatchNorm2d(4, momentum=0), RangeError, "BatchNorm2d: momentum is 0, expected 0 < momentum"),
     "momentum above 1": (lambda: BatchNorm1d(4, momentum=1.1), RangeError, "BatchNorm1d: momentum is 1.1, expected"),
     "momentum None": (lambda: BatchNorm2d(4, momentum=None), DTypeError, "BatchNorm2d: momentum is None, expected a"),
     "eps below 0": (lambda: BatchNorm2d(4, eps=-1e-5), RangeError, "BatchNorm2d: eps is -1e-05, expected eps >= 0"),
@@ -166,11 +158,7 @@ SETTINGS = {
     "an empty Concat": (lambda: Concat(), RangeError, "Concat: Concat() has no branches, expected at least one"),
     "fan 0": (lambda: he_normal((2, 2), 0, 0), RangeError, "fan is 0, expected a positive number"),
     "fan below 0": (lambda: he_uniform((2, 2), -3, 0), RangeError, "fan is -3, expected a positive number"),
-    "fan_in below 0": (
-        lambda: xavier_normal((2, 2), -1, 3, 0),
-        RangeError,
-        "fan_in is -1, expected a positive number",
-    ),
+    "fan_in below 0": (lambda: xavier_normal((2, 2), -1, 3, 0), RangeError, "fan_in is -1, expected a positive number"),
     "fan_out 0": (lambda: xavier_uniform((2, 2), 1, 0, 0), RangeError, "fan_out is 0, expected a positive number"),
     "no window fits": (
         lambda: out_sizes((9, 2), (3, 3), (1, 1), (0, 0)),
@@ -420,12 +408,7 @@ CALLS = {
         DTypeError,
         "ReLU: dy is int64",
     ),
-    "dy a list": (
-        Sigmoid,
-        lambda f: f.backward([1.0] * 3, f.forward(f32(3))[1]),
-        DTypeError,
-        "Sigmoid: dy is a list",
-    ),
+    "dy a list": (Sigmoid, lambda f: f.backward([1.0] * 3, f.forward(f32(3))[1]), DTypeError, "Sigmoid: dy is a list"),
     "dy of another shape in evaluation": (
         lambda: Dropout(rng=0),
         lambda f: f.backward(f32(2, 3), f.forward(f32(3, 2))[1]),
@@ -469,11 +452,7 @@ LOSSES = {
         DTypeError,
         "labels are float64, expected|np.int64",
     ),
-    "labels booleans": (
-        lambda: CE.forward(f32(2, 3), labels_of(True, False)),
-        DTypeError,
-        "labels are bool, expected",
-    ),
+    "labels booleans": (lambda: CE.forward(f32(2, 3), labels_of(True, False)), DTypeError, "labels are bool, expected"),
     "labels one-hot": (
         lambda: CE.forward(f32(2, 3), np.eye(3, dtype=int)[:2]),
         ShapeError,
@@ -658,10 +637,7 @@ def test_a_boolean_is_no_number(make):
         make(True)
 
 
-BAD_NAMES = {
-    "Sequential": lambda name: Sequential(**{name: ReLU()}),
-    "Concat": lambda name: Concat(**{name: ReLU()}),
-}
+BAD_NAMES = {"Sequential": lambda name: Sequential(**{name: ReLU()}), "Concat": lambda name: Concat(**{name: ReLU()})}
 
 
 @pytest.mark.parametrize("name", ["a.b", "", ".", "0."])

@@ -193,14 +193,17 @@ def test_objective_is_the_loss_times_dy(loss, targets):
     assert_close(dx, -2.5 * jacobian(lambda z: np.asarray(layer.forward(z)[0]), x).reshape(x.shape))
 
 
-@pytest.mark.parametrize(("settings", "expected"), [
-    ({}, 4),
-    ({"weight": [1.0, 2.0, 4.0]}, 1 + 4 + 4 + 2),
-    ({"ignore_index": 2}, 2),
-    ({"ignore_index": -7, "weight": [1.0, 2.0, 4.0]}, 1 + 4 + 4 + 2),
-    ({"ignore_index": 2, "weight": [1.0, 2.0, 4.0]}, 1 + 2),
-    ({"ignore_index": 1, "weight": [0.0, 2.0, 0.0]}, 0),
-])
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, 4),
+        ({"weight": [1.0, 2.0, 4.0]}, 1 + 4 + 4 + 2),
+        ({"ignore_index": 2}, 2),
+        ({"ignore_index": -7, "weight": [1.0, 2.0, 4.0]}, 1 + 4 + 4 + 2),
+        ({"ignore_index": 2, "weight": [1.0, 2.0, 4.0]}, 1 + 2),
+        ({"ignore_index": 1, "weight": [0.0, 2.0, 0.0]}, 0),
+    ],
+)
 def test_total_is_what_the_sum_is_divided_by(settings, expected, xp):
     labels, logits = np.array([0, 2, 2, 1]), np.random.default_rng(0).normal(size=(4, 3))
     loss = SoftmaxCrossEntropy(**settings)

@@ -39,9 +39,7 @@ assert np.allclose(y, layer(x), rtol=0, atol=1e-13)
 
 # %%
 n, m, r, s = 1, 4, 2, 3
-pixel = sum(
-    layer.weight.data[m, c, i, j] * x[n, c, r + i, s + j] for c in range(3) for i in range(3) for j in range(3)
-)
+pixel = sum(layer.weight.data[m, c, i, j] * x[n, c, r + i, s + j] for c in range(3) for i in range(3) for j in range(3))
 print(f"y[{n}, {m}, {r}, {s}] = {y[n, m, r, s]:.6f}, by the definition {pixel:.6f}")
 assert abs(y[n, m, r, s] - pixel) < 1e-13
 

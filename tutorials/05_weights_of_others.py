@@ -57,7 +57,10 @@ def accuracy(model, x, labels):
 
 # %%
 theirs = learn(
-    build("resnet8", in_channels=1, num_classes=6, shortcut="B", rng=0), *pictures(train, OLD), steps=90, lr=0.1,
+    build("resnet8", in_channels=1, num_classes=6, shortcut="B", rng=0),
+    *pictures(train, OLD),
+    steps=90,
+    lr=0.1,
     batch=50,
 )
 right = accuracy(theirs, *pictures(test, OLD, of_each=100))

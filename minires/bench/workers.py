@@ -10,16 +10,7 @@ import minires
 
 from ..errors import StateError
 
-SYSTEMS = (
-    "reference",
-    "engine",
-    "engine frozen",
-    "torch",
-    "torch channels_last",
-    "torch frozen",
-    "chainer",
-    "dezero",
-)
+SYSTEMS = ("reference", "engine", "engine frozen", "torch", "torch channels_last", "torch frozen", "chainer", "dezero")
 OWN = ("reference", "engine", "engine frozen")
 FOLDER = Path(__file__).with_name("worker")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

@@ -18,11 +18,15 @@ class Normalize:
     def __init__(self, mean, std):
         self.mean, self.std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
         if self.mean.ndim != 1 or self.mean.shape != self.std.shape:
-            raise ShapeError(f"Normalize: mean has the shape {self.mean.shape} and std {self.std.shape}, expected (C,) "
-                             "twice: give one number a channel")
+            raise ShapeError(
+                f"Normalize: mean has the shape {self.mean.shape} and std {self.std.shape}, expected (C,) "
+                "twice: give one number a channel"
+            )
         if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()):
-            raise RangeError(f"Normalize: mean is {self.mean} and std {self.std}, expected finite numbers and std > 0: "
-                             "a channel that is the same everywhere carries nothing; drop it")
+            raise RangeError(
+                f"Normalize: mean is {self.mean} and std {self.std}, expected finite numbers and std > 0: "
+                "a channel that is the same everywhere carries nothing; drop it"
+            )
 
     @classmethod
     def of(cls, dataset):
@@ -32,8 +36,10 @@ class Normalize:
     def __call__(self, images, dtype=np.float32):
         """images: (B, C, H, W) uint8. Returns (B, C, H, W) of ``dtype``, C-contiguous."""
         if images.ndim != 4 or images.shape[1] != len(self.mean):
-            raise ShapeError(f"Normalize: images have the shape {images.shape}, expected {len(self.mean)} channels "
-                             "(axis 1): normalise with the mean and std of this data set")
+            raise ShapeError(
+                f"Normalize: images have the shape {images.shape}, expected {len(self.mean)} channels "
+                "(axis 1): normalise with the mean and std of this data set"
+            )
         scale, shift = 1 / (255 * self.std), -self.mean / self.std
         y = np.multiply(images, scale.astype(dtype)[:, None, None], dtype=dtype, order="C")
         y += shift.astype(dtype)[:, None, None]

@@ -51,14 +51,30 @@ class Cifar:
 
 CIFAR = {
     "cifar10": Cifar(
-        classes=10, label_bytes=1, label_key="labels", train_records=10000, test_records=10000,
-        binary=Version("cifar-10-batches-bin", "cifar-10-binary.tar.gz",
-                       tuple(f"data_batch_{i}.bin" for i in range(1, 6)), ("test_batch.bin",)),
-        python=Version("cifar-10-batches-py", "cifar-10-python.tar.gz",
-                       tuple(f"data_batch_{i}" for i in range(1, 6)), ("test_batch",)),
+        classes=10,
+        label_bytes=1,
+        label_key="labels",
+        train_records=10000,
+        test_records=10000,
+        binary=Version(
+            "cifar-10-batches-bin",
+            "cifar-10-binary.tar.gz",
+            tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
+            ("test_batch.bin",),
+        ),
+        python=Version(
+            "cifar-10-batches-py",
+            "cifar-10-python.tar.gz",
+            tuple(f"data_batch_{i}" for i in range(1, 6)),
+            ("test_batch",),
+        ),
     ),
     "cifar100": Cifar(
-        classes=100, label_bytes=2, label_key="fine_labels", train_records=50000, test_records=10000,
+        classes=100,
+        label_bytes=2,
+        label_key="fine_labels",
+        train_records=50000,
+        test_records=10000,
         binary=Version("cifar-100-binary", "cifar-100-binary.tar.gz", ("train.bin",), ("test.bin",)),
         python=Version("cifar-100-python", "cifar-100-python.tar.gz", ("train",), ("test",)),
     ),
@@ -139,7 +155,11 @@ def read_records(path, data, cifar, records):
     """Return pixels (N, 3072) uint8 and labels (N,) uint8 of a file of the binary version."""
     expected = records * (cifar.label_bytes + PIXELS)
     if len(data) != expected:
-        raise broken(path, "file size", f"{len(data)} bytes",
-                     f"{expected} bytes ({records} records of {cifar.label_bytes + PIXELS})")
+        raise broken(
+            path,
+            "file size",
+            f"{len(data)} bytes",
+            f"{expected} bytes ({records} records of {cifar.label_bytes + PIXELS})",
+        )
     rows = np.frombuffer(data, np.uint8).reshape(records, -1)
     return rows[:, cifar.label_bytes :], rows[:, cifar.label_bytes - 1]

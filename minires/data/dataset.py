@@ -27,19 +27,25 @@ class Dataset:
         check_array(self.name, "images", self.images, np.uint8, "(N, C, H, W)", 4)
         check_array(self.name, "labels", self.labels, np.int64, "(N,)", 1)
         if is_channels_last(self.images.shape):
-            raise ShapeError(f"{self.name}: images has the shape {self.images.shape}, which looks like (N, H, W, C), "
-                             "expected (N, C, H, W): images.transpose(0, 3, 1, 2)")
+            raise ShapeError(
+                f"{self.name}: images has the shape {self.images.shape}, which looks like (N, H, W, C), "
+                "expected (N, C, H, W): images.transpose(0, 3, 1, 2)"
+            )
         if self.images.size == 0:
             raise ShapeError(f"{self.name}: images of shape {self.images.shape} hold no pixel: give one image or more")
         if len(self.images) != len(self.labels):
-            raise ShapeError(f"{self.name}: {len(self.images)} images (axis 0) have {len(self.labels)} labels: "
-                             "give one label an image")
+            raise ShapeError(
+                f"{self.name}: {len(self.images)} images (axis 0) have {len(self.labels)} labels: "
+                "give one label an image"
+            )
         if not isinstance(self.classes, tuple) or not all(isinstance(name, str) for name in self.classes):
             raise DTypeError(f"{self.name}: classes is not a tuple of str: give the name of each class")
         low, high = int(self.labels.min()), int(self.labels.max())
         if low < 0 or high >= len(self.classes):
-            raise RangeError(f"{self.name}: labels lie in {low} to {high}, the {len(self.classes)} classes allow 0 to "
-                             f"{len(self.classes) - 1}: correct the labels or name every class")
+            raise RangeError(
+                f"{self.name}: labels lie in {low} to {high}, the {len(self.classes)} classes allow 0 to "
+                f"{len(self.classes) - 1}: correct the labels or name every class"
+            )
 
     def __len__(self):
         return len(self.images)

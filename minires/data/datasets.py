@@ -91,8 +91,10 @@ def find_npz(data_dir):
 def missing(name, split, looked, data_dir):
     if data_dir.is_file():
         return refused(data_dir, f"the folder of the files of {name}")
-    return DataFileError(f"{name}: the files of the {split} split are missing; looked for {'; '.join(looked)}: "
-                         f"{how_to_get(name, data_dir)}")
+    return DataFileError(
+        f"{name}: the files of the {split} split are missing; looked for {'; '.join(looked)}: "
+        f"{how_to_get(name, data_dir)}"
+    )
 
 
 def how_to_get(name, data_dir):
@@ -102,9 +104,13 @@ def how_to_get(name, data_dir):
     if name == "npz":
         return "give the archive itself: --data npz --data-dir pathmnist.npz"
     if name not in SOURCES:
-        return (f"fetch gzip.zip from https://www.nist.gov/itl/products-and-services/emnist-dataset and unpack it in "
-                f"{data_dir}")
+        return (
+            f"fetch gzip.zip from https://www.nist.gov/itl/products-and-services/emnist-dataset and unpack it in "
+            f"{data_dir}"
+        )
     sources = SOURCES[name]
     files = "file" if len(sources) == 1 else "files"
-    return (f"minires data {name} --data-dir {data_dir} --download fetches them; or put the {files} "
-            f"{', '.join(source.address for source in sources)} into {(Path(data_dir) / sources[0].file).parent}")
+    return (
+        f"minires data {name} --data-dir {data_dir} --download fetches them; or put the {files} "
+        f"{', '.join(source.address for source in sources)} into {(Path(data_dir) / sources[0].file).parent}"
+    )

@@ -53,11 +53,15 @@ def find_splits(data_dir, test_part=None):
     train = data_dir / "train"
     test = test_folder(data_dir)
     if test_part is None and not train.is_dir():
-        raise DataFileError(f"{train}: there is no such folder: give the folder that holds train and test, each with "
-                            f"one sub-folder a class; or only such sub-folders, and {SPLIT_ONE}")
+        raise DataFileError(
+            f"{train}: there is no such folder: give the folder that holds train and test, each with "
+            f"one sub-folder a class; or only such sub-folders, and {SPLIT_ONE}"
+        )
     if test_part is not None and test is not None:
-        raise DataFileError(f"{data_dir} holds {test.name}, and test_part is {test_part}, expected one of them: "
-                            "leave test_part out, or move the folder away")
+        raise DataFileError(
+            f"{data_dir} holds {test.name}, and test_part is {test_part}, expected one of them: "
+            "leave test_part out, or move the folder away"
+        )
     return (train if train.is_dir() else data_dir), test
 
 
@@ -114,8 +118,10 @@ def list_test_images(folder, train, classes):
     found = {path.name: visible(path) for path in visible(folder) if path.is_dir()}
     unknown = [name for name, paths in found.items() if paths and name not in classes]
     if unknown:
-        raise DataFileError(f"{folder}: the classes {shown(unknown)} are none of {train}, which has {shown(classes)}: "
-                            "rename or remove them")
+        raise DataFileError(
+            f"{folder}: the classes {shown(unknown)} are none of {train}, which has {shown(classes)}: "
+            "rename or remove them"
+        )
     pairs = [(path, label) for label, name in enumerate(classes) for path in found.get(name, ())]
     if not pairs:
         raise DataFileError(f"{folder} holds no image of a class of {train}: put images into {folder / classes[0]}")
@@ -124,8 +130,9 @@ def list_test_images(folder, train, classes):
 
 def visible(folder):
     with reading(folder):
-        return sorted(path for path in folder.iterdir()
-                      if not path.name.startswith(".") and path.name.lower() not in NO_PICTURES)
+        return sorted(
+            path for path in folder.iterdir() if not path.name.startswith(".") and path.name.lower() not in NO_PICTURES
+        )
 
 
 def read_images(folder, paths, size):
@@ -160,8 +167,13 @@ def allocate(folder, count, shape):
     height, width = shape
     total = count * height * width * 3
     if total > MAX_BYTES:
-        raise broken(folder, f"size of {count} images of {height} x {width}", f"{total} bytes",
-                     f"at most {MAX_BYTES} bytes", "take fewer images, or cut them smaller: size=64, --image 64")
+        raise broken(
+            folder,
+            f"size of {count} images of {height} x {width}",
+            f"{total} bytes",
+            f"at most {MAX_BYTES} bytes",
+            "take fewer images, or cut them smaller: size=64, --image 64",
+        )
     return np.empty((count, 3, height, width), np.uint8)
 
 

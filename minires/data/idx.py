@@ -27,8 +27,9 @@ def read_idx(path, axes):
         shape = read_header(path, stream, axes)
         announced = math.prod(shape)
         if announced > MAX_BYTES:
-            raise broken(path, f"size of the shape {shape} in the header", f"{announced} bytes",
-                         f"at most {MAX_BYTES} bytes")
+            raise broken(
+                path, f"size of the shape {shape} in the header", f"{announced} bytes", f"at most {MAX_BYTES} bytes"
+            )
         values = read_at_most(stream, announced + 1)
         if len(values) != announced:
             found = f"{len(values)} bytes" if len(values) < announced else f"{announced + 1} bytes or more"
@@ -45,8 +46,13 @@ def read_header(path, stream, axes):
     if magic[2] != UNSIGNED_BYTE:
         raise broken(path, "data type in the header", f"0x{magic[2]:02x}", "0x08 (unsigned byte)")
     if magic[3] != axes:
-        raise broken(path, "number of axes in the header", magic[3], axes,
-                     "images have 3 axes and labels 1; perhaps the two files were swapped")
+        raise broken(
+            path,
+            "number of axes in the header",
+            magic[3],
+            axes,
+            "images have 3 axes and labels 1; perhaps the two files were swapped",
+        )
     sizes = read_at_most(stream, 4 * axes)
     if len(sizes) < 4 * axes:
         raise broken(path, "length of the header", f"{4 + len(sizes)} bytes", f"{4 + 4 * axes} bytes")
@@ -59,8 +65,13 @@ def read_labelled_idx(images_path, labels_path, classes, first_label=0):
     """
     images, labels = read_idx(images_path, axes=3), read_idx(labels_path, axes=1)
     if len(images) != len(labels):
-        raise broken(labels_path, "number of labels", len(labels), f"{len(images)} (images of {images_path})",
-                     "images and labels must come from the same set")
+        raise broken(
+            labels_path,
+            "number of labels",
+            len(labels),
+            f"{len(images)} (images of {images_path})",
+            "images and labels must come from the same set",
+        )
     if images.size == 0:
         raise DataFileError(f"{images_path}: the shape {images.shape} holds no pixels: {AGAIN}")
     check_labels(labels_path, labels, classes, first_label)

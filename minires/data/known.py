@@ -14,18 +14,24 @@ from minires.errors import DataFileError
 ONE_IN = 1024
 ENOUGH = 2  # chance alone gives one of 70,000 other images a sum of a list in one of 900 cases
 IMAGES = {
-    "fashion_mnist": frozenset(int(part, 36) for part in """
+    "fashion_mnist": frozenset(
+        int(part, 36)
+        for part in """
         2in8 2ucv 2xjm 4clt 595v 75ih 8gnv aby2 b2us cy2u czjc ekwm fjsm gb3c gh03 gmm0 jkmv juj9 k5vu kmfh limj nsqf
         ojb5 p4t1 q5fv tpbq tyup wif8 x495 xwfg ygkx 10h38 119ga 11ra6 12czn 14923 14b9e 14hgr 14skk 17mxw 17oky 195li
         1avuj 1h1n6 1hlei 1jz88 1klnc 1mqux 1nadk 1qgmb 1re4w 1s27f 1slwz 1tq2p 1ts7x 1v77x 1x0dx 1y3l4 1zx12 20c86
         22mb0 230px 24wj8 25gs2 26wij 2avwk 2dtbi
-    """.split()),
-    "mnist": frozenset(int(part, 36) for part in """
+    """.split()
+    ),
+    "mnist": frozenset(
+        int(part, 36)
+        for part in """
         8j7 hr0 1gh4 259j 2yv7 3xu6 4bzh 54f1 79ki 8vkp 9a8y 9i90 9zez a7w9 agkk bw6f cy2m dmd0 e9mk e9uw exv2 frzx hqwq
         it7d o0eo ojhc pqq4 ran6 rzjo s5m2 sn17 ussi wu6k yw7m z9u0 zdbo 113kq 11tl2 12nbx 131da 1401r 16973 179n1 18or3
         1bcwf 1dcgc 1dhd1 1ezg2 1fhgl 1g4q8 1gcx0 1i2m0 1ik6w 1jmy3 1kdgh 1po38 1r2m7 1r9x9 1rs3g 1wsj2 22jsh 23qe6
         26wlj 279b7 28wnt 29opn 2b0jw 2cwvq 2dpet 2g0pm
-    """.split()),
+    """.split()
+    ),
 }
 
 
@@ -44,8 +50,9 @@ def require_set(name, path, images):
     if found is None:
         found = set_of_file(path)
     if found not in (None, name):
-        raise DataFileError(f"{path} holds images of {found}, expected {name}: take --data {found}, or give the folder "
-                            f"of {name}")
+        raise DataFileError(
+            f"{path} holds images of {found}, expected {name}: take --data {found}, or give the folder of {name}"
+        )
 
 
 def set_of_file(path):

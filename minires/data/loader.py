@@ -21,8 +21,20 @@ class Loader:
     Raises RangeError, and DTypeError for a dtype that is not one of the two.
     """
 
-    def __init__(self, dataset, batch_size, *, seed, shuffle, augment=None, normalize=None, mix=None,
-                 dtype=np.float32, drop_last=False, prefetch=2):
+    def __init__(
+        self,
+        dataset,
+        batch_size,
+        *,
+        seed,
+        shuffle,
+        augment=None,
+        normalize=None,
+        mix=None,
+        dtype=np.float32,
+        drop_last=False,
+        prefetch=2,
+    ):
         self.dataset = dataset
         self.batch_size = at_least("batch_size", batch_size, 1)
         self.seed = at_least("seed", seed, 0)
@@ -36,8 +48,10 @@ class Loader:
         if self.dtype not in (np.float32, np.float64):
             raise DTypeError(f"Loader: dtype is {self.dtype}, expected float32 or float64: convert on the device")
         if len(self) == 0:
-            raise RangeError(f"Loader: the {len(dataset)} images of {dataset.name} in batches of {batch_size} give no "
-                             "batch with drop_last=True: take a smaller batch_size")
+            raise RangeError(
+                f"Loader: the {len(dataset)} images of {dataset.name} in batches of {batch_size} give no "
+                "batch with drop_last=True: take a smaller batch_size"
+            )
 
     def __len__(self):
         """Number of batches in an epoch."""
@@ -53,8 +67,10 @@ class Loader:
         """
         at_least("epoch", epoch, 0)
         if not 0 <= start <= len(self):
-            raise RangeError(f"Loader: start is {start}, expected 0 to {len(self)}, the batches of an epoch: "
-                             "resume with the batch_size and drop_last of the interrupted run")
+            raise RangeError(
+                f"Loader: start is {start}, expected 0 to {len(self)}, the batches of an epoch: "
+                "resume with the batch_size and drop_last of the interrupted run"
+            )
         return self._batches(epoch, start)
 
     def _batches(self, epoch, start):

@@ -76,8 +76,12 @@ def places(wanted, data_dir):
         data_dir = data_dir.parent
     folders = sorted(data_dir.iterdir()) if data_dir.is_dir() else []
     own = [path for path in folders if plain(path.name) == wanted and path.is_dir()]
-    return [place for folder in (*own, data_dir) for place in (folder, folder / "raw", folder / "gzip")
-            if place in (folder, data_dir) or place.is_dir()]
+    return [
+        place
+        for folder in (*own, data_dir)
+        for place in (folder, folder / "raw", folder / "gzip")
+        if place in (folder, data_dir) or place.is_dir()
+    ]
 
 
 def plain(name):

@@ -45,13 +45,19 @@ def _arrays(path, data, split, other_split):
     try:
         members = read_directory(data)
         images, labels = _names(path, members)
-        wanted = [f"{name}.npy" for name in (images.format(split=split), labels.format(split=split),
-                                             labels.format(split=other_split))]
+        wanted = [
+            f"{name}.npy"
+            for name in (images.format(split=split), labels.format(split=split), labels.format(split=other_split))
+        ]
         tensors = npz.read_npz(data, {name: members[name] for name in wanted})
         for name, tensor in tensors.items():
             if tensor.nbytes > MAX_BYTES:
-                raise broken(path, f"size of array {name}, {tensor.shape}", f"{tensor.nbytes} bytes",
-                             f"at most {MAX_BYTES} bytes")
+                raise broken(
+                    path,
+                    f"size of array {name}, {tensor.shape}",
+                    f"{tensor.nbytes} bytes",
+                    f"at most {MAX_BYTES} bytes",
+                )
         return [tensor.array(name) for name, tensor in tensors.items()]
     except (ValueError, TypeError, CheckpointError) as error:
         raise DataFileError(f"{path}: {error}: {AGAIN}") from error
@@ -62,22 +68,34 @@ def _names(path, members):
         if all(f"{name.format(split=split)}.npy" in members for name in names for split in ("train", "test")):
             return names
     found = ", ".join(sorted(name.removesuffix(".npy") for name in members)[:10])[:200]
-    raise DataFileError(f"{path}: its arrays are {found}; expected train_images, train_labels, test_images and "
-                        "test_labels, or x_train, y_train, x_test and y_test: save them under these names")
+    raise DataFileError(
+        f"{path}: its arrays are {found}; expected train_images, train_labels, test_images and "
+        "test_labels, or x_train, y_train, x_test and y_test: save them under these names"
+    )
 
 
 def _images(path, images):
     """As (N, C, H, W)."""
     if images.dtype != np.uint8:
-        raise broken(path, "dtype of the images", images.dtype, "uint8, 0 black and 255 white",
-                     "convert them: (255 * images).round().astype(numpy.uint8)")
+        raise broken(
+            path,
+            "dtype of the images",
+            images.dtype,
+            "uint8, 0 black and 255 white",
+            "convert them: (255 * images).round().astype(numpy.uint8)",
+        )
     if images.ndim == 3:
         images = images[:, None]
     elif images.ndim == 4 and images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
         images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     if images.ndim != 4 or images.shape[1] not in (1, 3) or images.size == 0:
-        raise broken(path, "shape of the images", images.shape, "(N, H, W), (N, H, W, 3) or (N, 3, H, W)",
-                     "images have one channel or three")
+        raise broken(
+            path,
+            "shape of the images",
+            images.shape,
+            "(N, H, W), (N, H, W, 3) or (N, 3, H, W)",
+            "images have one channel or three",
+        )
     return images
 
 

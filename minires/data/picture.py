@@ -29,11 +29,17 @@ def read_image(path, size=None):
         try:
             with Image.open(path, formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    raise broken(path, "size (H, W)", (image.height, image.width), f"at most {MAX_PIXELS} pixels",
-                                 "make the image smaller")
+                    raise broken(
+                        path,
+                        "size (H, W)",
+                        (image.height, image.width),
+                        f"at most {MAX_PIXELS} pixels",
+                        "make the image smaller",
+                    )
                 if image.mode not in MODES:
-                    raise broken(path, "mode", image.mode, f"one of {', '.join(MODES)}",
-                                 "save the image with 8 bits a channel")
+                    raise broken(
+                        path, "mode", image.mode, f"one of {', '.join(MODES)}", "save the image with 8 bits a channel"
+                    )
                 return as_pixels(image, size)
         except DataFileError:
             raise

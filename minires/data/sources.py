@@ -24,8 +24,12 @@ class Source:
 
 
 def _idx(base, folder, sums):
-    names = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz",
-             "t10k-labels-idx1-ubyte.gz")
+    names = (
+        "train-images-idx3-ubyte.gz",
+        "train-labels-idx1-ubyte.gz",
+        "t10k-images-idx3-ubyte.gz",
+        "t10k-labels-idx1-ubyte.gz",
+    )
     return tuple(Source(base + name, md5, f"{folder}/{name}") for name, md5 in zip(names, sums))
 
 
@@ -36,15 +40,36 @@ def _cifar(name, md5):
 SOURCES = {
     "cifar10": _cifar("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"),
     "cifar100": _cifar("cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"),
-    "fashion_mnist": _idx("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", "fashion_mnist", (
-        "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",
-        "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310")),
-    "kmnist": _idx("http://codh.rois.ac.jp/kmnist/dataset/kmnist/", "kmnist", (
-        "bdb82020997e1d708af4cf47b453dcf7", "e144d726b3acfaa3e44228e80efcd344",
-        "5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134")),
-    "mnist": _idx("https://ossci-datasets.s3.amazonaws.com/mnist/", "mnist", (
-        "f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432",
-        "9fb629c4189551a2d022fa330f9573f3", "ec29112dd5afa0611ce80d1b7f02629c")),
+    "fashion_mnist": _idx(
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "fashion_mnist",
+        (
+            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "25c81989df183df01b3e8a0aad5dffbe",
+            "bef4ecab320f06d8554ea6380940ec79",
+            "bb300cfdad3c16e7a12a480ee83cd310",
+        ),
+    ),
+    "kmnist": _idx(
+        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+        "kmnist",
+        (
+            "bdb82020997e1d708af4cf47b453dcf7",
+            "e144d726b3acfaa3e44228e80efcd344",
+            "5c965bf0a639b31b8f53240b1b52f4d7",
+            "7320c461ea6c1c855c0b718fb2a4b134",
+        ),
+    ),
+    "mnist": _idx(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "mnist",
+        (
+            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "d53e105ee54ea40749a09fcbcd1e9432",
+            "9fb629c4189551a2d022fa330f9573f3",
+            "ec29112dd5afa0611ce80d1b7f02629c",
+        ),
+    ),
 }
 
 
@@ -71,14 +96,17 @@ def download(name, data_dir, *, progress=True, sources=SOURCES):
         except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # it is also the server's answer, with an open connection
-            raise DataFileError(f"{target}: cannot be fetched from {source.address} ({error}): "
-                                f"{by_hand(source, target)}") from error
+            raise DataFileError(
+                f"{target}: cannot be fetched from {source.address} ({error}): {by_hand(source, target)}"
+            ) from error
 
 
 def by_hand(source, target):
     """The sentence that says how to do without this function."""
-    return (f"on a machine with internet fetch {source.address} (MD5 {source.md5}) and put it as {target.name} "
-            f"into the folder {target.parent}")
+    return (
+        f"on a machine with internet fetch {source.address} (MD5 {source.md5}) and put it as {target.name} "
+        f"into the folder {target.parent}"
+    )
 
 
 def fetch(source, target, progress):
@@ -105,8 +133,13 @@ def copy(source, file, progress):
                 file.write(chunk)
                 bar.update(len(chunk))
     if announced is not None and received != announced:
-        raise broken(source.address, "size", f"{received} bytes", f"{announced} bytes",
-                     "the connection broke; nothing was kept, try again")
+        raise broken(
+            source.address,
+            "size",
+            f"{received} bytes",
+            f"{announced} bytes",
+            "the connection broke; nothing was kept, try again",
+        )
     return digest.hexdigest()
 
 

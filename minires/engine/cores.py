@@ -34,7 +34,8 @@ def _quotas(root):
 def _quota(folder):
     """[quota / period] of one control group; [] where there is none."""
     words = " ".join(_lines(folder / "cpu.max")).split() or [
-        *_lines(folder / "cpu.cfs_quota_us"), *_lines(folder / "cpu.cfs_period_us")
+        *_lines(folder / "cpu.cfs_quota_us"),
+        *_lines(folder / "cpu.cfs_period_us"),
     ]
     try:
         quota, period = map(int, words)

@@ -37,7 +37,8 @@ def _tensor(name, data, member):
     shape = tuple(int(size) for size in sizes.split(",") if size.strip())
     dtype, strides = KINDS[code], contiguous(shape[::-1])[::-1] if fortran else contiguous(shape)
     storage = (
-        Deflated(dtype, member.size, raw, member.crc) if member.deflated
+        Deflated(dtype, member.size, raw, member.crc)
+        if member.deflated
         else Storage(dtype, member.size // itemsize(dtype), raw, member.crc)
     )
     tensor = StoredTensor.checked(storage, match.end() // itemsize(dtype), shape, strides)

@@ -15,8 +15,19 @@ from .stored import Storage, StoredTensor, itemsize, require_sizes
 from .whole import write_atomically
 
 NAMES = {
-    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
-    "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool",
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
+    "U8": "uint8",
+    "BOOL": "bool",
     "C64": "complex64",
 }
 CODES = {dtype: code for code, dtype in NAMES.items() if dtype != "bfloat16"}  # what NumPy has, and so can be written

@@ -10,9 +10,21 @@ from ..errors import CheckpointError
 
 # NumPy has no bfloat16: the upper half of a float32
 DTYPES = {
-    "float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2", "int64": "<i8", "int32": "<i4",
-    "int16": "<i2", "int8": "|i1", "uint64": "<u8", "uint32": "<u4", "uint16": "<u2", "uint8": "|u1", "bool": "|u1",
-    "complex64": "<c8", "complex128": "<c16",
+    "float64": "<f8",
+    "float32": "<f4",
+    "float16": "<f2",
+    "bfloat16": "<u2",
+    "int64": "<i8",
+    "int32": "<i4",
+    "int16": "<i2",
+    "int8": "|i1",
+    "uint64": "<u8",
+    "uint32": "<u4",
+    "uint16": "<u2",
+    "uint8": "|u1",
+    "bool": "|u1",
+    "complex64": "<c8",
+    "complex128": "<c16",
 }
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 MAX_AXES = 32

@@ -113,8 +113,7 @@ class Probe:
             return size(there + back) > 1e-9 * size(there)
         a, h = self.arrays[name], STEP["central"]
         jumps = [
-            size(self.forward(name, a + s * v) + self.forward(name, a - s * v) - 2 * self.y) / s
-            for s in (h, h / 10)
+            size(self.forward(name, a + s * v) + self.forward(name, a - s * v) - 2 * self.y) / s for s in (h, h / 10)
         ]
         return jumps[1] > 0.5 * jumps[0] > 1e-6 * size(self.y)  # at a smooth place they shrink with s
 

@@ -65,7 +65,9 @@ class BatchNorm2d(Layer):
         inv_std = 1 / xp_of(x).sqrt(var + self.eps)
         x_hat = (x - mean) * inv_std
         return self._expand(self.gamma.data) * x_hat + self._expand(self.beta.data), (
-            x_hat, inv_std, train and self.statistics == "batch"
+            x_hat,
+            inv_std,
+            train and self.statistics == "batch",
         )
 
     def backward(self, dy, cache):

@@ -95,7 +95,7 @@ class PadChannels(Layer):
 class SliceChannels(Layer):
     """Some of the channels: (N, C, H, W) -> (N, stop - start, H, W), the transpose of :class:`PadChannels`.
 
-        y = x[:, start : stop]        dx[:, start : stop] = dy, 0 elsewhere
+    y = x[:, start : stop]        dx[:, start : stop] = dy, 0 elsewhere
     """
 
     def __init__(self, start, stop):

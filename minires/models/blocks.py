@@ -140,14 +140,21 @@ def basic_block(in_channels, out_channels, stride, option="A", *, block="origina
     check_options(block, option, gate_bias)
     rng = generator(rng)
     branch = conv_branch(in_channels, basic_convs(out_channels, stride), block=block, rng=rng)
-    return residual_block(
-        branch, in_channels, out_channels, stride, option, block=block, gate_bias=gate_bias, rng=rng
-    )
+    return residual_block(branch, in_channels, out_channels, stride, option, block=block, gate_bias=gate_bias, rng=rng)
 
 
 def bottleneck_block(
-    in_channels, out_channels, stride, option="B", *, width=None, groups=1, stride_on="3x3", block="original",
-    gate_bias=GATE_BIAS, rng
+    in_channels,
+    out_channels,
+    stride,
+    option="B",
+    *,
+    width=None,
+    groups=1,
+    stride_on="3x3",
+    block="original",
+    gate_bias=GATE_BIAS,
+    rng,
 ):
     """1x1 to ``width`` channels, 3x3 in ``groups``, 1x1 to ``out_channels``. He et al. 2015, figure 5, right.
 
@@ -158,9 +165,7 @@ def bottleneck_block(
     rng = generator(rng)
     convs = bottleneck_convs(out_channels // 4 if width is None else width, out_channels, stride, stride_on, groups)
     branch = conv_branch(in_channels, convs, block=block, rng=rng)
-    return residual_block(
-        branch, in_channels, out_channels, stride, option, block=block, gate_bias=gate_bias, rng=rng
-    )
+    return residual_block(branch, in_channels, out_channels, stride, option, block=block, gate_bias=gate_bias, rng=rng)
 
 
 def basic_convs(channels, stride):

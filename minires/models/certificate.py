@@ -135,7 +135,7 @@ def _stages(shapes):
 
 
 def _kind(layer):
-    """"Conv2d 3x3 /2 g32": kernel, stride and groups where they matter."""
+    """ "Conv2d 3x3 /2 g32": kernel, stride and groups where they matter."""
     words = [type(layer).__name__]
     if hasattr(layer, "kernel"):
         words.append("x".join(map(str, layer.kernel)))

@@ -17,8 +17,16 @@ DEPTHS = (8, 20, 32, 44, 56, 110)
 
 
 def digits_resnet(
-    depth, *, num_classes=10, in_channels=1, shortcut="A", block="original", gate_bias=GATE_BIAS, norm="batch",
-    init=None, rng
+    depth,
+    *,
+    num_classes=10,
+    in_channels=1,
+    shortcut="A",
+    block="original",
+    gate_bias=GATE_BIAS,
+    norm="batch",
+    init=None,
+    rng,
 ):
     """conv3x3 - BN - ReLU, three stages of n basic blocks with 8, 16, 32 channels, global mean, linear.
 

@@ -3,17 +3,7 @@
 from functools import partial
 
 from ..initializers import generator
-from ..layers import (
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    Dropout,
-    Flatten,
-    GlobalAvgPool2d,
-    MaxPool2d,
-    ReLU,
-    Sequential,
-)
+from ..layers import BatchNorm2d, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool2d, MaxPool2d, ReLU, Sequential
 from .family import Family
 from .network import classifier
 
@@ -104,8 +94,7 @@ def _conv_bn(in_channels, out_channels, kernel, stride=1, *, rng):
 def _conv_bias(in_channels, out_channels, kernel, stride=1, *, rng):
     padding = kernel // 2
     return Sequential(
-        conv=Conv2d(in_channels, out_channels, kernel, stride=stride, padding=padding, bias=True, rng=rng),
-        relu=ReLU(),
+        conv=Conv2d(in_channels, out_channels, kernel, stride=stride, padding=padding, bias=True, rng=rng), relu=ReLU()
     )
 
 

@@ -23,9 +23,7 @@ def res2net(depth, width, scale, *, num_classes=1000, in_channels=3, cardinality
 
 def res2next(depth, *, num_classes=1000, in_channels=3, se=False, rng):
     """Res2NeXt: :func:`res2net` of width 4, scale 4 and cardinality 8."""
-    return res2net(
-        depth, 4, 4, num_classes=num_classes, in_channels=in_channels, cardinality=8, se=se, rng=rng
-    )
+    return res2net(depth, 4, 4, num_classes=num_classes, in_channels=in_channels, cardinality=8, se=se, rng=rng)
 
 
 def res2net_block(in_channels, out_channels, stride, *, width, scale, cardinality=1, se=False, rng):

@@ -45,15 +45,7 @@ def imagenet_network(depth, block, *, placement=PLACEMENTS["original"], num_clas
 
 
 def resnet(
-    depth,
-    *,
-    num_classes=1000,
-    in_channels=3,
-    shortcut="B",
-    block="original",
-    gate_bias=GATE_BIAS,
-    stride_on="3x3",
-    rng,
+    depth, *, num_classes=1000, in_channels=3, shortcut="B", block="original", gate_bias=GATE_BIAS, stride_on="3x3", rng
 ):
     """ResNet-18, 34 (basic blocks), 50, 101, 152 (bottlenecks): see :func:`imagenet_network`.
 
@@ -69,9 +61,7 @@ def resnet(
     else:
         make = partial(bottleneck_block, stride_on=stride_on, **settings)
     placement = PLACEMENTS[block]
-    return imagenet_network(
-        depth, make, placement=placement, num_classes=num_classes, in_channels=in_channels, rng=rng
-    )
+    return imagenet_network(depth, make, placement=placement, num_classes=num_classes, in_channels=in_channels, rng=rng)
 
 
 def plain(depth, *, num_classes=1000, in_channels=3, rng):
@@ -82,17 +72,13 @@ def plain(depth, *, num_classes=1000, in_channels=3, rng):
     )
 
 
-def resnext(
-    depth, cardinality, width, *, num_classes=1000, in_channels=3, shortcut="B", stride_on="3x3", rng
-):
+def resnext(depth, cardinality, width, *, num_classes=1000, in_channels=3, shortcut="B", stride_on="3x3", rng):
     """ResNeXt: bottlenecks with ``cardinality`` groups, each of ``width`` channels in the first stage.
 
     Xie et al. 2017, table 1. The groups of stage s have floor(64 2^(s-1) width / 64) channels.
     """
     rng = generator(rng)
-    make = partial(
-        resnext_block, option=shortcut, cardinality=cardinality, width=width, stride_on=stride_on, rng=rng
-    )
+    make = partial(resnext_block, option=shortcut, cardinality=cardinality, width=width, stride_on=stride_on, rng=rng)
     return imagenet_network(depth, make, num_classes=num_classes, in_channels=in_channels, rng=rng)
 
 
@@ -102,9 +88,7 @@ def wide_resnet(depth, factor, *, num_classes=1000, in_channels=3, shortcut="B",
 
     def make(in_channels, out_channels, stride):
         width = factor * (out_channels // 4)
-        return bottleneck_block(
-            in_channels, out_channels, stride, shortcut, width=width, stride_on=stride_on, rng=rng
-        )
+        return bottleneck_block(in_channels, out_channels, stride, shortcut, width=width, stride_on=stride_on, rng=rng)
 
     return imagenet_network(depth, make, num_classes=num_classes, in_channels=in_channels, rng=rng)
 

@@ -2,17 +2,7 @@
 
 from ..errors import RangeError
 from ..initializers import generator
-from ..layers import (
-    AdaptiveAvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Dropout,
-    Flatten,
-    Linear,
-    MaxPool2d,
-    ReLU,
-    Sequential,
-)
+from ..layers import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sequential
 from .family import Family
 from .network import classifier, he_by_fan_out
 

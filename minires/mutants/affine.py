@@ -73,9 +73,10 @@ class OffsetInTheGradient(Offset):
 
 
 ROWS = (
-    *((Gain, wrong) for wrong in (
-        GainForgottenInDx, GainNotTrained, GainAveraged, GainGradientOfTheOutput, GainGradientReplaced,
-    )),
+    *(
+        (Gain, wrong)
+        for wrong in (GainForgottenInDx, GainNotTrained, GainAveraged, GainGradientOfTheOutput, GainGradientReplaced)
+    ),
     *((Offset, wrong) for wrong in (OffsetNotTrained, OffsetAveraged, OffsetInTheGradient)),
 )
 MUTANTS = tuple(plant(right, wrong, lambda cls, rng: cls(0.5), (4, 9)) for right, wrong in ROWS)

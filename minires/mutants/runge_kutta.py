@@ -54,10 +54,5 @@ def _functions(count, rng):
     return [Sequential(Conv2d(4, 4, 3, padding=1, rng=rng), Tanh()) for _ in range(count)]
 
 
-ROWS = (
-    (Parallel, _ralston),
-    (StepForgotten, _ralston),
-    (IntoTheNextAlone, _ralston),
-    (TableauNotTransposed, _kutta3),
-)
+ROWS = ((Parallel, _ralston), (StepForgotten, _ralston), (IntoTheNextAlone, _ralston), (TableauNotTransposed, _kutta3))
 MUTANTS = tuple(plant(RungeKutta, wrong, build, (3, 4, 5, 6)) for wrong, build in ROWS)

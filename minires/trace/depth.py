@@ -72,9 +72,13 @@ def backward_by_depth(model, x, train, dy):
     with watched(model.walk(), backward=noting):
         y, cache = model.forward(x, train)
         dx = model.backward(dy(y) if callable(dy) else dy.copy(), cache)
-    return y, dx, tuple(
-        LayerGradient(path, type(layer).__name__, dx_norm, dy_norm, params)
-        for _, path, layer, dx_norm, dy_norm in sorted(reversed(seen), key=lambda one: one[0])
-        if (params := {name: norm(p.grad) for name, p in held(layer, Param)})
-        or next(layer.children(), None) is None
+    return (
+        y,
+        dx,
+        tuple(
+            LayerGradient(path, type(layer).__name__, dx_norm, dy_norm, params)
+            for _, path, layer, dx_norm, dy_norm in sorted(reversed(seen), key=lambda one: one[0])
+            if (params := {name: norm(p.grad) for name, p in held(layer, Param)})
+            or next(layer.children(), None) is None
+        ),
     )

@@ -60,7 +60,7 @@ def _alike(found):
 
 
 def _runs(paths, numbers):
-    """"stage1.0 to stage1.2" for blocks that follow each other."""
+    """ "stage1.0 to stage1.2" for blocks that follow each other."""
     runs, start = [], 0
     for k in range(1, len(numbers) + 1):
         if k == len(numbers) or numbers[k] != numbers[k - 1] + 1:
@@ -103,7 +103,9 @@ def _on_the_trunk(found):
     if all(level.only_adds for level in found.levels[:-1]):
         sign = "none of its entries is negative, for every branch ends in a ReLU and can only add"
     named = ", ".join(seen[:3]) + (", ..." if len(seen) > 3 else "")
-    weights = f"Weight layers that see it without a normalisation: {len(seen)} ({named})." if seen else (
-        "Every weight layer sees it normalised, the head too."
+    weights = (
+        f"Weight layers that see it without a normalisation: {len(seen)} ({named})."
+        if seen
+        else ("Every weight layer sees it normalised, the head too.")
     )
     return f"On the trunk x_l goes from {first.rms:.3g} to {last.rms:.3g} (root mean square); {sign}. {weights}"

@@ -81,7 +81,10 @@ def _curves(rows, title):
     loss.plot(
         [row["epoch"] for row in steps],
         [row["loss"] for row in steps],
-        color=TRAIN, alpha=0.3, linewidth=1, label="train, one batch",
+        color=TRAIN,
+        alpha=0.3,
+        linewidth=1,
+        label="train, one batch",
     )
     for axes, name, scale in ((loss, "loss", 1), (accuracy, "accuracy", 100)):
         for split, color in (("train", TRAIN), ("test", TEST)):

@@ -11,12 +11,7 @@ from ..losses import SoftmaxCrossEntropy
 from .optim import SGD, AdamW
 from .splits import load_split
 
-AUGMENTATIONS = {
-    "none": None,
-    "flip": CropFlip(pad=0),
-    "crop": CropFlip(flip=False),
-    "crop-flip": CropFlip(),
-}
+AUGMENTATIONS = {"none": None, "flip": CropFlip(pad=0), "crop": CropFlip(flip=False), "crop-flip": CropFlip()}
 SUITABLE = {name: "none" for name in (*IDX_SETS, "digits", "npz")}  # mirrored digits are no digits
 SUITABLE |= {"fashion_mnist": "flip", "fashion_mnist_12k": "flip"}
 

@@ -73,10 +73,14 @@ def open_weights(path):
             raise
         raise CheckpointError(f"{path}: {error}") from error
     start = MODEL if file.texts.get("format") == CHECKPOINT else ""
-    entries = {entry: {
-        name.removeprefix(start): tensor for name, tensor in tensors.items()
-        if name.startswith(start) and name.rpartition(".")[2] != IGNORED
-    } for entry, tensors in file.entries.items()}
+    entries = {
+        entry: {
+            name.removeprefix(start): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(start) and name.rpartition(".")[2] != IGNORED
+        }
+        for entry, tensors in file.entries.items()
+    }
     return replace(file, entries=entries)
 
 

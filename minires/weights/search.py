@@ -83,7 +83,7 @@ def choose(file, fits, entry=None):
 
 
 def _prefixes(names, wanted, entry):
-    """"" and what may stand in front of the names of a network in ``names``, known by one of its inner layers."""
+    """ "" and what may stand in front of the names of a network in ``names``, known by one of its inner layers."""
     inner = "." + max(wanted, key=lambda name: name.count("."), default="")
     found = [name[: 1 - len(inner)] for name in names if name.endswith(inner)]
     if entry and any(name.startswith(f"{entry}.") for name in names):

@@ -27,8 +27,15 @@ FOLDERS = {
 }
 # the other options that name a file or a folder, to be read alone
 INPUTS = {
-    "train --resume", "train --data-dir", "eval --weights", "eval --data-dir", "trace --run", "trace --data-dir",
-    "step --run", "step --data-dir", "train --weights",
+    "train --resume",
+    "train --data-dir",
+    "eval --weights",
+    "eval --data-dir",
+    "trace --run",
+    "trace --data-dir",
+    "step --run",
+    "step --data-dir",
+    "train --weights",
 }
 IMAGES = b"images" * 1000
 

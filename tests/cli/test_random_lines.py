@@ -22,8 +22,11 @@ from minires.models import build
 ROOT = Path(__file__).parents[2]
 SECONDS = 60  # of a line, on a machine that does something else too; alone, the slowest takes 5
 ENVIRONMENT = os.environ | {
-    "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "HOME": "/nowhere",
-    "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9",  # nothing listens: no download
+    "PYTHONPATH": str(ROOT),
+    "OPENBLAS_NUM_THREADS": "1",
+    "HOME": "/nowhere",
+    "http_proxy": "http://127.0.0.1:9",
+    "https_proxy": "http://127.0.0.1:9",  # nothing listens: no download
 }
 
 

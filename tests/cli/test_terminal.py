@@ -46,8 +46,7 @@ def test_a_mistake_at_any_width(columns, monkeypatch):
     assert (code, out) == (2, "") and "mdoel" in err
 
 
-@pytest.mark.parametrize(("columns", "found"), [
-    ("60", 60), ("100", 80), ("1", 40), ("0", 80), ("x", 80), (None, 80)])
+@pytest.mark.parametrize(("columns", "found"), [("60", 60), ("100", 80), ("1", 40), ("0", 80), ("x", 80), (None, 80)])
 def test_width(columns, found, monkeypatch):
     monkeypatch.setattr(os, "get_terminal_size", lambda *args: (_ for _ in ()).throw(OSError()))
     monkeypatch.delenv("COLUMNS", raising=False)
@@ -68,8 +67,10 @@ def test_the_environment_comes_back(monkeypatch):
         assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize(("columns", "options"), [
-    (60, "--shortcut B"), (79, "--block full_preact"), (80, "--model plain8"), (60, "--model highway8"), (100, "")])
+@pytest.mark.parametrize(
+    ("columns", "options"),
+    [(60, "--shortcut B"), (79, "--block full_preact"), (80, "--model plain8"), (60, "--model highway8"), (100, "")],
+)
 def test_a_trace_fits_the_terminal(options, columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     code, out, err = call("trace", "--model", "resnet8", "--batch-size", "2", *options.split())
@@ -96,21 +97,25 @@ def on_a_terminal(*argv, **environment):
     return process.wait(60), text.decode(errors="replace")
 
 
-@pytest.mark.parametrize(("argv", "environment", "coloured"), [
-    (("train", "--help"), {"NO_COLOR": ""}, True),  # as no-color.org has it: set and not empty, it asks for none
-    (("train", "--help"), {"NO_COLOR": "1"}, False),
-    (("train", "--mdoel", "x"), {"NO_COLOR": "1"}, False),
-    pytest.param(("train", "--mdoel", "x"), {}, True, marks=pytest.mark.slow),
-    pytest.param(("train", "--help"), {"TERM": "dumb"}, False, marks=pytest.mark.slow),
-    pytest.param(SMALL_RUN, {"NO_COLOR": "1"}, False, marks=pytest.mark.slow),
-])
+@pytest.mark.parametrize(
+    ("argv", "environment", "coloured"),
+    [
+        (("train", "--help"), {"NO_COLOR": ""}, True),  # as no-color.org has it: set and not empty, it asks for none
+        (("train", "--help"), {"NO_COLOR": "1"}, False),
+        (("train", "--mdoel", "x"), {"NO_COLOR": "1"}, False),
+        pytest.param(("train", "--mdoel", "x"), {}, True, marks=pytest.mark.slow),
+        pytest.param(("train", "--help"), {"TERM": "dumb"}, False, marks=pytest.mark.slow),
+        pytest.param(SMALL_RUN, {"NO_COLOR": "1"}, False, marks=pytest.mark.slow),
+    ],
+)
 def test_colours(argv, environment, coloured):
     code, text = on_a_terminal(*argv, **environment)
     assert code == (2 if "--mdoel" in argv else 0) and bool(COLOUR.search(text)) is coloured, text
 
 
-@pytest.mark.parametrize(("encoding", "as_json"), [
-    ("cp1252", False), pytest.param("ascii", True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("encoding", "as_json"), [("cp1252", False), pytest.param("ascii", True, marks=pytest.mark.slow)]
+)
 def test_names_that_standard_output_lacks(encoding, as_json, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
     process = start(*SMALL_RUN, "--run-dir", "Käfer 日本", *(["--json"] if as_json else []), encoding=encoding)
@@ -199,12 +204,15 @@ def ignore(number):
     return lambda: signal.signal(number, signal.SIG_IGN)
 
 
-@pytest.mark.parametrize(("number", "ignored", "code"), [
-    (signal.SIGHUP, False, 129),
-    (signal.SIGHUP, True, 0),
-    pytest.param(signal.SIGINT, True, 0, marks=pytest.mark.slow),
-    pytest.param(signal.SIGTERM, False, 143, marks=pytest.mark.slow),
-])
+@pytest.mark.parametrize(
+    ("number", "ignored", "code"),
+    [
+        (signal.SIGHUP, False, 129),
+        (signal.SIGHUP, True, 0),
+        pytest.param(signal.SIGINT, True, 0, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, False, 143, marks=pytest.mark.slow),
+    ],
+)
 def test_signals(number, ignored, code):
     """Saved and named; what nohup or & ignores does not stop a training."""
     settings = "--model resnet8 --batch-size 16 --epochs 2 --limit-train 192 --limit-test 32 --log-every 1".split()

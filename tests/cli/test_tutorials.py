@@ -47,12 +47,15 @@ def test_a_changed_file_is_named_and_nothing_is_copied(tmp_path):
     assert contents(tmp_path) == dict.fromkeys(changed, b"mine")
 
 
-@pytest.mark.parametrize(("place", "code", "words"), [
-    ("", 2, "is empty"),
-    ("file", 1, "file is no folder"),
-    ("file/below", 1, "cannot be written"),
-    ("pipe", 1, "pipe is no folder"),
-])
+@pytest.mark.parametrize(
+    ("place", "code", "words"),
+    [
+        ("", 2, "is empty"),
+        ("file", 1, "file is no folder"),
+        ("file/below", 1, "cannot be written"),
+        ("pipe", 1, "pipe is no folder"),
+    ],
+)
 def test_what_is_no_folder_is_refused_and_stays(place, code, words, tmp_path):
     (tmp_path / "file").write_text("mine")
     os.mkfifo(tmp_path / "pipe")

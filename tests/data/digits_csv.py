@@ -1,8 +1,8 @@
 """Makes minires/data/digits.npz anew from the digits.csv.gz of scikit-learn, which its wheel holds: SHA-256 09f66e6d….
 
-    pip download --no-deps scikit-learn
-    unzip scikit_learn-*.whl sklearn/datasets/data/digits.csv.gz
-    python tests/data/digits_csv.py sklearn/datasets/data/digits.csv.gz
+pip download --no-deps scikit-learn
+unzip scikit_learn-*.whl sklearn/datasets/data/digits.csv.gz
+python tests/data/digits_csv.py sklearn/datasets/data/digits.csv.gz
 """
 
 import sys

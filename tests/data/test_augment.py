@@ -27,10 +27,17 @@ def test_normalize_of_a_data_set():
     np.testing.assert_allclose(y.std(axis=(0, 2, 3)), 1, rtol=1e-13)
 
 
-@pytest.mark.parametrize("mean, std, error", [
-    ([0.5], [0.0], RangeError), ([0.5], [-1], RangeError), ([np.nan], [1], RangeError), ([0.5], [np.inf], RangeError),
-    ([0.5, 0.5], [1], ShapeError), (0.5, 1, ShapeError),
-])
+@pytest.mark.parametrize(
+    "mean, std, error",
+    [
+        ([0.5], [0.0], RangeError),
+        ([0.5], [-1], RangeError),
+        ([np.nan], [1], RangeError),
+        ([0.5], [np.inf], RangeError),
+        ([0.5, 0.5], [1], ShapeError),
+        (0.5, 1, ShapeError),
+    ],
+)
 def test_normalize_refuses(mean, std, error):
     with pytest.raises(error, match="Normalize: mean"):
         Normalize(mean, std)

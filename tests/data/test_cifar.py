@@ -35,8 +35,11 @@ def make_files(name, binary, protocol=2):
         for i, file in enumerate(names):
             rows = slice(i * count, (i + 1) * count)
             coarse = labels[rows] // 5 if name == "cifar100" else None
-            files[file] = (cifar_records(images[rows], labels[rows], coarse) if binary
-                           else pickled(cifar_batch(images[rows], labels[rows], coarse), protocol))
+            files[file] = (
+                cifar_records(images[rows], labels[rows], coarse)
+                if binary
+                else pickled(cifar_batch(images[rows], labels[rows], coarse), protocol)
+            )
     return files, parts
 
 
@@ -47,7 +50,8 @@ def put(data_dir, name, binary, files, layout):
         version = SMALL[name].binary if binary else SMALL[name].python
         members = {f"{folder}/": b"", f"{folder}/readme.html": b"<html>"}
         data_dir.joinpath(version.archive).write_bytes(
-            tar_bytes(members | {f"{folder}/{file}": data for file, data in files.items()}))
+            tar_bytes(members | {f"{folder}/{file}": data for file, data in files.items()})
+        )
         return
     target = data_dir if layout == "direct" else data_dir / folder
     target.mkdir(exist_ok=True)
@@ -112,8 +116,11 @@ def test_names_of_numpy_1_and_2(package):
     assert read_batch("x", data, "labels", N)[0].shape == (N, 3072)
 
 
-@given(labels=st.lists(st.integers(0, 9), min_size=N, max_size=N), protocol=st.sampled_from(PROTOCOLS),
-       seed=st.integers(0, 99))
+@given(
+    labels=st.lists(st.integers(0, 9), min_size=N, max_size=N),
+    protocol=st.sampled_from(PROTOCOLS),
+    seed=st.integers(0, 99),
+)
 def test_round_trip(labels, protocol, seed):
     images, _ = images_and_labels(10, N, seed)
     pixels, found = read_batch("x", pickled(cifar_batch(images, labels), protocol), "labels", N)
@@ -165,19 +172,25 @@ def array_pickle(shape=b"K\x04M\x00\x0c\x86", state=None, pixels=N * 3072, dtype
     return start + state + b"bsU\x06labels](K\x00K\x01K\x02K\x03es."
 
 
-@pytest.mark.parametrize("arguments, words", [
-    ({"pixels": 5}, "cannot reshape"),
-    ({"state": b"K\x01\x85"}, "not a tuple of 5 values"),
-    ({"state": b"N"}, "not a tuple of 5 values"),
-    ({"shape": b"K\x04"}, "not a tuple of sizes"),
-    ({"shape": b"K\x04J\xff\xff\xff\xff\x86"}, "not a tuple of sizes"),
-    ({"dtype": b"U\x02u1"}, "dtype of an array is a str"),
-    ({"dtype": b"cnumpy\ndtype\n)R"}, "missing 1 required positional argument"),
-    ({"dtype": b"cnumpy\ndtype\nK\x01\x85R"}, "found a int, expected a string"),
-    ({"dtype": b"c_codecs\nencode\nX\x01\0\0\0aU\x05ascii\x86R"}, "encoding is 'ascii'"),
-    ({"state": b"cnumpy._core.numeric\n_frombuffer\n(U\x01a" + DTYPE + b"K\x01\x85U\x01KtR"}, "neither 'C' nor 'F'"),
-    ({"state": b"(K\x01K\x04\x85cnumpy\ndtype\nU\x02u1\x85R\x89]t"}, "values of an array are a list"),
-])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"pixels": 5}, "cannot reshape"),
+        ({"state": b"K\x01\x85"}, "not a tuple of 5 values"),
+        ({"state": b"N"}, "not a tuple of 5 values"),
+        ({"shape": b"K\x04"}, "not a tuple of sizes"),
+        ({"shape": b"K\x04J\xff\xff\xff\xff\x86"}, "not a tuple of sizes"),
+        ({"dtype": b"U\x02u1"}, "dtype of an array is a str"),
+        ({"dtype": b"cnumpy\ndtype\n)R"}, "missing 1 required positional argument"),
+        ({"dtype": b"cnumpy\ndtype\nK\x01\x85R"}, "found a int, expected a string"),
+        ({"dtype": b"c_codecs\nencode\nX\x01\0\0\0aU\x05ascii\x86R"}, "encoding is 'ascii'"),
+        (
+            {"state": b"cnumpy._core.numeric\n_frombuffer\n(U\x01a" + DTYPE + b"K\x01\x85U\x01KtR"},
+            "neither 'C' nor 'F'",
+        ),
+        ({"state": b"(K\x01K\x04\x85cnumpy\ndtype\nU\x02u1\x85R\x89]t"}, "values of an array are a list"),
+    ],
+)
 def test_arrays_that_lie(arguments, words):
     assert read_batch("x", array_pickle(), "labels", N)[0].shape == (N, 3072)
     with pytest.raises(DataFileError) as error:
@@ -189,8 +202,11 @@ def test_a_pickle_cannot_multiply_its_size():
     """Thousands of references to one long string, each through a call that copies it in the real library."""
     text = b"X" + (1 << 20).to_bytes(4, "little") + b"a" * (1 << 20) + b"q\x01"
     encode = b"c_codecs\nencode\nh\x01X\x06\0\0\0latin1\x86R"
-    array = (b"cnumpy._core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x04\x85" + DTYPE
-             + b"\x89h\x01tb")
+    array = (
+        b"cnumpy._core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x04\x85"
+        + DTYPE
+        + b"\x89h\x01tb"
+    )
     tracemalloc.start()
     try:
         with pytest.raises(DataFileError, match="the pickled value is a list"):
@@ -200,13 +216,16 @@ def test_a_pickle_cannot_multiply_its_size():
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("change, words", [
-    (lambda data: data[:-1], "file size is 12291 bytes, expected 12292 bytes (4 records of 3073)"),
-    (lambda data: data[:-3073], "file size is 9219 bytes"),
-    (lambda data: data + b"\0", "12293 bytes, expected at most 12292 bytes"),
-    (lambda data: b"", "file size is 0 bytes"),
-    (lambda data: data[:3073] + b"\x0a" + data[3074:], "label 1 is 10, expected 0 to 9"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda data: data[:-1], "file size is 12291 bytes, expected 12292 bytes (4 records of 3073)"),
+        (lambda data: data[:-3073], "file size is 9219 bytes"),
+        (lambda data: data + b"\0", "12293 bytes, expected at most 12292 bytes"),
+        (lambda data: b"", "file size is 0 bytes"),
+        (lambda data: data[:3073] + b"\x0a" + data[3074:], "label 1 is 10, expected 0 to 9"),
+    ],
+)
 @pytest.mark.parametrize("layout", ["direct", "archive"])
 def test_broken_records(tmp_path, layout, change, words):
     files, _ = make_files("cifar10", binary=True)
@@ -257,7 +276,7 @@ def test_missing_members_are_named(tmp_path):
 def test_random_mutations_of_pickles():
     rng = np.random.default_rng(0)
     sources = [pickled(GOOD, protocol) for protocol in PROTOCOLS]
-    heads = [[i for i in range(len(data)) if not data[max(0, i - 40) : i + 40] in images_bytes] for data in sources]
+    heads = [[i for i in range(len(data)) if data[max(0, i - 40) : i + 40] not in images_bytes] for data in sources]
     for i in range(2000):
         data, head = bytearray(sources[i % len(sources)]), heads[i % len(sources)]
         for _ in range(rng.integers(1, 4)):

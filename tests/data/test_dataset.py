@@ -14,20 +14,23 @@ LABELS = np.array([0, 1, 2, 0, 1, 2])
 CLASSES = ("cat", "dog", "ship")
 
 
-@pytest.mark.parametrize("parts, error, words", [
-    (dict(images=IMAGES.astype(np.float32)), DTypeError, "images is float32, expected a NumPy array of uint8"),
-    (dict(images=IMAGES.tolist()), DTypeError, "images is list"),
-    (dict(images=IMAGES[:, 0]), ShapeError, r"images has the shape \(6, 5, 4\), expected 4 axes \(N, C, H, W\)"),
-    (dict(images=IMAGES[:0], labels=LABELS[:0]), ShapeError, "hold no pixel"),
-    (dict(images=IMAGES[:, :0]), ShapeError, "hold no pixel"),
-    (dict(labels=LABELS.astype(np.uint8)), DTypeError, "labels is uint8, expected a NumPy array of int64"),
-    (dict(labels=LABELS[:, None]), ShapeError, "expected 1 axes"),
-    (dict(labels=LABELS[:5]), ShapeError, "6 images .axis 0. have 5 labels"),
-    (dict(labels=LABELS - 1), RangeError, "labels lie in -1 to 1, the 3 classes allow 0 to 2"),
-    (dict(classes=CLASSES[:2]), RangeError, "labels lie in 0 to 2, the 2 classes allow 0 to 1"),
-    (dict(classes=list(CLASSES)), DTypeError, "classes is not a tuple of str"),
-    (dict(classes=(0, 1, 2)), DTypeError, "classes is not a tuple of str"),
-])
+@pytest.mark.parametrize(
+    "parts, error, words",
+    [
+        (dict(images=IMAGES.astype(np.float32)), DTypeError, "images is float32, expected a NumPy array of uint8"),
+        (dict(images=IMAGES.tolist()), DTypeError, "images is list"),
+        (dict(images=IMAGES[:, 0]), ShapeError, r"images has the shape \(6, 5, 4\), expected 4 axes \(N, C, H, W\)"),
+        (dict(images=IMAGES[:0], labels=LABELS[:0]), ShapeError, "hold no pixel"),
+        (dict(images=IMAGES[:, :0]), ShapeError, "hold no pixel"),
+        (dict(labels=LABELS.astype(np.uint8)), DTypeError, "labels is uint8, expected a NumPy array of int64"),
+        (dict(labels=LABELS[:, None]), ShapeError, "expected 1 axes"),
+        (dict(labels=LABELS[:5]), ShapeError, "6 images .axis 0. have 5 labels"),
+        (dict(labels=LABELS - 1), RangeError, "labels lie in -1 to 1, the 3 classes allow 0 to 2"),
+        (dict(classes=CLASSES[:2]), RangeError, "labels lie in 0 to 2, the 2 classes allow 0 to 1"),
+        (dict(classes=list(CLASSES)), DTypeError, "classes is not a tuple of str"),
+        (dict(classes=(0, 1, 2)), DTypeError, "classes is not a tuple of str"),
+    ],
+)
 def test_parts_must_fit(parts, error, words):
     good = dict(name="pets", images=IMAGES, labels=LABELS, classes=CLASSES)
     assert len(Dataset(**good)) == 6
@@ -68,8 +71,10 @@ def test_channels_at_the_end(channels):
     images = np.zeros((6, 8, 9, channels), np.uint8)
     with pytest.raises(ShapeError) as error:
         Dataset("pets", images, LABELS, CLASSES)
-    assert str(error.value) == (f"pets: images has the shape (6, 8, 9, {channels}), which looks like (N, H, W, C), "
-                                "expected (N, C, H, W): images.transpose(0, 3, 1, 2)")
+    assert str(error.value) == (
+        f"pets: images has the shape (6, 8, 9, {channels}), which looks like (N, H, W, C), "
+        "expected (N, C, H, W): images.transpose(0, 3, 1, 2)"
+    )
     assert Dataset("pets", images.transpose(0, 3, 1, 2), LABELS, CLASSES).images.shape == (6, channels, 8, 9)
 
 

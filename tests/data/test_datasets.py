@@ -57,10 +57,13 @@ def test_a_path_that_the_system_refuses(name):
         load(name, "train", "x" * 300)
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (("imagenet", "train"), "name is 'imagenet', expected one of cifar10, "),
-    (("mnist", "valid"), "split is 'valid', expected 'train' or 'test'"),
-])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("imagenet", "train"), "name is 'imagenet', expected one of cifar10, "),
+        (("mnist", "valid"), "split is 'valid', expected 'train' or 'test'"),
+    ],
+)
 def test_unknown_names(arguments, words):
     with pytest.raises(RangeError, match=words):
         load(*arguments)
@@ -96,7 +99,11 @@ def test_every_name_is_sorted_and_loads_or_says_why(tmp_path):
 
 def test_names_of_classes():
     assert [len(names) for names in (classes.MNIST, classes.FASHION_MNIST, classes.CIFAR10, classes.CIFAR100)] == [
-        10, 10, 10, 100]
+        10,
+        10,
+        10,
+        100,
+    ]
     assert list(classes.CIFAR100) == sorted(set(classes.CIFAR100))
     assert classes.CIFAR10.index("ship") == 8 and classes.CIFAR100.index("whale") == 95
 
@@ -111,12 +118,20 @@ def data_dir():
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("name, counts", [
-    ("cifar10", ([5000] * 10, [1000] * 10)),
-    ("mnist", ([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
-               [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])),
-    ("fashion_mnist", ([6000] * 10, [1000] * 10)),
-])
+@pytest.mark.parametrize(
+    "name, counts",
+    [
+        ("cifar10", ([5000] * 10, [1000] * 10)),
+        (
+            "mnist",
+            (
+                [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+                [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
+            ),
+        ),
+        ("fashion_mnist", ([6000] * 10, [1000] * 10)),
+    ],
+)
 def test_the_real_sets(data_dir, name, counts):
     for split, count in zip(("train", "test"), counts):
         assert np.bincount(load(name, split, data_dir).labels).tolist() == count

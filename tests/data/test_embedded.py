@@ -30,8 +30,16 @@ def test_the_embedded_sets(name, split):
     assert data.classes[9] == {"digits": "9", "fashion_mnist_12k": "ankle boot"}[name] and len(data.classes) == 10
 
 
-@pytest.mark.parametrize("change", [lambda z: b"", lambda z: z[:-1], lambda z: z[:1000] + b"x" + z[1001:],
-                                    lambda z: b"version https://git-lfs.github.com/spec/v1\n", lambda z: z * 2])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda z: b"",
+        lambda z: z[:-1],
+        lambda z: z[:1000] + b"x" + z[1001:],
+        lambda z: b"version https://git-lfs.github.com/spec/v1\n",
+        lambda z: z * 2,
+    ],
+)
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_a_damaged_installation_is_noticed(tmp_path, name, change):
     path = tmp_path / "x.npz"
@@ -42,11 +50,22 @@ def test_a_damaged_installation_is_noticed(tmp_path, name, change):
         read_embedded(name, "train", tmp_path / "y.npz")
 
 
-@pytest.mark.parametrize("name, words", [
-    ("fashion_mnist", ["Copyright © 2017 Zalando SE", "Permission is hereby granted"]),
-    ("digits", ["E. Alpaydin and C. Kaynak, 1998", "CC BY 4.0", "BSD 3-Clause", "The scikit-learn developers",
-                "Redistribution and use"]),
-])
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("fashion_mnist", ["Copyright © 2017 Zalando SE", "Permission is hereby granted"]),
+        (
+            "digits",
+            [
+                "E. Alpaydin and C. Kaynak, 1998",
+                "CC BY 4.0",
+                "BSD 3-Clause",
+                "The scikit-learn developers",
+                "Redistribution and use",
+            ],
+        ),
+    ],
+)
 def test_the_licence_lies_beside_it(name, words):
     text = Path(embedded.__file__).with_name(f"{name.upper()}_LICENSE.txt").read_text(encoding="utf-8")
     assert all(word in text for word in words)

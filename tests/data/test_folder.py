@@ -69,12 +69,14 @@ def test_a_palette_with_transparency_gives_no_warning(tmp_path):
 
 def png_of_size(width, height):
     """A PNG whose header promises a size that its data do not have."""
+
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000)))
-            + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
 
 
 def good_png(tmp_path):
@@ -82,19 +84,22 @@ def good_png(tmp_path):
     return (tmp_path / "good.png").read_bytes()
 
 
-@pytest.mark.parametrize("make, words", [
-    (lambda png: b"", "is an empty file, expected a picture (PNG, JPEG, "),
-    (lambda png: b"text", "is text, expected a picture"),
-    (lambda png: b"<html>404", "is a web page, expected a picture"),
-    (lambda png: b"\0\0\0\x18ftypheic" + bytes(50), "is a HEIF picture, as phones take them, expected a picture"),
-    (lambda png: bytes(range(200, 255)), "not a readable image"),
-    (lambda png: png[: len(png) // 2], "not a readable image"),
-    (lambda png: png[:40] + bytes(20) + png[60:], "not a readable image"),
-    (lambda png: png_of_size(30000, 30000), "decompression bomb"),
-    (lambda png: png_of_size(9000, 9000), "size (H, W) is (9000, 9000), expected at most"),
-    (lambda png: png_of_size(400, 500), "not a readable image"),
-    (lambda png: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is a PostScript file"),
-])
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda png: b"", "is an empty file, expected a picture (PNG, JPEG, "),
+        (lambda png: b"text", "is text, expected a picture"),
+        (lambda png: b"<html>404", "is a web page, expected a picture"),
+        (lambda png: b"\0\0\0\x18ftypheic" + bytes(50), "is a HEIF picture, as phones take them, expected a picture"),
+        (lambda png: bytes(range(200, 255)), "not a readable image"),
+        (lambda png: png[: len(png) // 2], "not a readable image"),
+        (lambda png: png[:40] + bytes(20) + png[60:], "not a readable image"),
+        (lambda png: png_of_size(30000, 30000), "decompression bomb"),
+        (lambda png: png_of_size(9000, 9000), "size (H, W) is (9000, 9000), expected at most"),
+        (lambda png: png_of_size(400, 500), "not a readable image"),
+        (lambda png: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is a PostScript file"),
+    ],
+)
 def test_broken_images_are_named(pets, tmp_path_factory, make, words):
     (pets / "dog" / "bad.png").write_bytes(make(good_png(tmp_path_factory.mktemp("good"))))
     with pytest.raises(DataFileError) as error:
@@ -115,7 +120,8 @@ def test_sizes_differ(pets):
     assert str(error.value) == (
         f"{pets}: the images have 2 sizes (H x W), expected one: 5 x 4: 4, such as {pets / 'cat' / '1.bmp'}; 5 x 7: 1, "
         f"such as {pets / 'dog' / 'c.png'}: give all images one size, or cut them to one: size=64 in Python, --image "
-        "64 on the command line")
+        "64 on the command line"
+    )
 
 
 def test_a_folder_among_the_images(pets):

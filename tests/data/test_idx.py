@@ -50,13 +50,26 @@ def test_broken(tmp_path, kind, packed):
     with pytest.raises(DataFileError) as error:
         read_idx(path, 3)
     assert words in str(error.value) and str(path) in str(error.value)
-    remedies = {"labels for images": "swapped", "a web page": "fetch that in a browser", "packed twice": "unpack it",
-                "a pointer": "run git lfs pull"}
+    remedies = {
+        "labels for images": "swapped",
+        "a web page": "fetch that in a browser",
+        "packed twice": "unpack it",
+        "a pointer": "run git lfs pull",
+    }
     assert remedies.get(kind, "fetch it again") in str(error.value)
 
 
-@pytest.mark.parametrize("change", [lambda z: z[:-1], lambda z: z[:-9], lambda z: z[:20], lambda z: z + b"rest",
-                                    lambda z: z[:-8] + b"abcd" + z[-4:], lambda z: z[:12] + b"\xff" * 9 + z[21:]])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda z: z[:-1],
+        lambda z: z[:-9],
+        lambda z: z[:20],
+        lambda z: z + b"rest",
+        lambda z: z[:-8] + b"abcd" + z[-4:],
+        lambda z: z[:12] + b"\xff" * 9 + z[21:],
+    ],
+)
 def test_broken_gzip(tmp_path, change):
     path = tmp_path / "images.gz"
     path.write_bytes(change(gzip.compress(GOOD)))
@@ -108,10 +121,10 @@ def test_random_mutations(tmp_path):
             assert str(path) in str(error)
 
 
-@pytest.mark.parametrize("labels, words", [
-    ([0, 1, 2, 3], "number of labels is 4, expected 5"),
-    ([0, 1, 2, 9, 10], "label 4 is 10, expected 0 to 9"),
-])
+@pytest.mark.parametrize(
+    "labels, words",
+    [([0, 1, 2, 3], "number of labels is 4, expected 5"), ([0, 1, 2, 9, 10], "label 4 is 10, expected 0 to 9")],
+)
 def test_labels(tmp_path, labels, words):
     (tmp_path / "i").write_bytes(GOOD)
     (tmp_path / "l").write_bytes(idx_bytes(np.array(labels)))

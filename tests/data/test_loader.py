@@ -106,14 +106,17 @@ def test_without_normalisation_values_lie_in_0_to_1():
     assert x.dtype == np.float32
 
 
-@pytest.mark.parametrize("arguments, error, words", [
-    (dict(batch_size=0), RangeError, "batch_size is 0, expected an integer of 1 or more"),
-    (dict(batch_size=2.0), RangeError, "batch_size is 2.0"),
-    (dict(seed=-1), RangeError, "seed is -1"),
-    (dict(prefetch=-1), RangeError, "prefetch is -1"),
-    (dict(dtype=np.int32), DTypeError, "dtype is int32, expected float32 or float64"),
-    (dict(batch_size=24, drop_last=True), RangeError, "give no batch"),
-])
+@pytest.mark.parametrize(
+    "arguments, error, words",
+    [
+        (dict(batch_size=0), RangeError, "batch_size is 0, expected an integer of 1 or more"),
+        (dict(batch_size=2.0), RangeError, "batch_size is 2.0"),
+        (dict(seed=-1), RangeError, "seed is -1"),
+        (dict(prefetch=-1), RangeError, "prefetch is -1"),
+        (dict(dtype=np.int32), DTypeError, "dtype is int32, expected float32 or float64"),
+        (dict(batch_size=24, drop_last=True), RangeError, "give no batch"),
+    ],
+)
 def test_refused(arguments, error, words):
     with pytest.raises(error, match=words):
         Loader(DATA, **dict(batch_size=5, seed=0, shuffle=True) | arguments)
@@ -126,9 +129,9 @@ def test_a_single_last_image_comes_or_is_dropped():
     assert len(Loader(DATA, 1, seed=0, shuffle=True)) == 23
 
 
-@pytest.mark.parametrize("epoch, start, words", [
-    (-1, 0, "epoch is -1"), (0, -1, "start is -1"), (0, 6, "start is 6, expected 0 to 5"),
-])
+@pytest.mark.parametrize(
+    "epoch, start, words", [(-1, 0, "epoch is -1"), (0, -1, "start is -1"), (0, 6, "start is 6, expected 0 to 5")]
+)
 def test_refused_positions(epoch, start, words):
     with pytest.raises(RangeError, match=words):  # at the call, not at the first batch
         Loader(DATA, 5, seed=0, shuffle=True).epoch(epoch, start)
@@ -209,8 +212,9 @@ def test_an_interrupt_while_waiting_for_a_batch():
 @pytest.mark.parametrize("prefetch", [1, 2, 4])
 def test_no_more_than_prefetch_batches_ahead(prefetch):
     calls = []
-    loader = Loader(make(40), 2, seed=0, shuffle=False, prefetch=prefetch,
-                    augment=lambda images, rng: calls.append(1) or images)
+    loader = Loader(
+        make(40), 2, seed=0, shuffle=False, prefetch=prefetch, augment=lambda images, rng: calls.append(1) or images
+    )
     for i, _ in enumerate(loader.epoch(0), 1):
         time.sleep(0.002)
         assert len(calls) <= i + prefetch

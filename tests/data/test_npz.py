@@ -20,13 +20,16 @@ LABELS = np.array([0, 1, 2, 0, 1, 2])
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("names", [KERAS, MEDMNIST])
-@pytest.mark.parametrize("images, expected", [
-    (IMAGES, IMAGES[:, None]),
-    (IMAGES[..., None], IMAGES[:, None]),
-    (COLOURS, COLOURS.transpose(0, 3, 1, 2)),
-    (COLOURS.transpose(0, 3, 1, 2), COLOURS.transpose(0, 3, 1, 2)),
-    (np.asfortranarray(COLOURS), COLOURS.transpose(0, 3, 1, 2)),
-])
+@pytest.mark.parametrize(
+    "images, expected",
+    [
+        (IMAGES, IMAGES[:, None]),
+        (IMAGES[..., None], IMAGES[:, None]),
+        (COLOURS, COLOURS.transpose(0, 3, 1, 2)),
+        (COLOURS.transpose(0, 3, 1, 2), COLOURS.transpose(0, 3, 1, 2)),
+        (np.asfortranarray(COLOURS), COLOURS.transpose(0, 3, 1, 2)),
+    ],
+)
 @pytest.mark.parametrize("labels", [LABELS, LABELS[:, None].astype(np.uint8), LABELS.astype("<i4")])
 def test_forms(tmp_path, packed, names, images, expected, labels):
     write_npz(tmp_path / "x.npz", images, labels, names, packed)

@@ -92,11 +92,14 @@ def test_large_file_and_progress(tmp_path, server, kind, capsys):
     assert (tmp_path / "mnist" / "large").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
-@pytest.mark.parametrize("kind, name, words", [
-    ("short", "large", "size is 1536000 bytes, expected 3072000 bytes"),
-    ("wrong", "large", "MD5 sum is "),
-    ("whole", "absent", "HTTP Error 404"),
-])
+@pytest.mark.parametrize(
+    "kind, name, words",
+    [
+        ("short", "large", "size is 1536000 bytes, expected 3072000 bytes"),
+        ("wrong", "large", "MD5 sum is "),
+        ("whole", "absent", "HTTP Error 404"),
+    ],
+)
 def test_nothing_is_kept_of_what_goes_wrong(tmp_path, server, kind, name, words):
     with pytest.raises(DataFileError) as error:
         download("x", tmp_path, progress=False, sources={"x": (source_of(server, name, kind),)})
@@ -138,8 +141,10 @@ def test_without_internet_it_says_what_to_do_by_hand(tmp_path, address):
     with pytest.raises(DataFileError) as error:
         download("x", tmp_path, progress=False, sources={"x": (source,)})
     assert "cannot be fetched" in str(error.value)
-    assert (f"fetch {source.address} (MD5 {'0' * 32}) and put it as images.gz into the folder {tmp_path / 'mnist'}"
-            in str(error.value))
+    assert (
+        f"fetch {source.address} (MD5 {'0' * 32}) and put it as images.gz into the folder {tmp_path / 'mnist'}"
+        in str(error.value)
+    )
 
 
 def test_a_folder_that_cannot_be_made(tmp_path, server):

@@ -9,8 +9,10 @@ import zipfile
 
 import numpy as np
 
-OFFICIAL = {"cifar10": ("cifar-10-batches-bin", "cifar-10-batches-py"),
-            "cifar100": ("cifar-100-binary", "cifar-100-python")}
+OFFICIAL = {
+    "cifar10": ("cifar-10-batches-bin", "cifar-10-batches-py"),
+    "cifar100": ("cifar-100-binary", "cifar-100-python"),
+}
 
 
 def idx_bytes(array):
@@ -166,8 +168,11 @@ def python2_pickle(value):
 
 def cifar_batch(images, labels, coarse=None):
     """The dict of one file of the python version."""
-    batch = {"batch_label": "training batch 1 of 5", "data": images.reshape(len(images), -1),
-             "filenames": [f"leptodactylus_pentadactylus_s_{i:06d}.png" for i in range(len(images))]}
+    batch = {
+        "batch_label": "training batch 1 of 5",
+        "data": images.reshape(len(images), -1),
+        "filenames": [f"leptodactylus_pentadactylus_s_{i:06d}.png" for i in range(len(images))],
+    }
     labels = [int(label) for label in labels]
     if coarse is None:
         return {**batch, "labels": labels}

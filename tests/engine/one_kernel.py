@@ -21,8 +21,9 @@ def geometry(layer, size):
 
 
 @st.composite
-def convolutions(draw, fits, kernel=THREE, stride=ONE, padding=ONE, dilation=ONE, groups=ONE, channels=FEW,
-                 depthwise=False):
+def convolutions(
+    draw, fits, kernel=THREE, stride=ONE, padding=ONE, dilation=ONE, groups=ONE, channels=FEW, depthwise=False
+):
     """(layer, (H, W)) that the algorithm computes; with ``depthwise`` each of the channels is a group."""
 
     def pair(values):
@@ -30,8 +31,16 @@ def convolutions(draw, fits, kernel=THREE, stride=ONE, padding=ONE, dilation=ONE
 
     g = draw(channels) if depthwise else draw(groups)
     many = g if depthwise else g * draw(channels)
-    layer = Conv2d(many, g if depthwise else g * draw(channels), pair(kernel), stride=pair(stride),
-                   padding=pair(padding), dilation=pair(dilation), groups=g, rng=0)
+    layer = Conv2d(
+        many,
+        g if depthwise else g * draw(channels),
+        pair(kernel),
+        stride=pair(stride),
+        padding=pair(padding),
+        dilation=pair(dilation),
+        groups=g,
+        rng=0,
+    )
     size = draw(sizes.filter(lambda s: min(geometry(layer, s).out) >= 1 and fits(geometry(layer, s))))
     return layer, size
 

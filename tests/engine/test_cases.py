@@ -58,8 +58,7 @@ FRONTS = {
     "excite without parameters": lambda: L.SqueezeExcite(L.Sequential(L.GlobalAvgPool2d(), L.Sigmoid())),
     "residual of the input": lambda: L.Residual(L.Identity(), L.Identity()),
     "residual with relu": lambda: L.Residual(L.Sequential(_conv(), L.ReLU()), L.ReLU()),
-    "residual subsampled": lambda: L.Residual(
-        _conv(6, stride=2), L.Sequential(L.Subsample(2), L.PadChannels(1, 1))),
+    "residual subsampled": lambda: L.Residual(_conv(6, stride=2), L.Sequential(L.Subsample(2), L.PadChannels(1, 1))),
     "pad, subsample, norm": lambda: L.Sequential(L.PadChannels(1, 1), L.Subsample(2), L.BatchNorm2d(6)),
     "norm of norm": lambda: L.Sequential(L.BatchNorm2d(4), L.BatchNorm2d(4)),
     "norm, relu, pool": lambda: L.Sequential(L.BatchNorm2d(4), L.ReLU(), L.MaxPool2d(3, stride=2, padding=1)),

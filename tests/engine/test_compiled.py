@@ -62,8 +62,10 @@ def test_the_same_bits_for_any_number_of_threads_and_from_run_to_run(n):
 def test_the_products_of_one_image_are_shared(name, monkeypatch):
     monkeypatch.setattr("minires.engine.cpu.kernels.base.SHARED", 500)
     model, x = network(name), images(1, 2, 40, 36)
-    answers = {run(minires.compile(copy.deepcopy(model), threads=n), x, images(1, 3, seed=3), True)["dx"].tobytes()
-               for n in (1, 2, 3, 5)}
+    answers = {
+        run(minires.compile(copy.deepcopy(model), threads=n), x, images(1, 3, seed=3), True)["dx"].tobytes()
+        for n in (1, 2, 3, 5)
+    }
     assert len(answers) == 1
     for train in (True, False):
         assert_as_definition(model, x, train, threads=3)
@@ -207,8 +209,9 @@ class Fragile(L.Layer):
 @pytest.mark.parametrize("way", ["forward", "backward"])
 def test_an_error_in_the_middle_leaves_it_usable(way):
     fragile = Fragile()
-    model = L.Sequential(L.Conv2d(2, 4, 3, padding=1, rng=0), L.BatchNorm2d(4), L.ReLU(), fragile,
-                         L.Conv2d(4, 3, 3, padding=1, rng=1)).to(dtype=np.float64)
+    model = L.Sequential(
+        L.Conv2d(2, 4, 3, padding=1, rng=0), L.BatchNorm2d(4), L.ReLU(), fragile, L.Conv2d(4, 3, 3, padding=1, rng=1)
+    ).to(dtype=np.float64)
     fast = minires.compile(model, threads=2)
     x, dy = images(5, 2, 7, 7), images(5, 3, 7, 7, seed=3)
     expected = {name: value.copy() for name, value in run(copy.deepcopy(model), x, dy, True).items()}
@@ -556,7 +559,9 @@ def test_input_that_does_not_fit(name, bad):
 
 BAD_MODELS = {
     "one value a channel": (
-        lambda: L.Sequential(a=L.Sequential(L.Conv2d(2, 3, 3, rng=0), L.BatchNorm2d(3))), (1, 2, 3, 3)),
+        lambda: L.Sequential(a=L.Sequential(L.Conv2d(2, 3, 3, rng=0), L.BatchNorm2d(3))),
+        (1, 2, 3, 3),
+    ),
     "window": (lambda: L.Sequential(a=L.Sequential(L.ReLU(), L.Conv2d(2, 3, 5, rng=0))), (2, 2, 4, 4)),
     "pool": (lambda: L.Sequential(a=L.Conv2d(2, 3, 3, rng=0), pool=L.MaxPool2d(3)), (2, 2, 4, 4)),
     "channels inside": (lambda: L.Sequential(a=L.Conv2d(2, 3, 3, rng=0), b=L.Conv2d(4, 3, 1, rng=0)), (2, 2, 4, 4)),
@@ -565,8 +570,10 @@ BAD_MODELS = {
     "size of the branch": (lambda: L.Sequential(a=L.Residual(L.Conv2d(2, 2, 3, rng=0))), (2, 2, 4, 4)),
     "concat": (lambda: L.Sequential(L.ReLU(), L.Concat(a=L.Identity(), b=L.Conv2d(2, 2, 3, rng=0))), (2, 2, 4, 4)),
     "gate": (lambda: L.Sequential(L.ReLU(), L.Gate(L.Identity(), L.Conv2d(2, 3, 1, rng=0))), (2, 2, 4, 4)),
-    "excite": (lambda: L.Sequential(g=L.SqueezeExcite(L.Sequential(L.GlobalAvgPool2d(), L.Conv2d(2, 3, 1, rng=0)))),
-               (2, 2, 4, 4)),
+    "excite": (
+        lambda: L.Sequential(g=L.SqueezeExcite(L.Sequential(L.GlobalAvgPool2d(), L.Conv2d(2, 3, 1, rng=0)))),
+        (2, 2, 4, 4),
+    ),
     "slice": (lambda: L.Sequential(L.ReLU(), L.SliceChannels(1, 5)), (2, 2, 4, 4)),
     "linear": (lambda: L.Sequential(a=L.Sequential(L.Flatten(), L.Linear(7, 3, rng=0))), (2, 2, 4, 4)),
     "res2": (lambda: L.Sequential(a=L.Res2(L.ReLU(), L.ReLU())), (2, 2, 4, 4)),
@@ -630,8 +637,14 @@ def test_threads_are_positive_integers(threads):
 
 def test_frozen_copies_the_weights_for_inference_alone():
     """Two convolutions with a layer of its own between them: their filters are made once and must not share memory."""
-    model = L.Sequential(L.Conv2d(4, 4, 3, padding=1, rng=0), L.BatchNorm2d(4), L.ReLU(), L.GroupNorm(2, 4),
-                         L.Conv2d(4, 4, 3, padding=1, rng=1), L.ReLU()).to(dtype=np.float64)
+    model = L.Sequential(
+        L.Conv2d(4, 4, 3, padding=1, rng=0),
+        L.BatchNorm2d(4),
+        L.ReLU(),
+        L.GroupNorm(2, 4),
+        L.Conv2d(4, 4, 3, padding=1, rng=1),
+        L.ReLU(),
+    ).to(dtype=np.float64)
     fast = minires.compile(model, frozen=True)
     x = images(3, 4, 9, 9)
     expected = model(x)

@@ -32,7 +32,10 @@ GROUPS = {
     "more than there are": (V2.format("/"), {"cpu.max": "90000000 100000\n"}, 64),
     "the group of a service": (V2.format("/user/job"), {"user/job/cpu.max": "300000 100000\n"}, 3),
     "a parent grants less": (
-        V2.format("/user/job"), {"user/job/cpu.max": "max 100000\n", "user/cpu.max": "400000 100000\n"}, 4),
+        V2.format("/user/job"),
+        {"user/job/cpu.max": "max 100000\n", "user/cpu.max": "400000 100000\n"},
+        4,
+    ),
     "the path of the host": (V2.format("/docker/4f3a"), {"cpu.max": "500000 100000\n"}, 5),
     "v1": (V1.format("/"), v1("cpu", 250_000), 3),
     "v1, no quota": (V1.format("/"), v1("cpu", -1), 64),

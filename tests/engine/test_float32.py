@@ -60,13 +60,16 @@ def distance(a, b):
     return np.linalg.norm(a - b) / np.linalg.norm(b)
 
 
-@pytest.mark.parametrize(("name", "shape"), [
-    ("resnet14", (33, 2, 16, 16)),
-    ("resnet8", (2, 2, 33, 28)),
-    ("preact_resnet8", (7, 2, 30, 30)),
-    ("wrn_10_2", (8, 2, 15, 15)),
-    ("plain14", (31, 2, 16, 16)),
-])
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("resnet14", (33, 2, 16, 16)),
+        ("resnet8", (2, 2, 33, 28)),
+        ("preact_resnet8", (7, 2, 30, 30)),
+        ("wrn_10_2", (8, 2, 15, 15)),
+        ("plain14", (31, 2, 16, 16)),
+    ],
+)
 @pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
 def test_gradients_with_equal_masks(name, shape, train):
     """Some masks flip in every float32 network, of any implementation: compare beyond them."""
@@ -167,9 +170,9 @@ def drift_with_equal_masks(steps, seed, how):
     return distance(*parameters)
 
 
-@pytest.mark.parametrize(("seed", "steps"), [
-    (3, 50), *(pytest.param(seed, 200, marks=pytest.mark.slow) for seed in range(5))
-])
+@pytest.mark.parametrize(
+    ("seed", "steps"), [(3, 50), *(pytest.param(seed, 200, marks=pytest.mark.slow) for seed in range(5))]
+)
 def test_training_drifts_no_more_than_a_reordered_sum(seed, steps):
     """With ReLUs the trainings leap apart where a mask flips, at one step or another: equal masks take that away."""
     drifts = {how: drift_with_equal_masks(steps, seed, how) for how in ("reference", "permuted", "engine")}

@@ -16,8 +16,14 @@ from minires.engine import watch
 from minires.losses import SoftmaxCrossEntropy
 from minires.train import SGD, train_step
 
-MEMBERS = ["resnet8", "highway8", *(pytest.param(name, marks=pytest.mark.slow) for name in
-                                    ("preact_resnet8", "seresnet8", "densenet_10_6", "resnext11_2x4d"))]
+MEMBERS = [
+    "resnet8",
+    "highway8",
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("preact_resnet8", "seresnet8", "densenet_10_6", "resnext11_2x4d")
+    ),
+]
 
 
 def between_convolutions(name):
@@ -73,6 +79,7 @@ def _forget(part):
 
 def _without(**fields):
     """A watch whose fields are put to something else once it is made."""
+
     def plant(patch):
         make = watch.Watch.__init__
 
@@ -121,8 +128,7 @@ DEEP = {
     "set_child": lambda fast: fast.at("head").set_child("fc", L.Linear(64, 5, rng=1).to(dtype=np.float64)),
     "a stride": lambda fast: setattr(fast.at("stage2.0.add.branch.conv1"), "stride", (1, 1)),
     "an order": lambda fast: fast.at("stem").layers.update(conv=fast.at("stem").layers.pop("conv")),
-    "a replaced order": lambda fast: setattr(
-        fast.at("stem"), "layers", dict(reversed(fast.at("stem").layers.items()))),
+    "a replaced order": lambda fast: setattr(fast.at("stem"), "layers", dict(reversed(fast.at("stem").layers.items()))),
     "a class": lambda fast: setattr(fast.at("stage1.0.relu"), "__class__", L.Tanh),
     "a patched class": _patch_relu,
     "a weight": lambda fast: setattr(fast.at("head.fc").weight, "data", np.ones((4, 64))),
@@ -337,9 +343,11 @@ def test_a_frozen_model_notices_new_numbers():
     """Its filters are prepared once: other arrays, and floats, make it prepare them again."""
     fast, x = minires.compile(network("resnet8"), frozen=True), images(2, 2, 7, 7)
     fast(x)
-    for change in (lambda: setattr(fast.at("stage1.0.add.branch.bn1"), "eps", 0.5),
-                   lambda: setattr(fast.at("stem.conv").weight, "data", 2 * fast.at("stem.conv").weight.data),
-                   lambda: setattr(fast.at("head").at("fc"), "bias", None)):
+    for change in (
+        lambda: setattr(fast.at("stage1.0.add.branch.bn1"), "eps", 0.5),
+        lambda: setattr(fast.at("stem.conv").weight, "data", 2 * fast.at("stem.conv").weight.data),
+        lambda: setattr(fast.at("head").at("fc"), "bias", None),
+    ):
         change()
         assert np.allclose(fast(x), fast.definition(x), rtol=0, atol=1e-10)
 

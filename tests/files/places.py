@@ -48,9 +48,16 @@ def make(kind, folder):
         old.mkdir()
         (old / "child").write_bytes(BEFORE)
     given = {
-        "file": old, "folder": old, "below a file": old / "page", "empty name": "", "here": ".",
-        "slash at the end": f"{path}/", "no such folder": folder / "absent" / "page", "nested": path / "a" / "b",
-        "read-only place": "/proc/minires-page", "name of 300 letters": folder / ("n" * 300),
+        "file": old,
+        "folder": old,
+        "below a file": old / "page",
+        "empty name": "",
+        "here": ".",
+        "slash at the end": f"{path}/",
+        "no such folder": folder / "absent" / "page",
+        "nested": path / "a" / "b",
+        "read-only place": "/proc/minires-page",
+        "name of 300 letters": folder / ("n" * 300),
         "name of 254 letters": folder / ("n" * 254),
     }.get(kind, path)
     if kind in ("link", "link to a folder", "dangling link"):

@@ -54,8 +54,11 @@ KINDS = {
     "npz": (saved(np.savez, a=np.eye(2)), "an npz archive", "--data npz"),
     "packed npz": (saved(np.savez_compressed, a=np.eye(2)), "an npz archive", "--data npz"),
     "npy": (saved(np.save, np.eye(2)), "a NumPy array", "expected"),
-    "TorchScript": (zipped("net/data.pkl", "net/code/__torch__.py", "net/constants.pkl"), "a TorchScript",
-                    "state_dict"),
+    "TorchScript": (
+        zipped("net/data.pkl", "net/code/__torch__.py", "net/constants.pkl"),
+        "a TorchScript",
+        "state_dict",
+    ),
     "PyTorch": (zipped("archive/data.pkl", "archive/data/0"), "a file of weights of PyTorch", "as weights"),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(20), "an HDF5 file", "numpy.savez"),
     "MATLAB": (b"MATLAB 5.0 MAT-file, Platform: GLNX86", "a MATLAB file", "numpy.savez"),

@@ -15,11 +15,15 @@ TYPES = ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?", 
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-@given(arrays=st.dictionaries(
-    st.text("abc.01", min_size=1, max_size=8).filter(lambda name: not name.startswith(("module.", "model.", "."))),
-    hnp.arrays(st.sampled_from(TYPES), hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)),
-    min_size=1, max_size=4,
-), fortran=st.booleans())
+@given(
+    arrays=st.dictionaries(
+        st.text("abc.01", min_size=1, max_size=8).filter(lambda name: not name.startswith(("module.", "model.", "."))),
+        hnp.arrays(st.sampled_from(TYPES), hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)),
+        min_size=1,
+        max_size=4,
+    ),
+    fortran=st.booleans(),
+)
 def test_any_arrays(kind, tmp_path_factory, arrays, fortran):
     path = tmp_path_factory.mktemp("npz") / "w.npz"
     arrays = {name: np.asfortranarray(array) if fortran else array for name, array in arrays.items()}

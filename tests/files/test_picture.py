@@ -19,8 +19,10 @@ print(os.environ.get("MPLBACKEND"), matplotlib.rcParams._get("backend") == os.en
 """
 
 
-@pytest.mark.parametrize(("backend", "kept"), [
-    ("foo", False), ("module://matplotlib_inline.backend_inline", None), ("svg", True), (None, None)])
+@pytest.mark.parametrize(
+    ("backend", "kept"),
+    [("foo", False), ("module://matplotlib_inline.backend_inline", None), ("svg", True), (None, None)],
+)
 def test_a_foreign_backend(backend, kept):
     """What matplotlib knows is in force afterwards, as it would have been."""
     pytest.importorskip("matplotlib")

@@ -9,17 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from files.places import (
-    BEFORE,
-    FOLDERS_REFUSED,
-    FOLDERS_WRITTEN,
-    REFUSED,
-    WRITTEN,
-    Reader,
-    assert_written,
-    make,
-    state,
-)
+from files.places import BEFORE, FOLDERS_REFUSED, FOLDERS_WRITTEN, REFUSED, WRITTEN, Reader, assert_written, make, state
 from train.tiny_training import config, data, model
 
 from minires.errors import CheckpointError, RangeError

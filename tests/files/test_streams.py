@@ -51,13 +51,16 @@ def test_it_writes_what_can_be_written():
     assert raw.text == "epoch 1\n"
 
 
-@pytest.mark.parametrize(("encoding", "expected"), [
-    ("ascii", b"K\\xe4fer \\u65e5\\u672c \\udcff"),
-    ("cp1252", b"K\xe4fer \\u65e5\\u672c \\udcff"),
-    ("latin-1", b"K\xe4fer \\u65e5\\u672c \\udcff"),
-    ("utf-8", "Käfer 日本 ".encode() + b"\\udcff"),
-    ("utf-16-le", "Käfer 日本 \\udcff".encode("utf-16-le")),
-])
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("ascii", b"K\\xe4fer \\u65e5\\u672c \\udcff"),
+        ("cp1252", b"K\xe4fer \\u65e5\\u672c \\udcff"),
+        ("latin-1", b"K\xe4fer \\u65e5\\u672c \\udcff"),
+        ("utf-8", "Käfer 日本 ".encode() + b"\\udcff"),
+        ("utf-16-le", "Käfer 日本 \\udcff".encode("utf-16-le")),
+    ],
+)
 def test_letters_that_an_encoding_lacks(encoding, expected):
     """The last one is a byte of a file's name that is no text."""
     raw = in_bytes(encoding)

@@ -13,8 +13,13 @@ from minires.errors import DataFileError
 from minires.files import tar as tar_module
 from minires.files.tar import read_members
 
-MEMBERS = {"top/": b"", "top/readme.html": b"<html>" * 50, "top/a": b"abc", "top/b": bytes(range(256)) * 8,
-           "top/c": b""}
+MEMBERS = {
+    "top/": b"",
+    "top/readme.html": b"<html>" * 50,
+    "top/a": b"abc",
+    "top/b": bytes(range(256)) * 8,
+    "top/c": b"",
+}
 PLAIN = tar_bytes(MEMBERS, packed=False)
 LIMITS = {"a": 3, "b": 2048, "c": 0, "absent": 10}
 
@@ -32,8 +37,10 @@ def test_members(tmp_path, format, packed):
     assert found == {"a": b"abc", "b": bytes(range(256)) * 8, "c": b""}
 
 
-@given(members=st.dictionaries(st.text("abcdef", min_size=1, max_size=5), st.binary(max_size=1500), max_size=5),
-       packed=st.booleans())
+@given(
+    members=st.dictionaries(st.text("abcdef", min_size=1, max_size=5), st.binary(max_size=1500), max_size=5),
+    packed=st.booleans(),
+)
 def test_round_trip(tmp_path, members, packed):
     data = tar_bytes({f"folder/{name}": content for name, content in members.items()}, packed)
     assert read(tmp_path, data, {name: 1500 for name in members}) == members

@@ -14,12 +14,21 @@ from minires.files import unpickle as module
 from minires.files.unpickle import unpickle
 
 NOTHING = {}
-SCALARS = (st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text()
-           | st.binary(max_size=300))
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary(max_size=300)
+)
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=5) | st.lists(inner, max_size=5).map(tuple)
-    | st.dictionaries(st.text() | st.binary() | st.integers(-(2**31), 2**31 - 1), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.lists(inner, max_size=5).map(tuple)
+        | st.dictionaries(st.text() | st.binary() | st.integers(-(2**31), 2**31 - 1), inner, max_size=5)
+    ),
     max_leaves=20,
 )
 

@@ -148,7 +148,9 @@ def test_all_wrong_arrays_are_reported(each):
         gradcheck(ThreeWrong(4, 3, rng=0), np.random.default_rng(1).standard_normal((5, 4)), each=each)
     report = caught.value.report
     assert [(output.name, output.where is None) for output in report.outputs] == [
-        ("x", True), ("weight", False), ("bias", False)
+        ("x", True),
+        ("weight", False),
+        ("bias", False),
     ]
     assert [output.name for output in report.wrong] == ["weight", "bias"] and report.wrong[1].where == (1,)
     assert report.wrong[0].error > 0.1 and report.outputs[0].error < 1e-12

@@ -188,8 +188,9 @@ class WritesIntoX(WritesIntoDy):
 
 
 @pytest.mark.parametrize("method", ["complex", "central", "auto"])
-@pytest.mark.parametrize(("layer", "what"), [(WritesIntoDy(), "backward changes its dy: dy"),
-                                             (WritesIntoX(), "forward changes its x: x")])
+@pytest.mark.parametrize(
+    ("layer", "what"), [(WritesIntoDy(), "backward changes its dy: dy"), (WritesIntoX(), "forward changes its x: x")]
+)
 def test_a_changed_input_is_what_is_said(layer, what, method):
     with pytest.raises(GradientError, match=rf"{re.escape(what)}\[0, 0\] was \S+ and is \S+ after it") as e:
         gradcheck(Sequential(inner=layer), draw(3, 4), method=method)

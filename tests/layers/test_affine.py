@@ -22,8 +22,9 @@ def naive(layer, x, dy):
     for e in np.ndindex(x.shape):
         y[e], dx[e] = gain * x[e] + offset, gain * dy[e]
         weight, bias = weight + x[e] * dy[e], bias + dy[e]
-    return {"y": y, "dx": dx} | ({"weight": np.array([weight])} if isinstance(layer, Gain) else {
-        "bias": np.array([bias])})
+    return {"y": y, "dx": dx} | (
+        {"weight": np.array([weight])} if isinstance(layer, Gain) else {"bias": np.array([bias])}
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -100,16 +100,20 @@ def test_every_layer_of_minires_is_what_it_is(name):
         assert kind_of(copy.deepcopy(layer)) is type(layer)
 
 
-@pytest.mark.parametrize(("layer", "kind"), [
-    (Named(a=ReLU()), Sequential),
-    *((kind(ReLU()), None) for kind in (Forward, Backward, Call, Children, Below, Mixed)),
-    (Terms(ReLU()), None),
-    (ShortcutTerm(ReLU()), None),
-    (Tracking(3), None),
-    (Beside(ReLU()), None),
-    (Own(), None),
-    (Conv(1, 1, 1, rng=0), Conv2d),
-], ids=lambda value: getattr(value, "__name__", type(value).__name__))
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        (Named(a=ReLU()), Sequential),
+        *((kind(ReLU()), None) for kind in (Forward, Backward, Call, Children, Below, Mixed)),
+        (Terms(ReLU()), None),
+        (ShortcutTerm(ReLU()), None),
+        (Tracking(3), None),
+        (Beside(ReLU()), None),
+        (Own(), None),
+        (Conv(1, 1, 1, rng=0), Conv2d),
+    ],
+    ids=lambda value: getattr(value, "__name__", type(value).__name__),
+)
 def test_an_overridden_method_makes_another_layer(layer, kind):
     assert kind_of(layer) is kind
 

@@ -36,23 +36,26 @@ def test_every_depth_6n_plus_2_and_for_bottlenecks_9n_plus_2_and_no_other(family
         assert len(convolutions) == depth - 1
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("resnt20", "try resnet20|; minires models lists the families"),
-    ("preact_resnet50", "try preact_resnet"),
-    ("wrn_28", "try wrn_28_10"),
-    ("wrn_28_0", "try wrn_28_10"),
-    ("resnext50_32x04d", "try resnext50_32x4d"),
-    ("wide_resnet152_2", "try wide_resnet"),
-    ("ResNet20", "try "),
-    ("resnet-20", "try resnet20"),
-    ("resnet020", "try resnet20"),
-    ("resnet", "try resnet"),
-    ("plane56", "try plain56"),
-    ("alexnet", "try "),
-    ("", "try resnet20"),
-    ("resnet２０", "try resnet"),
-    (" resnet20", "try resnet20"),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnt20", "try resnet20|; minires models lists the families"),
+        ("preact_resnet50", "try preact_resnet"),
+        ("wrn_28", "try wrn_28_10"),
+        ("wrn_28_0", "try wrn_28_10"),
+        ("resnext50_32x04d", "try resnext50_32x4d"),
+        ("wide_resnet152_2", "try wide_resnet"),
+        ("ResNet20", "try "),
+        ("resnet-20", "try resnet20"),
+        ("resnet020", "try resnet20"),
+        ("resnet", "try resnet"),
+        ("plane56", "try plain56"),
+        ("alexnet", "try "),
+        ("", "try resnet20"),
+        ("resnet２０", "try resnet"),
+        (" resnet20", "try resnet20"),
+    ],
+)
 def test_unknown_names_suggest_the_nearest(name, message):
     with pytest.raises(RangeError) as error:
         build(name, rng=0)
@@ -60,19 +63,25 @@ def test_unknown_names_suggest_the_nearest(name, message):
     assert all(part in str(error.value) for part in message.split("|"))
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("resnet21", "expected 6n + 2 with an integer n of at least 1 or, for bottlenecks, 9n + 2; |nearest are 20 and 26"),
-    ("resnet2", "the nearest are 8 and 14"),
-    ("plain1", "the nearest are 8 and 14"),
-    ("plain29", "expected 6n + 2 with an integer n of at least 1; the nearest are 26 and 32"),
-    ("resnet49", "the nearest are 50 and 44"),
-    ("resnet99999999999999999999", "expected at most 2,000"),
-    ("preact_resnet21", "for bottlenecks, 9n + 2"),
-    ("wrn_29_2", "expected 6n + 4 with an integer n of at least 1; the nearest are 28 and 34"),
-    ("wrn_4_2", "the nearest are 10 and 16"),
-    ("resnext30_2x4d", "expected 9n + 2 with an integer n of at least 1; the nearest are 29 and 38"),
-    ("seresnet21", "expected 6n + 2 with an integer n of at least 1; the nearest are 20 and 26"),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "resnet21",
+            "expected 6n + 2 with an integer n of at least 1 or, for bottlenecks, 9n + 2; |nearest are 20 and 26",
+        ),
+        ("resnet2", "the nearest are 8 and 14"),
+        ("plain1", "the nearest are 8 and 14"),
+        ("plain29", "expected 6n + 2 with an integer n of at least 1; the nearest are 26 and 32"),
+        ("resnet49", "the nearest are 50 and 44"),
+        ("resnet99999999999999999999", "expected at most 2,000"),
+        ("preact_resnet21", "for bottlenecks, 9n + 2"),
+        ("wrn_29_2", "expected 6n + 4 with an integer n of at least 1; the nearest are 28 and 34"),
+        ("wrn_4_2", "the nearest are 10 and 16"),
+        ("resnext30_2x4d", "expected 9n + 2 with an integer n of at least 1; the nearest are 29 and 38"),
+        ("seresnet21", "expected 6n + 2 with an integer n of at least 1; the nearest are 20 and 26"),
+    ],
+)
 def test_depths_that_no_member_has(name, message):
     with pytest.raises(RangeError) as error:
         build(name, rng=0)
@@ -86,17 +95,20 @@ def test_names_are_strings(name):
         build(name, rng=0)
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"num_classes": 0}, "resnet8: num_classes is 0, expected an integer of at least 1"),
-    ({"num_classes": 2.0}, "resnet8: num_classes is 2.0, expected an integer"),
-    ({"in_channels": -1}, "resnet8: in_channels is -1, expected an integer"),
-    ({"in_channels": "3"}, "resnet8: in_channels is '3', expected an integer"),
-    ({"shortcut": "D"}, "shortcut is 'D', expected one of A, A-both, B, C"),
-    ({"shortcut": "a"}, "shortcut is 'a', expected one of A, A-both, B, C"),
-    ({"shortcut": None}, "shortcut is None, expected one of A, A-both, B, C"),
-    ({"width": 2}, "resnet8 has no option 'width', expected |shortcut"),
-    ({"depth": 20}, "resnet8 has no option 'depth', expected |shortcut"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_classes": 0}, "resnet8: num_classes is 0, expected an integer of at least 1"),
+        ({"num_classes": 2.0}, "resnet8: num_classes is 2.0, expected an integer"),
+        ({"in_channels": -1}, "resnet8: in_channels is -1, expected an integer"),
+        ({"in_channels": "3"}, "resnet8: in_channels is '3', expected an integer"),
+        ({"shortcut": "D"}, "shortcut is 'D', expected one of A, A-both, B, C"),
+        ({"shortcut": "a"}, "shortcut is 'a', expected one of A, A-both, B, C"),
+        ({"shortcut": None}, "shortcut is None, expected one of A, A-both, B, C"),
+        ({"width": 2}, "resnet8 has no option 'width', expected |shortcut"),
+        ({"depth": 20}, "resnet8 has no option 'depth', expected |shortcut"),
+    ],
+)
 def test_options(options, message):
     with pytest.raises(RangeError) as error:
         build("resnet8", rng=0, **options)
@@ -158,6 +170,7 @@ def test_without_a_generator_weights_are_zeros_and_shapes_as_ever(name):
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory in use is read from Linux")
 def test_what_is_not_drawn_takes_no_memory():
     """138 million weights and their gradients would be 1.1 GB; the convolutions, which are rescaled, are 59 MB."""
+
     def pages():
         return int(Path("/proc/self/statm").read_text().split()[1])
 

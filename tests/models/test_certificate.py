@@ -12,9 +12,29 @@ from minires.layers.watch import observe
 from minires.models.summary import output_shapes
 from minires.models.receptive import WHOLE, receptive_fields
 
-NAMES = ("resnet18", "plain18", "resnetv2_18", "seresnet18", "resnext11_4x8d", "wrn_10_2", "seresnet14", "resnet11",
-         "preact_resnet11", "resnet14", "preact_resnet14", "plain14", "densenet_10_4", "densenetbc_16_4", "nin_cifar",
-         "res2net50_4w_4s", "rexnet_50", "googlenet", "inception_v1", "highway8", "ho_resnet20_heun3")
+NAMES = (
+    "resnet18",
+    "plain18",
+    "resnetv2_18",
+    "seresnet18",
+    "resnext11_4x8d",
+    "wrn_10_2",
+    "seresnet14",
+    "resnet11",
+    "preact_resnet11",
+    "resnet14",
+    "preact_resnet14",
+    "plain14",
+    "densenet_10_4",
+    "densenetbc_16_4",
+    "nin_cifar",
+    "res2net50_4w_4s",
+    "rexnet_50",
+    "googlenet",
+    "inception_v1",
+    "highway8",
+    "ho_resnet20_heun3",
+)
 AS_NAMED = {"wrn_10_2": 10, "res2net50_4w_4s": 50}  # where the authors do not count the longest way
 
 
@@ -76,8 +96,12 @@ def test_shapes_of_resnet50():
     """Table 1 of He et al. 2015: 56, 28, 14, 7 pixels; the stride of the paper and that of torchvision."""
     certificate = certify("resnet50")
     assert certificate.stages == {
-        "stem": (64, 56, 56), "stage1": (256, 56, 56), "stage2": (512, 28, 28), "stage3": (1024, 14, 14),
-        "stage4": (2048, 7, 7), "head": (1000,),
+        "stem": (64, 56, 56),
+        "stage1": (256, 56, 56),
+        "stage2": (512, 28, 28),
+        "stage3": (1024, 14, 14),
+        "stage4": (2048, 7, 7),
+        "head": (1000,),
     }
     assert "Conv2d 3x3 /2 at stage2.0.add.branch.conv2" in certificate.strides
     assert len(certificate.strides) == 2 + 2 * 3
@@ -86,10 +110,19 @@ def test_shapes_of_resnet50():
     assert not any("branch.conv2" in line for line in paper.strides)
 
 
-@pytest.mark.parametrize(("name", "fan"), [
-    ("resnet18", "fan-out"), ("resnetv2_18", "fan-out"), ("seresnet18", "fan-out"), ("resnext11_4x8d", "fan-out"),
-    ("preact_resnet11", "fan-out"), ("resnet14", "fan-in"), ("wrn_10_2", "fan-in"), ("seresnet14", "fan-in"),
-])
+@pytest.mark.parametrize(
+    ("name", "fan"),
+    [
+        ("resnet18", "fan-out"),
+        ("resnetv2_18", "fan-out"),
+        ("seresnet18", "fan-out"),
+        ("resnext11_4x8d", "fan-out"),
+        ("preact_resnet11", "fan-out"),
+        ("resnet14", "fan-in"),
+        ("wrn_10_2", "fan-in"),
+        ("seresnet14", "fan-in"),
+    ],
+)
 def test_the_initialisation_is_measured(name, fan):
     certificate = certify(name, image=32)
     rule = f"Conv2d: mean 0, standard deviation sqrt(2 / {fan})"
@@ -112,16 +145,19 @@ def conv(kernel, **settings):
     return Conv2d(2, 2, kernel, rng=0, **settings)
 
 
-@pytest.mark.parametrize(("model", "field"), [
-    (Sequential(conv(3), conv(3)), (5, 5)),
-    (Sequential(conv(3, stride=2), conv(3)), (7, 7)),
-    (Sequential(conv(3, stride=2), MaxPool2d(3, stride=2), conv(3, dilation=2)), (23, 23)),
-    (Sequential(conv((1, 7)), conv((5, 1))), (5, 7)),
-    (Sequential(Subsample(2), conv(3)), (5, 5)),
-    (Sequential(Residual(conv(3, padding=1)), Residual(conv(5, padding=2))), (7, 7)),
-    (Sequential(Concat(a=conv(1), b=conv(5, padding=2))), (5, 5)),
-    (Sequential(conv(3), GlobalAvgPool2d()), (WHOLE, WHOLE)),
-])
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        (Sequential(conv(3), conv(3)), (5, 5)),
+        (Sequential(conv(3, stride=2), conv(3)), (7, 7)),
+        (Sequential(conv(3, stride=2), MaxPool2d(3, stride=2), conv(3, dilation=2)), (23, 23)),
+        (Sequential(conv((1, 7)), conv((5, 1))), (5, 7)),
+        (Sequential(Subsample(2), conv(3)), (5, 5)),
+        (Sequential(Residual(conv(3, padding=1)), Residual(conv(5, padding=2))), (7, 7)),
+        (Sequential(Concat(a=conv(1), b=conv(5, padding=2))), (5, 5)),
+        (Sequential(conv(3), GlobalAvgPool2d()), (WHOLE, WHOLE)),
+    ],
+)
 def test_receptive_fields_by_hand(model, field):
     assert receptive_fields(model)[""] == field
 
@@ -138,7 +174,7 @@ def test_a_receptive_field_is_where_the_gradient_arrives(path):
     dy = np.zeros_like(y)
     dy[0, :, y.shape[2] // 2, y.shape[3] // 2] = 1
     rows = np.flatnonzero(np.abs(cut.backward(dy, cache)).sum(axis=(0, 1, 3)))
-    assert (rows.max() - rows.min() + 1, ) * 2 == receptive_fields(model)[path]
+    assert (rows.max() - rows.min() + 1,) * 2 == receptive_fields(model)[path]
 
 
 def test_options_and_names():

@@ -145,9 +145,10 @@ def test_every_rounded_count_is_checked():
     assert ROUNDED.keys() <= COUNTS.keys() | LARGE.keys()
 
 
-@pytest.mark.parametrize(("cardinality", "width", "params"), [
-    (1, 64, 69_632), (2, 40, 69_760), (4, 24, 69_888), (8, 14, 71_456), (32, 4, 70_144),
-])
+@pytest.mark.parametrize(
+    ("cardinality", "width", "params"),
+    [(1, 64, 69_632), (2, 40, 69_760), (4, 24, 69_888), (8, 14, 71_456), (32, 4, 70_144)],
+)
 def test_blocks_of_equal_complexity(cardinality, width, params):
     """Table 2 of Xie et al. 2017: C (256 d + 9 d^2 + 256 d) weights in a block of the first stage."""
     block = resnext_block(256, 256, 1, cardinality=cardinality, width=width, rng=0)

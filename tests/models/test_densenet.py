@@ -34,25 +34,31 @@ def dense(net, x, counts, bottleneck, imagenet=False):
     return net.fc(net.bn_relu(x, "head.bn"))
 
 
-@pytest.mark.parametrize(("name", "counts", "bottleneck", "size"), [
-    ("densenet_10_4", (2, 2, 2), False, 13),
-    ("densenetbc_16_3", (2, 2, 2), True, 12),
-    ("densenet121", (6, 12, 24, 16), True, 33),
-])
+@pytest.mark.parametrize(
+    ("name", "counts", "bottleneck", "size"),
+    [
+        ("densenet_10_4", (2, 2, 2), False, 13),
+        ("densenetbc_16_3", (2, 2, 2), True, 12),
+        ("densenet121", (6, 12, 24, 16), True, 33),
+    ],
+)
 def test_as_pytorch(name, counts, bottleneck, size):
     function = partial(dense, counts=counts, bottleneck=bottleneck, imagenet="_" not in name)
     Z.assert_as_pytorch(Z.randomised(name), function, size)
 
 
-@pytest.mark.parametrize(("name", "params", "macs", "image"), [
-    ("densenet121", 7_978_856, 2_834_161_664, 224),
-    ("densenet169", 14_149_480, 3_359_843_328, 224),
-    ("densenet_40_12", 1_019_722, 0.265, 32),
-    ("densenet_100_12", 6_979_642, 1.770, 32),
-    ("densenet_100_24", 27_249_082, 6.889, 32),
-    ("densenetbc_100_12", 769_162, 0.288, 32),
-    ("densenetbc_250_24", 15_324_406, 5.419, 32),
-])
+@pytest.mark.parametrize(
+    ("name", "params", "macs", "image"),
+    [
+        ("densenet121", 7_978_856, 2_834_161_664, 224),
+        ("densenet169", 14_149_480, 3_359_843_328, 224),
+        ("densenet_40_12", 1_019_722, 0.265, 32),
+        ("densenet_100_12", 6_979_642, 1.770, 32),
+        ("densenet_100_24", 27_249_082, 6.889, 32),
+        ("densenetbc_100_12", 769_162, 0.288, 32),
+        ("densenetbc_250_24", 15_324_406, 5.419, 32),
+    ],
+)
 def test_published_counts(name, params, macs, image):
     Z.assert_counts(name, params, macs, image)
 

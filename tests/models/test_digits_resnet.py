@@ -26,8 +26,13 @@ def test_counts_by_hand(name, n):
     assert found.params == (9 * 8 + 16) + blocks + (32 * 10 + 10) == 24_416 * n - 5_342
     assert found.macs == 64 * 9 * 8 + (6 * n - 1) * 36_864 + 320
     assert (found.depth, found.image, found.num_classes) == (6 * n + 2, (1, 8, 8), 10)
-    assert found.stages == {"stem": (8, 8, 8), "stage1": (8, 8, 8), "stage2": (16, 4, 4), "stage3": (32, 2, 2),
-                            "head": (10,)}
+    assert found.stages == {
+        "stem": (8, 8, 8),
+        "stage1": (8, 8, 8),
+        "stage2": (16, 4, 4),
+        "stage3": (32, 2, 2),
+        "head": (10,),
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -58,11 +63,14 @@ def test_placements_are_those_of_the_larger_networks(block):
     assert widths == {8, 16, 32}
 
 
-@pytest.mark.parametrize("name, words", [
-    ("digits_resnet9", "the depth is 9, expected 6n \\+ 2"),
-    ("digits_plain2", "the depth is 2"),
-    ("digits_resnet11", "the nearest are"),
-])
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("digits_resnet9", "the depth is 9, expected 6n \\+ 2"),
+        ("digits_plain2", "the depth is 2"),
+        ("digits_resnet11", "the nearest are"),
+    ],
+)
 def test_other_depths(name, words):
     with pytest.raises(RangeError, match=f"{name}: .*{words}"):
         build(name, rng=0)

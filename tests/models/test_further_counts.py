@@ -18,7 +18,8 @@ FIFTY, EIGHTEEN = (3, 4, 6, 3), (2, 2, 2, 2)
 
 def small(block, n, classes=10, widths=SMALL, stem=16, **settings):
     return {"network": T.residual, "block": block, "counts": (n,) * 3, "widths": widths, "stem": stem} | {
-        "classes": classes, **settings
+        "classes": classes,
+        **settings,
     }
 
 
@@ -42,9 +43,7 @@ def pre(block, **settings):
 PUBLISHED = {
     "resnet20": (small(T.basic, 3, option="A"), 32, 269_722, 40_551_040),
     "resnet50": (large(T.bottleneck, FIFTY), 224, 25_557_032, 4_089_184_256),
-    "resnext50_32x4d": (
-        large(T.bottleneck, FIFTY, inner=lambda w: 2 * w, groups=32), 224, 25_028_904, 4_230_479_872,
-    ),
+    "resnext50_32x4d": (large(T.bottleneck, FIFTY, inner=lambda w: 2 * w, groups=32), 224, 25_028_904, 4_230_479_872),
     "preact_resnet164": (small(n=18, **pre(T.pre_bottleneck, on_1x1=True)), 32, 1_703_258, 244_500_992),
     "resnetv2_50": (large(counts=FIFTY, **pre(T.pre_bottleneck)), 224, 25_549_352, 4_089_184_256),
     "wrn_40_4": (small(n=6, widths=(64, 128, 256), **pre(T.pre_basic)), 32, 8_949_210, None),
@@ -72,11 +71,10 @@ FURTHER = {
     "preact_resnet47 --image 24": (small(n=5, **pre(T.pre_bottleneck, on_1x1=True)), 24),
     "resnetv2_200 --image 64": (large(counts=(3, 24, 36, 3), **pre(T.pre_bottleneck)), 64),
     "wrn_22_6 --num-classes 100 --image 48": (small(n=3, classes=100, widths=(96, 192, 384), **pre(T.pre_basic)), 48),
-    "resnext50_8x14d --image 128": (
-        large(T.bottleneck, FIFTY, inner=lambda w: 8 * (w * 14 // 64), groups=8), 128,
-    ),
+    "resnext50_8x14d --image 128": (large(T.bottleneck, FIFTY, inner=lambda w: 8 * (w * 14 // 64), groups=8), 128),
     "resnext38_4x24d --image 40": (
-        small(T.bottleneck, 4, widths=LARGE[:3], stem=64, inner=lambda w: 4 * (w * 24 // 64), groups=4), 40,
+        small(T.bottleneck, 4, widths=LARGE[:3], stem=64, inner=lambda w: 4 * (w * 24 // 64), groups=4),
+        40,
     ),
     "wide_resnet50_3 --image 64 --num-classes 10": (large(T.bottleneck, FIFTY, 10, inner=lambda w: 3 * w), 64),
     "seresnet26": (small(T.basic, 4, option="A", se=16), 32),
@@ -89,9 +87,7 @@ FURTHER = {
     "densenet201 --image 96": (dense((6, 12, 48, 32), 32, 1000, imagenet=True), 96),
     "densenet_25_18 --image 36": (dense((7,) * 3, 18, bottleneck=False, stem=16), 36),
     "densenetbc_58_20 --image 44": (dense((9,) * 3, 20), 44),
-    "vgg13_bn --image 96 --option hidden=640": (
-        net(T.vgg, 1000, plan=(2, 2, 2, 2, 2), hidden=640, norm=True), 96,
-    ),
+    "vgg13_bn --image 96 --option hidden=640": (net(T.vgg, 1000, plan=(2, 2, 2, 2, 2), hidden=640, norm=True), 96),
     "vgg11 --image 224 --option hidden=300": (net(T.vgg, 1000, plan=(1, 1, 2, 2, 2), hidden=300, norm=False), 224),
     "nin_cifar --num-classes 23 --image 29": (net(T.nin, 23), 29),
     "googlenet --num-classes 12 --image 160": (net(T.googlenet, 12), 160),

@@ -15,9 +15,7 @@ NAMES = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 def unit(net, x, at, stride=1):
     x = net.conv(x, f"{at}.conv", stride)
     if f"{at}.bn.gamma" in net.p:
-        mean, var, gamma, beta = (
-            net.get(f"{at}.bn.{key}") for key in ("running_mean", "running_var", "gamma", "beta")
-        )
+        mean, var, gamma, beta = (net.get(f"{at}.bn.{key}") for key in ("running_mean", "running_var", "gamma", "beta"))
         x = F.batch_norm(x, mean, var, gamma, beta, training=net.train, eps=1e-3)
     return F.relu(x)
 
@@ -28,12 +26,15 @@ def pool(x, kernel):
 
 def module(net, x, at):
     pooled = F.max_pool2d(x, 3, 1, 1)
-    return torch.cat([
-        unit(net, x, f"{at}.branch1"),
-        unit(net, unit(net, x, f"{at}.branch2.reduce"), f"{at}.branch2.conv"),
-        unit(net, unit(net, x, f"{at}.branch3.reduce"), f"{at}.branch3.conv"),
-        unit(net, pooled, f"{at}.branch4.conv"),
-    ], dim=1)
+    return torch.cat(
+        [
+            unit(net, x, f"{at}.branch1"),
+            unit(net, unit(net, x, f"{at}.branch2.reduce"), f"{at}.branch2.conv"),
+            unit(net, unit(net, x, f"{at}.branch3.reduce"), f"{at}.branch3.conv"),
+            unit(net, pooled, f"{at}.branch4.conv"),
+        ],
+        dim=1,
+    )
 
 
 def googlenet(net, x, last_pool):
@@ -51,9 +52,9 @@ def test_as_pytorch(name, last_pool, size):
     Z.assert_as_pytorch(Z.randomised(name, dropout=0), partial(googlenet, last_pool=last_pool), size)
 
 
-@pytest.mark.parametrize(("name", "params", "macs"), [
-    ("googlenet", 6_624_904, 1_498_376_192), ("inception_v1", 6_998_552, 1_582_671_872),
-])
+@pytest.mark.parametrize(
+    ("name", "params", "macs"), [("googlenet", 6_624_904, 1_498_376_192), ("inception_v1", 6_998_552, 1_582_671_872)]
+)
 def test_published_counts(name, params, macs):
     Z.assert_counts(name, params, macs)
 

@@ -39,9 +39,10 @@ def loss(model, x):
     return float(np.mean(np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top - logits.mean(axis=1)))
 
 
-@pytest.mark.parametrize("family", [
-    pytest.param(f, id=f.examples[0], marks=[pytest.mark.slow] if f.examples[0] in LARGE else []) for f in FAMILIES
-])
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(f, id=f.examples[0], marks=[pytest.mark.slow] if f.examples[0] in LARGE else []) for f in FAMILIES],
+)
 def test_every_family_starts_near_log_k(family, inputs):
     name = family.examples[0]
     for kind, x in inputs.items():
@@ -66,8 +67,11 @@ def test_without_batch_norm_at_full_size():
 
 @pytest.mark.parametrize("name", ["resnet8", "resnet18", "vgg11", "nin_cifar", "googlenet", "densenet_10_4"])
 def test_the_last_layer_has_the_rule_and_the_others_have_not(name):
-    weights = [layer.weight.data for _, layer in build(name, rng=0, **OPTIONS.get(name, {})).walk()
-               if isinstance(layer, (Conv2d, Linear))]
+    weights = [
+        layer.weight.data
+        for _, layer in build(name, rng=0, **OPTIONS.get(name, {})).walk()
+        if isinstance(layer, (Conv2d, Linear))
+    ]
     *others, last = weights
     assert last.std() == pytest.approx(HEAD_STD, rel=6 / math.sqrt(2 * last.size))
     assert all(abs(weight.std() / HEAD_STD - 1) > 0.3 for weight in others)

@@ -30,6 +30,7 @@ def test_as_pytorch():
 @pytest.mark.parametrize("n", [1, 3, 9])
 def test_counts_in_closed_form(n):
     """A convolution to C channels has 9 C C_in + C numbers, and a layer with a gate has two of them."""
+
     def conv(c_in, c):
         return 9 * c_in * c + c
 

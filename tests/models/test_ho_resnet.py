@@ -52,6 +52,7 @@ def function_of(net, at):
     def f(x):
         x = net.conv(net.bn_relu(x, f"{at}.bn1"), f"{at}.conv1")
         return net.conv(net.bn_relu(x, f"{at}.bn2"), f"{at}.conv2")
+
     return f
 
 

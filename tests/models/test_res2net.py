@@ -35,12 +35,15 @@ def block(net, x, at, stride, scale, cardinality=1, se=False):
     return F.relu(f + torch_zoo.v1_shortcut(net, x, f, at, stride))
 
 
-@pytest.mark.parametrize(("name", "options", "settings"), [
-    ("res2net50_4w_4s", {}, {"scale": 4}),
-    ("res2net50_6w_2s", {"se": True}, {"scale": 2, "se": True}),
-    ("res2net50_4w_3s", {"cardinality": 2}, {"scale": 3, "cardinality": 2}),
-    ("res2net50_8w_1s", {}, {"scale": 1}),
-])
+@pytest.mark.parametrize(
+    ("name", "options", "settings"),
+    [
+        ("res2net50_4w_4s", {}, {"scale": 4}),
+        ("res2net50_6w_2s", {"se": True}, {"scale": 2, "se": True}),
+        ("res2net50_4w_3s", {"cardinality": 2}, {"scale": 3, "cardinality": 2}),
+        ("res2net50_8w_1s", {}, {"scale": 1}),
+    ],
+)
 def test_as_pytorch(name, options, settings):
     function = partial(torch_zoo.imagenet, block=block, counts=(3, 4, 6, 3), **settings)
     Z.assert_as_pytorch(Z.randomised(name, **options), function, 34)
@@ -51,13 +54,16 @@ def test_res2next_as_pytorch():
     Z.assert_as_pytorch(Z.randomised("res2next50"), function, 33)
 
 
-@pytest.mark.parametrize(("name", "params", "macs"), [
-    ("res2net50_26w_4s", 25_699_120, 4.255),
-    ("res2net50_48w_2s", 25_287_304, 4.160),
-    ("res2net50_26w_6s", 37_051_448, 6.296),
-    ("res2net101_26w_4s", 45_206_688, 8.067),
-    ("res2next50", 24_671_464, 4.173),
-])
+@pytest.mark.parametrize(
+    ("name", "params", "macs"),
+    [
+        ("res2net50_26w_4s", 25_699_120, 4.255),
+        ("res2net50_48w_2s", 25_287_304, 4.160),
+        ("res2net50_26w_6s", 37_051_448, 6.296),
+        ("res2net101_26w_4s", 45_206_688, 8.067),
+        ("res2next50", 24_671_464, 4.173),
+    ],
+)
 def test_published_counts(name, params, macs):
     Z.assert_counts(name, params, macs)
 

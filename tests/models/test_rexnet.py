@@ -51,12 +51,15 @@ def test_as_pytorch():
     Z.assert_as_pytorch(Z.randomised("rexnet_50", dropout=0), rexnet, 48, batch=4)
 
 
-@pytest.mark.parametrize(("name", "params", "macs"), [
-    ("rexnet_90", 4_091_257, 0.348),
-    ("rexnet_100", 4_796_873, 0.398),
-    ("rexnet_150", 9_728_593, 0.876),
-    ("rexnet_200", 16_366_620, 1.529),
-])
+@pytest.mark.parametrize(
+    ("name", "params", "macs"),
+    [
+        ("rexnet_90", 4_091_257, 0.348),
+        ("rexnet_100", 4_796_873, 0.398),
+        ("rexnet_150", 9_728_593, 0.876),
+        ("rexnet_200", 16_366_620, 1.529),
+    ],
+)
 def test_published_counts(name, params, macs):
     Z.assert_counts(name, params, macs)
 

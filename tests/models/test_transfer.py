@@ -105,7 +105,10 @@ def test_freeze_but():
     assert [path for path, p in model.params() if not p.frozen] == ["head.fc.weight", "head.fc.bias"]
     freeze_but(model, "stem", "stage1.0.add.branch.conv2")
     assert {path for path, p in model.params() if not p.frozen} == {
-        "stem.conv.weight", "stem.bn.gamma", "stem.bn.beta", "stage1.0.add.branch.conv2.weight"
+        "stem.conv.weight",
+        "stem.bn.gamma",
+        "stem.bn.beta",
+        "stage1.0.add.branch.conv2.weight",
     }
     model.freeze(False)
     with pytest.raises(RangeError, match="no layer at 'stage9'"):

@@ -132,13 +132,16 @@ def test_gradients(network, name):
     assert gradcheck(model, rng.normal(size=(3, 1, 6, 5)), directions=1, tol=1e-9).worst_error <= 1e-9
 
 
-@pytest.mark.parametrize("options, words", [
-    ({"norm": "layer"}, "norm is 'layer', expected 'batch' or None"),
-    ({"init": "he"}, "init is 'he', expected one of None, skipinit, fixup, zero-gamma"),
-    ({"init": "skipinit"}, "init is 'skipinit' and norm is 'batch'.*set norm to None"),
-    ({"init": "fixup"}, "init is 'fixup' and norm is 'batch'.*set norm to None"),
-    ({"norm": None, "init": "zero-gamma"}, "init is 'zero-gamma' and norm is None.*leave norm out"),
-])
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"norm": "layer"}, "norm is 'layer', expected 'batch' or None"),
+        ({"init": "he"}, "init is 'he', expected one of None, skipinit, fixup, zero-gamma"),
+        ({"init": "skipinit"}, "init is 'skipinit' and norm is 'batch'.*set norm to None"),
+        ({"init": "fixup"}, "init is 'fixup' and norm is 'batch'.*set norm to None"),
+        ({"norm": None, "init": "zero-gamma"}, "init is 'zero-gamma' and norm is None.*leave norm out"),
+    ],
+)
 @pytest.mark.parametrize("network", ["digits_resnet8", "resnet8", "preact_resnet8"])
 def test_options_that_make_no_sense(network, options, words):
     with pytest.raises(RangeError, match=f"{network}: {words}"):

@@ -31,19 +31,24 @@ def vgg_torch(net, x, plan, batch_norm):
     return x
 
 
-@pytest.mark.parametrize(("name", "plan", "size"), [
-    ("vgg11", VGG11, 35), ("vgg11_bn", VGG11, 64), ("vgg13", VGG13, 32),
-])
+@pytest.mark.parametrize(
+    ("name", "plan", "size"), [("vgg11", VGG11, 35), ("vgg11_bn", VGG11, 64), ("vgg13", VGG13, 32)]
+)
 def test_as_pytorch(name, plan, size):
     function = partial(vgg_torch, plan=plan, batch_norm=name.endswith("_bn"))
     Z.assert_as_pytorch(Z.randomised(name, hidden=6, dropout=0), function, size)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "params", "macs"), [
-    ("vgg16", 138_357_544, 15.470), ("vgg19", 143_667_240, 19.632),
-    ("vgg16_bn", 138_365_992, 15.470), ("vgg19_bn", 143_678_248, 19.632),
-])
+@pytest.mark.parametrize(
+    ("name", "params", "macs"),
+    [
+        ("vgg16", 138_357_544, 15.470),
+        ("vgg19", 143_667_240, 19.632),
+        ("vgg16_bn", 138_365_992, 15.470),
+        ("vgg19_bn", 143_678_248, 19.632),
+    ],
+)
 def test_published_counts(name, params, macs):
     Z.assert_counts(name, params, macs)
 

@@ -19,7 +19,9 @@ NETS = {
     "plain18": ({}, partial(T.imagenet, block=T.plain_basic, counts=RESNET18), 33),
     "resnet50": ({}, partial(T.imagenet, block=T.v1_bottleneck, counts=RESNET50), 33),
     "resnet50 1x1": (
-        {"stride_on": "1x1"}, partial(T.imagenet, block=T.v1_bottleneck, counts=RESNET50, on_1x1=True), 33,
+        {"stride_on": "1x1"},
+        partial(T.imagenet, block=T.v1_bottleneck, counts=RESNET50, on_1x1=True),
+        33,
     ),
     "resnetv2_18": ({}, partial(T.imagenet, block=T.v2_basic, counts=RESNET18, preact=True), 33),
     "resnetv2_50": ({}, partial(T.imagenet, block=T.v2_bottleneck, counts=RESNET50, preact=True), 33),
@@ -30,7 +32,8 @@ NETS = {
     "resnet11": ({}, partial(T.small, block=T.v1_bottleneck, n=1), 12),
     "resnet20 bottleneck": (
         {"bottleneck": True, "stride_on": "1x1", "shortcut": "B"},
-        partial(T.small, block=T.v1_bottleneck, n=2, on_1x1=True), 12,
+        partial(T.small, block=T.v1_bottleneck, n=2, on_1x1=True),
+        12,
     ),
     "preact_resnet11": ({}, partial(T.small, block=T.v2_bottleneck, n=1, preact=True, on_1x1=True), 12),
     "preact_resnet29": ({}, partial(T.small, block=T.v2_bottleneck, n=3, preact=True, on_1x1=True), 12),

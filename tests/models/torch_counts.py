@@ -170,6 +170,7 @@ INCEPTION = """64 96 128 16 32 32, 128 128 192 32 96 64 pool, 192 96 208 16 48 6
 
 def googlenet(t, x, classes, paper=False):
     """paper: 5x5 convolutions and biases; else 3x3 and batch norm, as torchvision."""
+
     def conv(x, *sizes):
         return t.conv(x, *sizes, bias=True) if paper else t.conv_bn(x, *sizes)
 

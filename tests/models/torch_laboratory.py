@@ -1,6 +1,7 @@
 """The blocks and shortcuts of He et al. 2016, "Identity Mappings", in PyTorch, each spelled out."""
 
 from oracles.pytorch import F, torch
+
 PREACTIVATED = ("relu_before_add", "relu_only_preact", "full_preact")  # nothing follows the addition
 
 

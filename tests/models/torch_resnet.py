@@ -48,7 +48,7 @@ class ResNet(nn.Module):
 
 
 def torch_name(path):
-    """"stage2.0.add.branch.bn1.gamma" -> "stage2.0.bn1.weight": what minires calls a tensor, in :class:`ResNet`."""
+    """ "stage2.0.add.branch.bn1.gamma" -> "stage2.0.bn1.weight": what minires calls a tensor, in :class:`ResNet`."""
     parts = [part for part in path.split(".") if part not in ("stem", "head", "add", "branch")]
     return ".".join(parts).replace("gamma", "weight").replace("beta", "bias")
 

@@ -39,10 +39,7 @@ ACTIVATIONS = {
     "ELU": (lambda x: x if x > 0 else 1.5 * math.expm1(x), lambda x: 1 if x > 0 else 1.5 * math.exp(x)),
     "Sigmoid": (_sigmoid, lambda x: math.exp(-x) / (1 + math.exp(-x)) ** 2),
     "Tanh": (math.tanh, lambda x: 1 / math.cosh(x) ** 2),
-    "SiLU": (
-        lambda x: x * _sigmoid(x),
-        lambda x: (1 + math.exp(-x) + x * math.exp(-x)) / (1 + math.exp(-x)) ** 2,
-    ),
+    "SiLU": (lambda x: x * _sigmoid(x), lambda x: (1 + math.exp(-x) + x * math.exp(-x)) / (1 + math.exp(-x)) ** 2),
     "GELU": (lambda x: x * _normal_cdf(x), lambda x: _normal_cdf(x) + x * _normal_density(x)),
     "GELU by tanh": (lambda x: x * (1 + math.tanh(_inner(x))) / 2, _gelu_by_tanh_slope),
     "HardSwish": (lambda x: x * min(max(x + 3, 0), 6) / 6, _hard_swish_slope),

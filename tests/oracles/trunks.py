@@ -44,7 +44,12 @@ def blocks(placement="original", option="A", n=4, changes=(2,), rng=0):
     for i in range(n):
         out = c + 1 if i in changes else c
         units[f"block{i}"] = basic_block(
-            c, out, 2 if i in changes else 1, option, block=placement, rng=rng,
+            c,
+            out,
+            2 if i in changes else 1,
+            option,
+            block=placement,
+            rng=rng,
             **({"gate_bias": -1.0} if "gate" in option else {}),
         )
         c = out
@@ -158,6 +163,7 @@ def matrices(model, x, train=True):
 
     Each from the forwards of its parts by complex steps, so without any backward; no dropout.
     """
+
     def run(layer):
         return lambda z: layer.forward(z, train)[0]
 

@@ -240,7 +240,10 @@ def test_dense_slices_are_exact_and_no_identity():
     ledger = ledger_of(trunks.dense())
     found = audit(ledger)
     assert [b.path for b in found.verdict(0, 4).breaks if b.where == "between the blocks"] == [
-        "transition.0", "transition.1", "transition.2", "transition.3",
+        "transition.0",
+        "transition.1",
+        "transition.2",
+        "transition.3",
     ]
     assert [b.kind for b in found.breaks[0]] == ["Concat"]
     assert "slice" in found.breaks[0][0].why
@@ -279,7 +282,9 @@ def test_every_break_of_the_zoo_is_explained(name, size):
 def test_layers_between_flat_blocks_are_found():
     found = audit(ledger_of(trunks.flat()))
     assert [[(b.path, b.where) for b in breaks] for breaks in found.breaks] == [
-        [("relu0", "between the blocks")], [("relu1", "between the blocks")], [],
+        [("relu0", "between the blocks")],
+        [("relu1", "between the blocks")],
+        [],
     ]
     assert found.verdict(2, 3).holds
 
@@ -290,10 +295,19 @@ def linear_chain(*shortcuts):
     return Sequential(*blocks).to(dtype=np.float64)
 
 
-@pytest.mark.parametrize("shortcut", [
-    None, Identity(), Scale(1), Gain(1), Offset(3), Dropout(0, rng=0), Sequential(),
-    Sequential(Identity(), Sequential(Scale(1.0))),
-])
+@pytest.mark.parametrize(
+    "shortcut",
+    [
+        None,
+        Identity(),
+        Scale(1),
+        Gain(1),
+        Offset(3),
+        Dropout(0, rng=0),
+        Sequential(),
+        Sequential(Identity(), Sequential(Scale(1.0))),
+    ],
+)
 def test_what_is_an_identity_by_another_name(shortcut):
     found = audit(trace(linear_chain(shortcut), X[:, 0, 0, :3], dy=X[:, 1, 0, :3]))
     assert found.holds
@@ -303,7 +317,8 @@ def test_what_is_an_identity_by_another_name(shortcut):
 def test_a_gain_on_the_shortcut_multiplies():
     found = audit(trace(linear_chain(Gain(0.5), Gain(-2)), X[:, 0, 0, :3], dy=X[:, 1, 0, :3]))
     assert [[(b.path, b.kind) for b in breaks] for breaks in found.breaks] == [
-        [("0.shortcut", "Gain")], [("1.shortcut", "Gain")],
+        [("0.shortcut", "Gain")],
+        [("1.shortcut", "Gain")],
     ]
     assert found.verdict(0, 2).ratio == found.verdict(0, 2).defect / 2 == 1
     assert "multiplies the gradient by the number" in found.breaks[0][0].why
@@ -325,9 +340,10 @@ def test_every_layer_is_explained_or_the_identity():
     assert {kind.__name__ for kind in WHY if kind != PLAIN} == kinds
 
 
-@pytest.mark.parametrize(("kind", "low", "high"), [
-    (layers.SiLU, -0.1, 1.1), (layers.GELU, -0.13, 1.13), (layers.Sigmoid, 0, 0.25), (layers.Tanh, 0, 1),
-])
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [(layers.SiLU, -0.1, 1.1), (layers.GELU, -0.13, 1.13), (layers.Sigmoid, 0, 0.25), (layers.Tanh, 0, 1)],
+)
 def test_the_slopes_are_as_stated(kind, low, high):
     x = np.linspace(-20, 20, 40001)[None]
     y, cache = kind().forward(x)
@@ -346,8 +362,9 @@ def test_subclasses_break_as_their_parents():
 
 
 def test_resnet20_is_told_that_the_identity_does_not_hold_and_why():
-    ledger = trace(models.build("resnet20", rng=0), RNG.standard_normal((2, 3, 8, 8)).astype(np.float32),
-                   np.array([1, 2]))
+    ledger = trace(
+        models.build("resnet20", rng=0), RNG.standard_normal((2, 3, 8, 8)).astype(np.float32), np.array([1, 2])
+    )
     found = audit(ledger)
     assert not any(verdict.holds for verdict in found.verdicts)
     assert all("ReLU" in [b.kind for b in breaks] for breaks in found.breaks)
@@ -369,8 +386,13 @@ def test_resnet20_is_told_that_the_identity_does_not_hold_and_why():
 
 
 def test_v2_is_told_where_the_identity_holds_before_what_breaks_it():
-    found = audit(trace(models.build("resnet20", block="full_preact", rng=0),
-                        RNG.standard_normal((2, 3, 8, 8)).astype(np.float32), np.array([1, 2])))
+    found = audit(
+        trace(
+            models.build("resnet20", block="full_preact", rng=0),
+            RNG.standard_normal((2, 3, 8, 8)).astype(np.float32),
+            np.array([1, 2]),
+        )
+    )
     words = " ".join(str(found).split())
     assert words.startswith("dL/dx_l = dL/dx_L (1 + sum dF/dx_l) holds inside stage1.0 to stage1.2, stage2.1")
     assert "stage3.1 to stage3.2: for 12 of the 45 pairs l < L of 9 blocks. Where it holds" in words
@@ -381,8 +403,11 @@ def test_v2_is_told_where_the_identity_holds_before_what_breaks_it():
 
 # (block, tail): (part of negative entries is 0, branches only add, weight layers without a normalisation of 6 blocks)
 TRUNKS = {
-    "original": (True, False, 6), "bn_after_add": (True, False, 0), "relu_before_add": (True, True, 6),
-    "relu_only_preact": (False, False, 6), "full_preact": (False, False, 0),
+    "original": (True, False, 6),
+    "bn_after_add": (True, False, 0),
+    "relu_before_add": (True, True, 6),
+    "relu_only_preact": (False, False, 6),
+    "full_preact": (False, False, 0),
 }
 
 

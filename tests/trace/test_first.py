@@ -23,11 +23,14 @@ def traced(labels=None, **options):
     return trace(Sequential(Residual(branch)), np.array([LOGITS, (0.5, -1.0, 0.0)]), labels, **options)
 
 
-@pytest.mark.parametrize(("label", "names", "words"), [
-    (2, NAMES, "first image: <coat>, taken for boot (0.67)"),
-    (1, NAMES, "first image: boot, rightly taken for it (0.67)"),
-    (2, (), "first image: class 2, taken for class 1 (0.67)"),
-])
+@pytest.mark.parametrize(
+    ("label", "names", "words"),
+    [
+        (2, NAMES, "first image: <coat>, taken for boot (0.67)"),
+        (1, NAMES, "first image: boot, rightly taken for it (0.67)"),
+        (2, (), "first image: class 2, taken for class 1 (0.67)"),
+    ],
+)
 def test_the_class_of_the_first_picture_and_what_it_is_taken_for(label, names, words):
     ledger = traced([label, 0])
     found = first(ledger, names)
@@ -37,11 +40,14 @@ def test_the_class_of_the_first_picture_and_what_it_is_taken_for(label, names, w
     assert first_in_words(ledger, names) == words
 
 
-@pytest.mark.parametrize("options", [
-    {"dy": np.ones((2, 3))},
-    {"labels": [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]},
-    {"labels": [-100, 0], "loss": SoftmaxCrossEntropy(ignore_index=-100)},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dy": np.ones((2, 3))},
+        {"labels": [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]},
+        {"labels": [-100, 0], "loss": SoftmaxCrossEntropy(ignore_index=-100)},
+    ],
+)
 def test_without_a_class_nothing_is_said(options):
     ledger = traced(**options)
     assert first(ledger, NAMES) is None and first_in_words(ledger, NAMES) == ""

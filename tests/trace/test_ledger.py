@@ -293,10 +293,10 @@ def test_a_wrong_fork_inside_a_branch_shows_there_and_outside():
     assert wrong == {"block1.add", "block1.add.branch.inner"}
 
 
-@pytest.mark.parametrize(("to_real", "what"), [
-    (lambda x: x.real, "returned float64"),
-    (lambda x: np.floor(x) - np.floor(x) + x, "raised TypeError"),
-])
+@pytest.mark.parametrize(
+    ("to_real", "what"),
+    [(lambda x: x.real, "returned float64"), (lambda x: np.floor(x) - np.floor(x) + x, "raised TypeError")],
+)
 def test_a_fork_that_refuses_complex_numbers_is_named(to_real, what):
     class Real(Layer):
         def forward(self, x, train=False):
@@ -391,14 +391,17 @@ def test_another_loss():
     assert relative(trace(model, X, dy=2 * (y - DY) / DY.size).dx, ledger.dx) < 1e-14
 
 
-@pytest.mark.parametrize(("arguments", "error", "message"), [
-    ({}, StateError, "neither of labels and dy"),
-    ({"labels": LABELS, "dy": DY}, StateError, "both of labels and dy"),
-    ({"dy": DY[:3]}, ShapeError, r"head\.2|dy has shape \(3, 3\)"),
-    ({"labels": LABELS[:3]}, ShapeError, r"labels have shape \(3,\)"),
-    ({"labels": LABELS + 1}, RangeError, "is 3, expected 0 <= label < 3"),
-    ({"dy": 1.0}, DTypeError, "dy is a float"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({}, StateError, "neither of labels and dy"),
+        ({"labels": LABELS, "dy": DY}, StateError, "both of labels and dy"),
+        ({"dy": DY[:3]}, ShapeError, r"head\.2|dy has shape \(3, 3\)"),
+        ({"labels": LABELS[:3]}, ShapeError, r"labels have shape \(3,\)"),
+        ({"labels": LABELS + 1}, RangeError, "is 3, expected 0 <= label < 3"),
+        ({"dy": 1.0}, DTypeError, "dy is a float"),
+    ],
+)
 def test_wrong_arguments(arguments, error, message):
     with pytest.raises(error, match=message):
         trace(VARIANTS["original A"](), X, **arguments)
@@ -432,11 +435,14 @@ def test_a_model_without_blocks_has_an_empty_ledger(model):
         ledger.g(0)
 
 
-@pytest.mark.parametrize(("model", "paths"), [
-    (models.build("plain8", rng=0), ["stage1.0", "stage2.0", "stage3.0"]),
-    (Sequential(conv=Conv2d(3, 3, 1, rng=0), relu=ReLU(), last=Conv2d(3, 3, 1, rng=0)), ["conv", "last"]),
-    (Conv2d(3, 3, 3, padding=1, rng=0), [""]),
-])
+@pytest.mark.parametrize(
+    ("model", "paths"),
+    [
+        (models.build("plain8", rng=0), ["stage1.0", "stage2.0", "stage3.0"]),
+        (Sequential(conv=Conv2d(3, 3, 1, rng=0), relu=ReLU(), last=Conv2d(3, 3, 1, rng=0)), ["conv", "last"]),
+        (Conv2d(3, 3, 3, padding=1, rng=0), [""]),
+    ],
+)
 def test_the_blocks_of_a_plain_net_have_one_term(model, paths):
     x = RNG.standard_normal((2, 3, 8, 8)).astype(np.float32)
     ledger = trace(model, x, dy=RNG.standard_normal(model.forward(x)[0].shape).astype(np.float32))
@@ -457,8 +463,9 @@ def test_the_blocks_of_a_plain_net_have_one_term(model, paths):
 def test_a_gradient_of_zero_has_a_ledger():
     ledger = trace(VARIANTS["original A"](), X, dy=0 * DY)
     assert ledger.closure_error == 0.0
-    assert all(np.isnan([r.shortcut_scaling, r.residual_ratio, r.cosine, r.identity_ratio]).all()
-               for r in ledger.blocks)
+    assert all(
+        np.isnan([r.shortcut_scaling, r.residual_ratio, r.cosine, r.identity_ratio]).all() for r in ledger.blocks
+    )
     assert "nan" in ledger.table()
     json.loads(ledger.to_json(pictures=True))
 
@@ -473,8 +480,9 @@ def test_the_table_goes_from_the_output_to_the_input():
     numbers = [float(word) for word in lines[0].split()[1:]]
     record = ledger.blocks[-1]
     parts = [record.incoming, record.terms["shortcut"], record.terms["branch"], record.outgoing]
-    assert numbers == pytest.approx([*(np.linalg.norm(a) for a in parts), record.cosine,
-                                     np.linalg.norm(record.identity)], rel=2e-3, abs=5e-4)
+    assert numbers == pytest.approx(
+        [*(np.linalg.norm(a) for a in parts), record.cosine, np.linalg.norm(record.identity)], rel=2e-3, abs=5e-4
+    )
 
 
 def test_a_fork_that_scales_to_nothing_is_no_division_by_zero():

@@ -173,8 +173,9 @@ def test_measures_of_lengths():
     norms = [np.linalg.norm(g) for g in lengths.gradients]
     assert lengths.norms == pytest.approx(norms, rel=1e-13)
     assert lengths.mean_length == pytest.approx(np.dot(norms, range(5)) / sum(norms), rel=1e-13)
-    assert lengths.projections == pytest.approx([(g * lengths.g).sum() / (lengths.g**2).sum()
-                                                 for g in lengths.gradients], rel=1e-10)
+    assert lengths.projections == pytest.approx(
+        [(g * lengths.g).sum() / (lengths.g**2).sum() for g in lengths.gradients], rel=1e-10
+    )
     assert not any(g.flags.writeable for g in (*lengths.gradients, lengths.remainder))
 
 
@@ -250,14 +251,17 @@ def test_progress_sees_the_blocks_from_the_output():
     assert [block.path for block in seen] == ["add2", "relu1", "add1", "relu0", "add0"]
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda ledger: path_lengths(ledger, stop=5), "stop 5, expected 0 <= start <= stop <= 4"),
-    (lambda ledger: path_lengths(ledger, longest=5), "longest is 5, expected 0 to 4"),
-    (lambda ledger: path_lengths(ledger, longest=-1), "longest is -1"),
-    (lambda ledger: all_paths(ledger, start=-1), "start is -1"),
-    (lambda ledger: sample_paths(ledger, samples=0, rng=0), "samples is 0, expected an integer of at least 1"),
-    (lambda ledger: sample_paths(ledger, 3, 2, rng=0), "start is 3 and stop 2"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda ledger: path_lengths(ledger, stop=5), "stop 5, expected 0 <= start <= stop <= 4"),
+        (lambda ledger: path_lengths(ledger, longest=5), "longest is 5, expected 0 to 4"),
+        (lambda ledger: path_lengths(ledger, longest=-1), "longest is -1"),
+        (lambda ledger: all_paths(ledger, start=-1), "start is -1"),
+        (lambda ledger: sample_paths(ledger, samples=0, rng=0), "samples is 0, expected an integer of at least 1"),
+        (lambda ledger: sample_paths(ledger, 3, 2, rng=0), "start is 3 and stop 2"),
+    ],
+)
 def test_wrong_arguments(call, message):
     with pytest.raises(RangeError, match=message):
         call(trace(VARIANTS["original A"](), X, dy=DY))

@@ -20,16 +20,50 @@ DY = RNG.standard_normal((4, trunks.CLASSES))
 LABELS = np.array([0, 2, 1, 2])
 
 KEYS = {
-    "format", "version", "model", "dtype", "shape", "train", "loss", "closure_error", "telescope_error", "path_error",
-    "branch_vjps", "identity_holds", "output_gradient_norm", "plain", "levels", "notes", "depth", "against", "first",
-    "blocks", "forks", "paths",
+    "format",
+    "version",
+    "model",
+    "dtype",
+    "shape",
+    "train",
+    "loss",
+    "closure_error",
+    "telescope_error",
+    "path_error",
+    "branch_vjps",
+    "identity_holds",
+    "output_gradient_norm",
+    "plain",
+    "levels",
+    "notes",
+    "depth",
+    "against",
+    "first",
+    "blocks",
+    "forks",
+    "paths",
 }
 FORK = {
-    "path", "kind", "incoming_norm", "outgoing_norm", "terms", "shortcut_scaling", "residual_ratio", "cosine",
+    "path",
+    "kind",
+    "incoming_norm",
+    "outgoing_norm",
+    "terms",
+    "shortcut_scaling",
+    "residual_ratio",
+    "cosine",
     "closure_error",
 }
 BLOCK = FORK | {
-    "index", "at_fork_norm", "shape", "identity_norm", "identity_ratio", "local_norm", "total_norm", "breaks", "inside",
+    "index",
+    "at_fork_norm",
+    "shape",
+    "identity_norm",
+    "identity_ratio",
+    "local_norm",
+    "total_norm",
+    "breaks",
+    "inside",
 }
 
 
@@ -64,8 +98,11 @@ def test_numbers_are_those_of_the_ledger(name, train):
     assert len(found["blocks"]) == n
     assert [fork["path"] for fork in found["forks"]] == [record.path for record in ledger.forks]
     assert found["paths"] == {
-        "lengths": list(range(n + 1)), "counts": lengths.counts, "norms": lengths.norms,
-        "projections": lengths.projections, "mean_length": lengths.mean_length,
+        "lengths": list(range(n + 1)),
+        "counts": lengths.counts,
+        "norms": lengths.norms,
+        "projections": lengths.projections,
+        "mean_length": lengths.mean_length,
     }
     for block, record in zip(found["blocks"], ledger.blocks):
         _check_block(block, record, sums, audit(ledger))

@@ -106,13 +106,16 @@ def test_features_of_a_dense_block():
     assert relative(branch.backward(of_feature, cache), first.terms["branch"]) < 1e-14
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"start": -1}, "start is -1 and stop 4, expected 0 <= start <= stop <= 4"),
-    ({"stop": 5}, "start is 0 and stop 5"),
-    ({"start": 3, "stop": 2}, "start is 3 and stop 2"),
-    ({"start": 0.5}, "positions are 0.5 and 4, expected integers"),
-    ({"form": "sum"}, "form is 'sum', expected 'local'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"start": -1}, "start is -1 and stop 4, expected 0 <= start <= stop <= 4"),
+        ({"stop": 5}, "start is 0 and stop 5"),
+        ({"start": 3, "stop": 2}, "start is 3 and stop 2"),
+        ({"start": 0.5}, "positions are 0.5 and 4, expected integers"),
+        ({"form": "sum"}, "form is 'sum', expected 'local'"),
+    ],
+)
 def test_wrong_arguments(arguments, message):
     with pytest.raises(RangeError, match=message):
         telescope(trace(VARIANTS["original A"](), X, dy=DY), **arguments)

@@ -39,19 +39,26 @@ def test_blocks_of_v2_with_projections():
     ]
 
 
-@pytest.mark.parametrize(("model", "chain"), [
-    (Residual(conv()), [("", True)]),
-    (Sequential(Residual(conv())), [("0", True)]),
-    (Sequential(Sequential(Sequential(Residual(conv()), ReLU()))), [("0.0", True)]),
-    (Sequential(conv(), Residual(conv()), ReLU(), Residual(conv())),
-     [("0", False), ("1", True), ("2", False), ("3", True)]),
-    (Sequential(body=Sequential(conv(), Residual(conv()), Residual(conv())), last=ReLU()),
-     [("body.0", False), ("body.1", True), ("body.2", True), ("last", False)]),
-    (Sequential(conv(), ReLU()), [("0", False), ("1", False)]),
-    (conv(), [("", False)]),
-    (Sequential(), []),
-    (Sequential(Sequential(), Residual(conv())), [("0", False), ("1", True)]),
-])
+@pytest.mark.parametrize(
+    ("model", "chain"),
+    [
+        (Residual(conv()), [("", True)]),
+        (Sequential(Residual(conv())), [("0", True)]),
+        (Sequential(Sequential(Sequential(Residual(conv()), ReLU()))), [("0.0", True)]),
+        (
+            Sequential(conv(), Residual(conv()), ReLU(), Residual(conv())),
+            [("0", False), ("1", True), ("2", False), ("3", True)],
+        ),
+        (
+            Sequential(body=Sequential(conv(), Residual(conv()), Residual(conv())), last=ReLU()),
+            [("body.0", False), ("body.1", True), ("body.2", True), ("last", False)],
+        ),
+        (Sequential(conv(), ReLU()), [("0", False), ("1", False)]),
+        (conv(), [("", False)]),
+        (Sequential(), []),
+        (Sequential(Sequential(), Residual(conv())), [("0", False), ("1", True)]),
+    ],
+)
 def test_sequentials_are_opened_until_each_block_holds_one_fork(model, chain):
     trunk = Trunk(model, IMAGES)
     assert [(block.path, block.fork is not None) for block in trunk.chain] == chain

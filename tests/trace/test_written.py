@@ -178,18 +178,24 @@ def found(model):
 BOTH = ["shortcut", "branch"]
 
 
-@pytest.mark.parametrize(("model", "blocks"), [
-    (Net(Sequential(conv(), Residual(conv()), ReLU(), Residual(conv()))), [("body.1", BOTH), ("body.3", BOTH)]),
-    (Net(Net(Residual(conv()))), [("body.body", BOTH)]),
-    (Chain(Residual(conv()), Residual(conv())), [("first", BOTH), ("second", BOTH)]),
-    (Block(conv(), conv(1)), [("", BOTH)]),
-    (Sequential(Block(conv(), conv(1)), Block(conv(), conv(1), down=conv(2))), [("0", BOTH), ("1", BOTH)]),
-    (Sequential(stem=conv(), body=Sequential(Block(conv(), conv(1)), Residual(ReLU()))),
-     [("body.0", BOTH), ("body.1", BOTH)]),
-    (minires.compile(Sequential(Residual(conv()), ReLU())), [("0", BOTH)]),
-    (Sequential(minires.compile(Sequential(Residual(conv()))), Residual(Tanh())), [("0.0", BOTH), ("1", BOTH)]),
-    (Sequential(Halved(conv()), Residual(conv())), [("0", BOTH), ("1", BOTH)]),
-], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    ("model", "blocks"),
+    [
+        (Net(Sequential(conv(), Residual(conv()), ReLU(), Residual(conv()))), [("body.1", BOTH), ("body.3", BOTH)]),
+        (Net(Net(Residual(conv()))), [("body.body", BOTH)]),
+        (Chain(Residual(conv()), Residual(conv())), [("first", BOTH), ("second", BOTH)]),
+        (Block(conv(), conv(1)), [("", BOTH)]),
+        (Sequential(Block(conv(), conv(1)), Block(conv(), conv(1), down=conv(2))), [("0", BOTH), ("1", BOTH)]),
+        (
+            Sequential(stem=conv(), body=Sequential(Block(conv(), conv(1)), Residual(ReLU()))),
+            [("body.0", BOTH), ("body.1", BOTH)],
+        ),
+        (minires.compile(Sequential(Residual(conv()), ReLU())), [("0", BOTH)]),
+        (Sequential(minires.compile(Sequential(Residual(conv()))), Residual(Tanh())), [("0.0", BOTH), ("1", BOTH)]),
+        (Sequential(Halved(conv()), Residual(conv())), [("0", BOTH), ("1", BOTH)]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
 def test_blocks_are_found_where_that_can_be_known(model, blocks):
     ledger = trace(model, X, dy=DY)
     assert [(block.path, list(block.terms)) for block in ledger.blocks] == blocks
@@ -213,14 +219,26 @@ def test_the_terms_of_a_block_by_hand_are_those_of_the_block_of_minires():
     assert [(b.kind, b.path) for b in audit(one).breaks[0]] == [("ReLU", "0.relu")]
 
 
-@pytest.mark.parametrize(("model", "message"), [
-    (Sequential(conv(), Product(Sequential(Residual(conv()), Residual(conv())))),
-     r"Product \(1\) is not a container that minires knows: its 2 forks do not lie on the trunk; write it with"),
-    (Product(Residual(conv())), "Product is not a container that minires knows: its fork does not lie on the trunk"),
-    (Sequential(Twice(Residual(conv()))), r"Twice \(0\) is not a container that minires knows: its fork does not"),
-    (Sequential(conv(), Product(conv())), r"Product \(1\) is not .* knows: a shortcut inside would not lie on the"),
-    (Sequential(Skip(conv())), r"Skip \(0\) has the terms skip, branch, none of them called 'shortcut', so nothing"),
-], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            Sequential(conv(), Product(Sequential(Residual(conv()), Residual(conv())))),
+            r"Product \(1\) is not a container that minires knows: its 2 forks do not lie on the trunk; write it with",
+        ),
+        (
+            Product(Residual(conv())),
+            "Product is not a container that minires knows: its fork does not lie on the trunk",
+        ),
+        (Sequential(Twice(Residual(conv()))), r"Twice \(0\) is not a container that minires knows: its fork does not"),
+        (Sequential(conv(), Product(conv())), r"Product \(1\) is not .* knows: a shortcut inside would not lie on the"),
+        (
+            Sequential(Skip(conv())),
+            r"Skip \(0\) has the terms skip, branch, none of them called 'shortcut', so nothing",
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
 def test_what_cannot_be_known_is_said(model, message):
     ledger = trace(model, X, dy=DY)
     (note,) = ledger.notes
@@ -232,12 +250,16 @@ def test_what_cannot_be_known_is_said(model, message):
             audit(ledger)
 
 
-@pytest.mark.parametrize("model", [
-    Sequential(Twice(b=Residual(conv()), d=ReLU())),
-    Sequential(Reversed(Residual(conv()), Residual(conv()))),
-    Sequential(conv(), Forgets(conv(), conv(1)), Residual(conv())),
-    Reversed(Residual(conv())),
-], ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize(
+    "model",
+    [
+        Sequential(Twice(b=Residual(conv()), d=ReLU())),
+        Sequential(Reversed(Residual(conv()), Residual(conv()))),
+        Sequential(conv(), Forgets(conv(), conv(1)), Residual(conv())),
+        Reversed(Residual(conv())),
+    ],
+    ids=lambda model: type(model).__name__,
+)
 def test_methods_of_the_user_are_run(model):
     ledger = trace(model, X, dy=DY)
     assert np.array_equal(ledger.dx, own_dx(model))
@@ -285,8 +307,11 @@ class Again(Net):
         return dy + self.body.backward(self.body.backward(dy, cache[1]), cache[0])
 
 
-@pytest.mark.parametrize("model", [Nudged(conv(), conv(1)), Idle(conv(), Residual(conv(1))), Again(conv())],
-                         ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize(
+    "model",
+    [Nudged(conv(), conv(1)), Idle(conv(), Residual(conv(1))), Again(conv())],
+    ids=lambda model: type(model).__name__,
+)
 def test_what_is_no_chain_and_no_sum_to_the_bit_stays_one_step(model):
     assert read_written(model, X, True) == {}
     ledger = trace(Sequential(model, Residual(conv())), X, dy=DY)
@@ -324,10 +349,18 @@ def test_a_trunk_that_is_not_the_model_is_refused(monkeypatch):
 
 
 # random trees: each layer keeps the shape of X
-LEAVES = st.sampled_from([
-    conv, lambda: conv(1), ReLU, Tanh, Identity, lambda: Scale(0.7), lambda: Dropout(0.3, rng=5),
-    lambda: BatchNorm2d(3).to(dtype=np.float64),
-]).map(lambda make: make())
+LEAVES = st.sampled_from(
+    [
+        conv,
+        lambda: conv(1),
+        ReLU,
+        Tanh,
+        Identity,
+        lambda: Scale(0.7),
+        lambda: Dropout(0.3, rng=5),
+        lambda: BatchNorm2d(3).to(dtype=np.float64),
+    ]
+).map(lambda make: make())
 SHARED = conv(7)
 
 
@@ -342,8 +375,13 @@ def containers(inner):
     )
     users = st.one_of(
         *(chains.map(lambda layers, kind=kind: kind(*layers)) for kind in (Twice, Reversed, Called)),
-        inner.map(Halved), inner.map(Skip), inner.map(Net), inner.map(Product),
-        st.builds(Chain, inner, inner), st.builds(Block, inner, inner), st.builds(Block, inner, inner, inner),
+        inner.map(Halved),
+        inner.map(Skip),
+        inner.map(Net),
+        inner.map(Product),
+        st.builds(Chain, inner, inner),
+        st.builds(Block, inner, inner),
+        st.builds(Block, inner, inner, inner),
         st.builds(Forgets, inner, inner),
     )
     return st.one_of(known, users, inner.map(minires.compile), st.just(SHARED))

@@ -215,8 +215,14 @@ def test_an_unfinished_training_is_not_published(tmp_path):
     config = TrainConfig(model="resnet8", epochs=2, run_dir=str(tmp_path))
     data = {"classes": ["a"] * 10, "channels": 1, "mean": [0.5], "std": [0.25]}
     net = build("resnet8", num_classes=10, in_channels=1, rng=0)
-    save_checkpoint(tmp_path / "checkpoint.safetensors", net, SGD(net.params(), 0.1), config=config, data=data,
-                    position=Position(epoch=1))
+    save_checkpoint(
+        tmp_path / "checkpoint.safetensors",
+        net,
+        SGD(net.params(), 0.1),
+        config=config,
+        data=data,
+        position=Position(epoch=1),
+    )
     with pytest.raises(StateError, match="come to epoch 1 of 2"):
         publish(tmp_path, tmp_path / "w.safetensors")
     assert not (tmp_path / "w.safetensors").exists()

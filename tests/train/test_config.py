@@ -103,19 +103,22 @@ def test_nesterov_needs_momentum():
     TrainConfig(momentum=0.0, nesterov=True, optimizer="adamw")
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"mixup": 0.2, "cutmix": 1.0}, "mixup is 0.2 and cutmix 1.0, expected one of them"),
-    ({"mixup": 0.2, "ignore_index": 1}, "mixup mixes labels, ignore_index 1 leaves one out"),
-    ({"cutmix": 1.0, "ignore_index": 0}, "cutmix mixes labels, ignore_index 0 leaves one out"),
-    ({"entry": "model_ema"}, "entry is 'model_ema', but weights is None: set weights to the file"),
-    ({"weights_sha256": "0" * 64}, "weights_sha256 is '0+', but weights is None"),
-    ({"option": ("dropout",)}, "option is 'dropout', expected KEY=VALUE"),
-    ({"option": ("dropout=",)}, "option is 'dropout=', expected KEY=VALUE"),
-    ({"option": ("a=1", "a=2")}, "option a is given twice, 1 and '2'"),
-    ({"option": ("block=v1",), "block": "v2"}, "option block is given twice, 'v2' and 'v1'"),
-    ({"option": ("rng=1",)}, "option rng is no option of a family"),
-    ({"option": ("num_classes=1",)}, "option num_classes is no option of a family"),
-])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"mixup": 0.2, "cutmix": 1.0}, "mixup is 0.2 and cutmix 1.0, expected one of them"),
+        ({"mixup": 0.2, "ignore_index": 1}, "mixup mixes labels, ignore_index 1 leaves one out"),
+        ({"cutmix": 1.0, "ignore_index": 0}, "cutmix mixes labels, ignore_index 0 leaves one out"),
+        ({"entry": "model_ema"}, "entry is 'model_ema', but weights is None: set weights to the file"),
+        ({"weights_sha256": "0" * 64}, "weights_sha256 is '0+', but weights is None"),
+        ({"option": ("dropout",)}, "option is 'dropout', expected KEY=VALUE"),
+        ({"option": ("dropout=",)}, "option is 'dropout=', expected KEY=VALUE"),
+        ({"option": ("a=1", "a=2")}, "option a is given twice, 1 and '2'"),
+        ({"option": ("block=v1",), "block": "v2"}, "option block is given twice, 'v2' and 'v1'"),
+        ({"option": ("rng=1",)}, "option rng is no option of a family"),
+        ({"option": ("num_classes=1",)}, "option num_classes is no option of a family"),
+    ],
+)
 def test_refuses_what_does_not_go_together(fields, message):
     with pytest.raises(RangeError, match=message):
         TrainConfig(**fields)
@@ -123,8 +126,17 @@ def test_refuses_what_does_not_go_together(fields, message):
 
 def test_round_trip():
     config = TrainConfig(
-        model="plain20", milestones=(0.25,), lr=1 / 3, run_dir="runs/x y", limit_train=7, shortcut="B",
-        option=("dropout=0.3", "x=y"), class_weights=(1.0, 0.5), clip_norm=2.0, ignore_index=3, accumulate=4,
+        model="plain20",
+        milestones=(0.25,),
+        lr=1 / 3,
+        run_dir="runs/x y",
+        limit_train=7,
+        shortcut="B",
+        option=("dropout=0.3", "x=y"),
+        class_weights=(1.0, 0.5),
+        clip_norm=2.0,
+        ignore_index=3,
+        accumulate=4,
     )
     assert TrainConfig.from_json(config.to_json()) == config
     assert json.loads(config.to_json())["milestones"] == [0.25]

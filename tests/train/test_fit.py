@@ -27,6 +27,7 @@ class PowerCut(Exception):
 
 def cut(run_dir, monkeypatch, step, make=model, images=None, **changes):
     """A run whose process ends without warning after ``step`` steps, resumed if it exists."""
+
     def step_or_cut(*args, real):
         nonlocal step
         if step == 0:

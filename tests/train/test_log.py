@@ -55,8 +55,19 @@ def test_a_torn_line_is_left_out(tmp_path, torn):
 
 ROW = {"kind": "step", "step": 7, "epoch": 2.5, "loss": 0.1}
 NO_ROWS = (
-    "5", "{}", "null", "[1]", "true", "NaN", '"step"', '{"kind": "epoch"}', '{"kind": "step", "step": "x", "epoch": 1}',
-    '{"kind": null, "step": 1}', '{"kind": ["step"]}', '{"kind": "note", "step": 1, "epoch": 1}', "[" * 5000,
+    "5",
+    "{}",
+    "null",
+    "[1]",
+    "true",
+    "NaN",
+    '"step"',
+    '{"kind": "epoch"}',
+    '{"kind": "step", "step": "x", "epoch": 1}',
+    '{"kind": null, "step": 1}',
+    '{"kind": ["step"]}',
+    '{"kind": "note", "step": 1, "epoch": 1}',
+    "[" * 5000,
     "9" * 5000,
     *(json.dumps(ROW | {name: value}) for name in ("step", "epoch", "loss") for value in (None, "1", [1], True)),
     json.dumps({"kind": "epoch", "step": 6, "epoch": 2} | EPOCH | {"test_loss": None}),

@@ -20,9 +20,10 @@ def test_asking_whether_one_image_will_do_changes_nothing():
         assert states[0] == states[1]
 
 
-@pytest.mark.parametrize("name, augment", [
-    ("digits", None), ("mnist", None), ("fashion_mnist_12k", CropFlip(pad=0)), ("cifar10", CropFlip()),
-])
+@pytest.mark.parametrize(
+    "name, augment",
+    [("digits", None), ("mnist", None), ("fashion_mnist_12k", CropFlip(pad=0)), ("cifar10", CropFlip())],
+)
 def test_auto_takes_what_suits_the_data(name, augment):
     """Mirrored digits are no digits, and 4 pixels are half of an image of 8."""
     images = Dataset(name, np.zeros((2, 1, 8, 8), np.uint8), np.array([0, 1]), ("a", "b"))

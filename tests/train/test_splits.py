@@ -16,13 +16,16 @@ def images(classes=("ape", "bat"), shape=(3, 8, 8), seed=0):
     return Dataset("pets", pixels, np.arange(6) % 2, tuple(classes))
 
 
-@pytest.mark.parametrize(("other", "error", "words"), [
-    ({"classes": ("bat", "ape")}, DataFileError, "class 0 of 2 is 'bat', expected 'ape' as class 0 of 2 of the"),
-    ({"classes": ("ape", "bat", "cow")}, DataFileError, "class 2 of 3 is 'cow', expected None as class 2 of 2"),
-    ({"shape": (1, 8, 8)}, ShapeError, "have 1 channels .axis 1., those for training 3: convert them"),
-    ({"shape": (3, 9, 8)}, ShapeError, "have 9 rows .axis 2., those for training 8: cut all .*--image 64"),
-    ({"shape": (3, 8, 7)}, ShapeError, "have 7 columns .axis 3., those for training 8: cut"),
-])
+@pytest.mark.parametrize(
+    ("other", "error", "words"),
+    [
+        ({"classes": ("bat", "ape")}, DataFileError, "class 0 of 2 is 'bat', expected 'ape' as class 0 of 2 of the"),
+        ({"classes": ("ape", "bat", "cow")}, DataFileError, "class 2 of 3 is 'cow', expected None as class 2 of 2"),
+        ({"shape": (1, 8, 8)}, ShapeError, "have 1 channels .axis 1., those for training 3: convert them"),
+        ({"shape": (3, 9, 8)}, ShapeError, "have 9 rows .axis 2., those for training 8: cut all .*--image 64"),
+        ({"shape": (3, 8, 7)}, ShapeError, "have 7 columns .axis 3., those for training 8: cut"),
+    ],
+)
 def test_both_splits_are_compared_before_the_first_step(tmp_path, other, error, words):
     steps = []
     network = model()
@@ -39,7 +42,7 @@ def test_a_missing_class_is_named():
 
 @pytest.mark.parametrize("field", [{"image": 8}, {"test_part": 0.5}])
 def test_settings_of_folders(field):
-    (name, value), = field.items()
+    ((name, value),) = field.items()
     with pytest.raises(RangeError, match=f"^{name} is {value} for mnist, expected None: it is for --data folder alone"):
         load_split(TrainConfig(data="mnist", **field), "train")
 

@@ -1,7 +1,7 @@
 """A training of a fraction of a second, with batch norm and dropout; as a script it runs in a process of its own.
 
-    python tiny_training.py RUN_DIR            starts the run, or resumes it where the folder holds a checkpoint
-    python tiny_training.py RUN_DIR slow       the same with steps of some milliseconds
+python tiny_training.py RUN_DIR            starts the run, or resumes it where the folder holds a checkpoint
+python tiny_training.py RUN_DIR slow       the same with steps of some milliseconds
 """
 
 import sys

@@ -149,11 +149,15 @@ def schedule(name, **settings):
 
 def lightning(state, other):
     return {
-        "epoch": 1, "global_step": 5, "pytorch-lightning_version": "2.1.0", "hparams_name": "kwargs",
+        "epoch": 1,
+        "global_step": 5,
+        "pytorch-lightning_version": "2.1.0",
+        "hparams_name": "kwargs",
         "loops": {"fit": {}},
         "state_dict": put("model.", state) | {"criterion.weight": torch.ones(10), "acc.total": torch.tensor(3)},
         "callbacks": {"ModelCheckpoint{'monitor': 'x'}": {"best_score": torch.tensor(0.5), "best": "/x.ckpt"}},
-        "optimizer_states": [sgd().state_dict()], "lr_schedulers": [schedule("MultiStepLR", milestones=[3])()],
+        "optimizer_states": [sgd().state_dict()],
+        "lr_schedulers": [schedule("MultiStepLR", milestones=[3])()],
         "hyper_parameters": AttributeDict(lr=0.1, mode=Mode.TRAIN, config=Config()),
     }
 
@@ -165,18 +169,27 @@ def mmcv(state, other):
 
 def fairseq(state, other):
     return {
-        "args": None, "cfg": Node({"model": {"lr": [0.1]}, "task": {"name": "x"}}), "model": state, "criterion": None,
-        "optimizer_history": [{"optimizer_name": "Adam", "num_updates": 3}], "task_state": {},
-        "extra_state": {"metrics": Ordered(a=[1]), "train_iterator": {"epoch": 2}}, "last_optimizer_state": None,
+        "args": None,
+        "cfg": Node({"model": {"lr": [0.1]}, "task": {"name": "x"}}),
+        "model": state,
+        "criterion": None,
+        "optimizer_history": [{"optimizer_name": "Adam", "num_updates": 3}],
+        "task_state": {},
+        "extra_state": {"metrics": Ordered(a=[1]), "train_iterator": {"epoch": 2}},
+        "last_optimizer_state": None,
     }
 
 
 def dino(state, other):
     heads = {"module.head.mlp.0.weight": torch.randn(3, 2)}
     return {
-        "student": put("module.backbone.", other) | heads, "teacher": put("backbone.", state) | heads,
-        "optimizer": stepped(torch.optim.AdamW).state_dict(), "epoch": 3, "args": argparse.Namespace(arch="x"),
-        "dino_loss": {"center": torch.zeros(1, 2)}, "fp16_scaler": {"scale": 65536.0},
+        "student": put("module.backbone.", other) | heads,
+        "teacher": put("backbone.", state) | heads,
+        "optimizer": stepped(torch.optim.AdamW).state_dict(),
+        "epoch": 3,
+        "args": argparse.Namespace(arch="x"),
+        "dino_loss": {"center": torch.zeros(1, 2)},
+        "fp16_scaler": {"scale": 65536.0},
     }
 
 
@@ -187,17 +200,27 @@ def moco(state, other):
 
 def deepspeed(state, other):
     return {
-        "module": state, "buffer_names": ["a"], "optimizer": None, "sparse_tensor_module_names": set(),
+        "module": state,
+        "buffer_names": ["a"],
+        "optimizer": None,
+        "sparse_tensor_module_names": set(),
         "dp_world_size": 8,
         "param_shapes": [collections.OrderedDict((name, tensor.shape) for name, tensor in state.items())],
-        "ds_config": {"zero": {"stage": 1}}, "ds_version": "0.9", "rng": torch.get_rng_state(),
+        "ds_config": {"zero": {"stage": 1}},
+        "ds_version": "0.9",
+        "rng": torch.get_rng_state(),
     }
 
 
 def timm(state, other):
     return {
-        "epoch": 7, "arch": "resnet8", "state_dict": state, "optimizer": sgd().state_dict(), "version": 2,
-        "args": argparse.Namespace(lr=0.1, mean=None, opt_betas=[0.9], aa="rand-m9"), "metric": 77.1,
+        "epoch": 7,
+        "arch": "resnet8",
+        "state_dict": state,
+        "optimizer": sgd().state_dict(),
+        "version": 2,
+        "args": argparse.Namespace(lr=0.1, mean=None, opt_betas=[0.9], aa="rand-m9"),
+        "metric": 77.1,
         "amp_scaler": {"scale": 65536.0, "growth_factor": 2.0, "_growth_tracker": 3},
     }
 
@@ -217,15 +240,24 @@ def thop(state, other):
 KINDS = {
     "plain": lambda state, other: state,
     "references of torchvision": beside(
-        optimizer=lambda: sgd().state_dict(), lr_scheduler=schedule("MultiStepLR", milestones=[3, 5]), epoch=int,
-        args=lambda: argparse.Namespace(lr=0.1, device="cuda", world_size=8), scaler=dict
+        optimizer=lambda: sgd().state_dict(),
+        lr_scheduler=schedule("MultiStepLR", milestones=[3, 5]),
+        epoch=int,
+        args=lambda: argparse.Namespace(lr=0.1, device="cuda", world_size=8),
+        scaler=dict,
     ),
     "references of torchvision, average": lambda state, other: {
-        "model": other, "model_ema": put("module.", state) | {"n_averaged": torch.tensor(3)}, "epoch": 1
+        "model": other,
+        "model_ema": put("module.", state) | {"n_averaged": torch.tensor(3)},
+        "epoch": 1,
     },
     "example of ImageNet": lambda state, other: {
-        "epoch": 9, "arch": "resnet8", "state_dict": put("module.", state), "best_acc1": torch.tensor(76.1),
-        "optimizer": sgd().state_dict(), "scheduler": schedule("StepLR", step_size=3)(),
+        "epoch": 9,
+        "arch": "resnet8",
+        "state_dict": put("module.", state),
+        "best_acc1": torch.tensor(76.1),
+        "optimizer": sgd().state_dict(),
+        "scheduler": schedule("StepLR", step_size=3)(),
     },
     "pytorch-cifar": lambda state, other: {"net": put("module.", state), "acc": 95.1, "epoch": 200},
     "timm": timm,
@@ -235,20 +267,28 @@ KINDS = {
     "mmcv": mmcv,
     "mmengine": lambda state, other: mmcv(state, other) | {"message_hub": Items([1]), "param_schedulers": [{"a": 1}]},
     "detectron": beside(
-        optimizer=lambda: sgd().state_dict(), iteration=int, scheduler=schedule("LinearLR"), __author__=str,
-        matching_heuristics=bool
+        optimizer=lambda: sgd().state_dict(),
+        iteration=int,
+        scheduler=schedule("LinearLR"),
+        __author__=str,
+        matching_heuristics=bool,
     ),
     "ignite": beside(
-        optimizer=lambda: sgd().state_dict(), rng_states=lambda: [random.getstate(), torch.get_rng_state()],
-        trainer=lambda: collections.OrderedDict(epoch_length=3, iteration=9, max_epochs=2)
+        optimizer=lambda: sgd().state_dict(),
+        rng_states=lambda: [random.getstate(), torch.get_rng_state()],
+        trainer=lambda: collections.OrderedDict(epoch_length=3, iteration=9, max_epochs=2),
     ),
     "fastai": lambda state, other: {
-        "model": state, "opt": {"state": [{"mom": 0.9}], "hypers": Items([{"lr": np.float64(0.1)}])}
+        "model": state,
+        "opt": {"state": [{"mom": 0.9}], "hypers": Items([{"lr": np.float64(0.1)}])},
     },
     "catalyst": lambda state, other: {
-        "model_state_dict": state, "optimizer_state_dict": sgd().state_dict(), "stage": "train",
+        "model_state_dict": state,
+        "optimizer_state_dict": sgd().state_dict(),
+        "stage": "train",
         "scheduler_state_dict": None,
-        "epoch_metrics": collections.defaultdict(dict, train={"loss": 0.1}), "valid_metrics": {"loss": np.float32(1)},
+        "epoch_metrics": collections.defaultdict(dict, train={"loss": 0.1}),
+        "valid_metrics": {"loss": np.float32(1)},
     },
     "fairseq": fairseq,
     "Hydra": beside(cfg=lambda: Node({"a": {"b": {"c": [1, {"d": 2}]}}, "mode": Mode.TEST})),
@@ -274,71 +314,125 @@ KINDS = {
     "counts of thop": thop,
     "loss beside": lambda state, other: state | {"criterion.weight": torch.ones(10), "temperature": torch.tensor(1.0)},
     "NumPy": beside(
-        best=lambda: np.float64(93.2), history=lambda: np.arange(3.0), rng=np.random.get_state,
+        best=lambda: np.float64(93.2),
+        history=lambda: np.arange(3.0),
+        rng=np.random.get_state,
         flag=lambda: np.bool_(True),
-        text=lambda: np.str_("a"), generator=lambda: np.random.default_rng(0), structured=lambda: np.zeros(2, "i4,f8"),
-        objects=lambda: np.array([1, "a"], object), dtype=lambda: np.dtype("f4"),
-        day=lambda: np.datetime64("2020-01-01")
+        text=lambda: np.str_("a"),
+        generator=lambda: np.random.default_rng(0),
+        structured=lambda: np.zeros(2, "i4,f8"),
+        objects=lambda: np.array([1, "a"], object),
+        dtype=lambda: np.dtype("f4"),
+        day=lambda: np.datetime64("2020-01-01"),
     ),
     "random states": beside(
-        python=random.getstate, numpy=np.random.get_state, torch=torch_state,
+        python=random.getstate,
+        numpy=np.random.get_state,
+        torch=torch_state,
         cuda=lambda: [torch_state(), torch_state()],
-        object=lambda: random.Random(0)
+        object=lambda: random.Random(0),
     ),
     "collections": beside(
-        counter=lambda: collections.Counter("abca"), default=lambda: collections.defaultdict(list, a=[1]),
-        deque=lambda: collections.deque([1, 2], maxlen=5), ordered=lambda: collections.OrderedDict(a=1),
-        chain=lambda: collections.ChainMap({"a": 1}), user=lambda: collections.UserDict(a=1), point=lambda: Point(1, 2)
+        counter=lambda: collections.Counter("abca"),
+        default=lambda: collections.defaultdict(list, a=[1]),
+        deque=lambda: collections.deque([1, 2], maxlen=5),
+        ordered=lambda: collections.OrderedDict(a=1),
+        chain=lambda: collections.ChainMap({"a": 1}),
+        user=lambda: collections.UserDict(a=1),
+        point=lambda: Point(1, 2),
     ),
     "paths": beside(path=lambda: pathlib.PurePosixPath("/x"), windows=lambda: pathlib.PureWindowsPath("C:/x")),
     "sets": beside(a=lambda: {1, 2}, b=lambda: frozenset("ab"), c=set, d=lambda: {(1, "a"), None}),
     "dates": beside(
-        now=datetime.datetime.now, day=datetime.date.today, delta=lambda: datetime.timedelta(1), time=datetime.time,
-        zone=lambda: datetime.datetime.now(datetime.timezone.utc)
+        now=datetime.datetime.now,
+        day=datetime.date.today,
+        delta=lambda: datetime.timedelta(1),
+        time=datetime.time,
+        zone=lambda: datetime.datetime.now(datetime.timezone.utc),
     ),
     "numbers": beside(
-        decimal=lambda: decimal.Decimal("1.5"), fraction=lambda: fractions.Fraction(1, 3), complex=lambda: 1j,
-        large=lambda: 2**70, huge=lambda: -(10**500), infinite=lambda: float("inf"), id=lambda: uuid.UUID(int=7)
+        decimal=lambda: decimal.Decimal("1.5"),
+        fraction=lambda: fractions.Fraction(1, 3),
+        complex=lambda: 1j,
+        large=lambda: 2**70,
+        huge=lambda: -(10**500),
+        infinite=lambda: float("inf"),
+        id=lambda: uuid.UUID(int=7),
     ),
-    "keys of all kinds": beside(a=lambda: {
-        1: "a", 0.5: 1, False: 2, None: 3, (1, 2): 4, b"x": 5, 2**70: 6, frozenset([1]): 7, -1: 8, Mode.TRAIN: 9, 2j: 0
-    }),
+    "keys of all kinds": beside(
+        a=lambda: {
+            1: "a",
+            0.5: 1,
+            False: 2,
+            None: 3,
+            (1, 2): 4,
+            b"x": 5,
+            2**70: 6,
+            frozenset([1]): 7,
+            -1: 8,
+            Mode.TRAIN: 9,
+            2j: 0,
+        }
+    ),
     "enums and data classes": beside(
-        mode=lambda: Mode.TEST, config=Config, slots=Slots, keywords=lambda: Keywords(a=1),
-        space=lambda: types.SimpleNamespace(a=1)
+        mode=lambda: Mode.TEST,
+        config=Config,
+        slots=Slots,
+        keywords=lambda: Keywords(a=1),
+        space=lambda: types.SimpleNamespace(a=1),
     ),
     "classes and functions": beside(
-        function=lambda: print, relu=lambda: torch.nn.functional.relu, kind=lambda: nn.ReLU, inner=lambda: Config.Inner,
-        part=lambda: functools.partial(max, 1, key=len), method=lambda: Config().rate, error=lambda: ValueError("a", 1)
+        function=lambda: print,
+        relu=lambda: torch.nn.functional.relu,
+        kind=lambda: nn.ReLU,
+        inner=lambda: Config.Inner,
+        part=lambda: functools.partial(max, 1, key=len),
+        method=lambda: Config().rate,
+        error=lambda: ValueError("a", 1),
     ),
     "values of Python": beside(
-        slice=lambda: slice(1, 2), range=lambda: range(3), dots=lambda: ..., bytes=lambda: bytes(range(256)) * 9,
-        array=lambda: bytearray(b"abc"), text=lambda: "é\n\0" * 99, nothing=lambda: NotImplemented,
-        not_a_number=lambda: -0.0
+        slice=lambda: slice(1, 2),
+        range=lambda: range(3),
+        dots=lambda: ...,
+        bytes=lambda: bytes(range(256)) * 9,
+        array=lambda: bytearray(b"abc"),
+        text=lambda: "é\n\0" * 99,
+        nothing=lambda: NotImplemented,
+        not_a_number=lambda: -0.0,
     ),
     "values of PyTorch": beside(
-        size=lambda: torch.Size([3]), dtype=lambda: torch.bfloat16, device=lambda: torch.device("cuda:0"),
-        layout=lambda: torch.strided, version=lambda: torch.__version__
+        size=lambda: torch.Size([3]),
+        dtype=lambda: torch.bfloat16,
+        device=lambda: torch.device("cuda:0"),
+        layout=lambda: torch.strided,
+        version=lambda: torch.__version__,
     ),
     "tensors of other kinds": beside(
-        sparse=lambda: torch.eye(3).to_sparse(), complex=lambda: torch.zeros(2, dtype=torch.complex64),
-        wide=lambda: torch.zeros(2, dtype=torch.complex128), small=lambda: torch.zeros(2).to(torch.float8_e4m3fn),
-        unsigned=lambda: torch.zeros(2, dtype=torch.uint16), empty=lambda: torch.empty(0),
-        storage=lambda: torch.UntypedStorage(3), typed=lambda: torch.FloatStorage(3),
-        nowhere=lambda: torch.ones(2, device="meta")
+        sparse=lambda: torch.eye(3).to_sparse(),
+        complex=lambda: torch.zeros(2, dtype=torch.complex64),
+        wide=lambda: torch.zeros(2, dtype=torch.complex128),
+        small=lambda: torch.zeros(2).to(torch.float8_e4m3fn),
+        unsigned=lambda: torch.zeros(2, dtype=torch.uint16),
+        empty=lambda: torch.empty(0),
+        storage=lambda: torch.UntypedStorage(3),
+        typed=lambda: torch.FloatStorage(3),
+        nowhere=lambda: torch.ones(2, device="meta"),
     ),
     "quantised tensors": beside(
         one=lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
-        rows=lambda: torch.quantize_per_channel(torch.ones(2, 2), torch.ones(2), torch.zeros(2), 0, torch.quint8)
+        rows=lambda: torch.quantize_per_channel(torch.ones(2, 2), torch.ones(2), torch.zeros(2), 0, torch.quint8),
     ),
     "Adam": beside(optimizer=lambda: stepped(torch.optim.Adam, amsgrad=True).state_dict()),
     "AdamW": beside(optimizer=lambda: stepped(torch.optim.AdamW).state_dict()),
     "RMSprop": beside(optimizer=lambda: stepped(torch.optim.RMSprop, centered=True).state_dict()),
     "Adagrad": beside(optimizer=lambda: stepped(torch.optim.Adagrad).state_dict()),
     "optimiser as an object": beside(optimizer=sgd),
-    "optimiser by names": lambda state, other: {"model": state, "optimizer": {"state": {
-        name: {"exp_avg": tensor, "step": torch.tensor(1.0)} for name, tensor in other.items()
-    }}},
+    "optimiser by names": lambda state, other: {
+        "model": state,
+        "optimizer": {
+            "state": {name: {"exp_avg": tensor, "step": torch.tensor(1.0)} for name, tensor in other.items()}
+        },
+    },
     "schedule: one cycle": beside(scheduler=schedule("OneCycleLR", max_lr=1, total_steps=9)),
     "schedule: restarts": beside(scheduler=schedule("CosineAnnealingWarmRestarts", T_0=3)),
     "schedule: plateau": beside(scheduler=schedule("ReduceLROnPlateau")),
@@ -353,6 +447,8 @@ KINDS = {
     "histories as tensors": beside(losses=lambda: {"train": torch.ones(9), "test": torch.ones(3)}),
 }
 ENTRIES = {
-    "references of torchvision, average": "model_ema", "timm, average": "state_dict_ema", "DINO": "teacher",
+    "references of torchvision, average": "model_ema",
+    "timm, average": "state_dict_ema",
+    "DINO": "teacher",
     "MoCo": "state_dict.module.encoder_q",
 }

@@ -38,37 +38,83 @@ NOTHING = "it holds no dict of tensors"
 
 # Names without a reach of their own, as training scripts leave them beside weights; their marks are no tensors
 INERT = [
-    ("builtins", "getattr", PYTHON), ("operator", "attrgetter", "system"), ("operator", "methodcaller", "system"),
-    ("functools", "partial", PYTHON), ("functools", "reduce", PYTHON), ("argparse", "Namespace", ""),
-    ("collections", "namedtuple", PYTHON), ("torch._utils", "_rebuild_wrapper_subclass", PYTHON),
+    ("builtins", "getattr", PYTHON),
+    ("operator", "attrgetter", "system"),
+    ("operator", "methodcaller", "system"),
+    ("functools", "partial", PYTHON),
+    ("functools", "reduce", PYTHON),
+    ("argparse", "Namespace", ""),
+    ("collections", "namedtuple", PYTHON),
+    ("torch._utils", "_rebuild_wrapper_subclass", PYTHON),
 ]
 # (module, attribute, argument): calls that have been found in hostile files, or that scanners list
 CALLS = [
-    ("os", "system", COMMAND), ("posix", "system", COMMAND), ("nt", "system", COMMAND), ("os", "popen", COMMAND),
-    ("os", "execl", "/bin/sh"), ("os", "remove", "CANARY"), ("subprocess", "Popen", COMMAND),
-    ("subprocess", "check_output", COMMAND), ("subprocess", "call", COMMAND), ("commands", "getoutput", COMMAND),
-    ("builtins", "eval", PYTHON), ("builtins", "exec", PYTHON), ("__builtin__", "eval", PYTHON),
-    ("__builtin__", "apply", PYTHON), ("builtins", "__import__", "os"),
-    ("builtins", "open", "CANARY"), ("builtins", "compile", PYTHON), ("builtins", "breakpoint", ""),
-    ("builtins", "map", PYTHON), ("importlib", "import_module", "os"), ("runpy", "run_path", "CANARY"),
-    ("runpy", "_run_code", PYTHON), ("pty", "spawn", "/bin/sh"), ("platform", "popen", COMMAND),
-    ("webbrowser", "open", "http://localhost"), ("socket", "create_connection", "localhost"),
-    ("urllib.request", "urlopen", "http://localhost"), ("shutil", "rmtree", "CANARY"), ("ctypes", "CDLL", "libc.so.6"),
-    ("code", "InteractiveInterpreter", PYTHON), ("timeit", "timeit", PYTHON), ("cProfile", "run", PYTHON),
-    ("profile", "run", PYTHON), ("pdb", "run", PYTHON), ("bdb", "Bdb", PYTHON), ("trace", "Trace", PYTHON),
-    ("doctest", "debug_script", PYTHON), ("pydoc", "pipepager", COMMAND), ("pip", "main", "install"),
-    ("ensurepip", "bootstrap", ""), ("idlelib.pyshell", "ModifiedInterpreter", PYTHON),
+    ("os", "system", COMMAND),
+    ("posix", "system", COMMAND),
+    ("nt", "system", COMMAND),
+    ("os", "popen", COMMAND),
+    ("os", "execl", "/bin/sh"),
+    ("os", "remove", "CANARY"),
+    ("subprocess", "Popen", COMMAND),
+    ("subprocess", "check_output", COMMAND),
+    ("subprocess", "call", COMMAND),
+    ("commands", "getoutput", COMMAND),
+    ("builtins", "eval", PYTHON),
+    ("builtins", "exec", PYTHON),
+    ("__builtin__", "eval", PYTHON),
+    ("__builtin__", "apply", PYTHON),
+    ("builtins", "__import__", "os"),
+    ("builtins", "open", "CANARY"),
+    ("builtins", "compile", PYTHON),
+    ("builtins", "breakpoint", ""),
+    ("builtins", "map", PYTHON),
+    ("importlib", "import_module", "os"),
+    ("runpy", "run_path", "CANARY"),
+    ("runpy", "_run_code", PYTHON),
+    ("pty", "spawn", "/bin/sh"),
+    ("platform", "popen", COMMAND),
+    ("webbrowser", "open", "http://localhost"),
+    ("socket", "create_connection", "localhost"),
+    ("urllib.request", "urlopen", "http://localhost"),
+    ("shutil", "rmtree", "CANARY"),
+    ("ctypes", "CDLL", "libc.so.6"),
+    ("code", "InteractiveInterpreter", PYTHON),
+    ("timeit", "timeit", PYTHON),
+    ("cProfile", "run", PYTHON),
+    ("profile", "run", PYTHON),
+    ("pdb", "run", PYTHON),
+    ("bdb", "Bdb", PYTHON),
+    ("trace", "Trace", PYTHON),
+    ("doctest", "debug_script", PYTHON),
+    ("pydoc", "pipepager", COMMAND),
+    ("pip", "main", "install"),
+    ("ensurepip", "bootstrap", ""),
+    ("idlelib.pyshell", "ModifiedInterpreter", PYTHON),
     ("lib2to3.pgen2.grammar", "Grammar", ""),
-    ("types", "FunctionType", PYTHON), ("types", "CodeType", PYTHON),
-    ("marshal", "loads", PYTHON), ("pickle", "loads", PYTHON), ("_pickle", "loads", PYTHON), ("dill", "loads", PYTHON),
-    ("joblib", "load", "CANARY"), ("numpy", "load", "CANARY"), ("numpy.testing._private.utils", "runstring", PYTHON),
-    ("torch", "load", "CANARY"), ("torch.hub", "load", "CANARY"), ("torch.serialization", "load", "CANARY"),
-    ("torch.jit", "load", "CANARY"), ("torch._inductor.codecache", "compile_file", COMMAND),
-    ("torch.utils._config_module", "load_config", PYTHON), ("torch.storage", "_load_from_bytes", PYTHON),
-    ("torch.distributed.rpc.internal", "_run_function", PYTHON), ("torch.fx.graph_module", "_deserialize", PYTHON),
-    ("site", "main", ""), ("sys", "exit", "1"),
-    ("asyncio.unix_events", "_UnixSubprocessTransport", COMMAND), ("logging.config", "dictConfig", PYTHON),
-    ("distutils.file_util", "write_file", "CANARY"), ("multiprocessing.util", "spawnv_passfds", COMMAND),
+    ("types", "FunctionType", PYTHON),
+    ("types", "CodeType", PYTHON),
+    ("marshal", "loads", PYTHON),
+    ("pickle", "loads", PYTHON),
+    ("_pickle", "loads", PYTHON),
+    ("dill", "loads", PYTHON),
+    ("joblib", "load", "CANARY"),
+    ("numpy", "load", "CANARY"),
+    ("numpy.testing._private.utils", "runstring", PYTHON),
+    ("torch", "load", "CANARY"),
+    ("torch.hub", "load", "CANARY"),
+    ("torch.serialization", "load", "CANARY"),
+    ("torch.jit", "load", "CANARY"),
+    ("torch._inductor.codecache", "compile_file", COMMAND),
+    ("torch.utils._config_module", "load_config", PYTHON),
+    ("torch.storage", "_load_from_bytes", PYTHON),
+    ("torch.distributed.rpc.internal", "_run_function", PYTHON),
+    ("torch.fx.graph_module", "_deserialize", PYTHON),
+    ("site", "main", ""),
+    ("sys", "exit", "1"),
+    ("asyncio.unix_events", "_UnixSubprocessTransport", COMMAND),
+    ("logging.config", "dictConfig", PYTHON),
+    ("distutils.file_util", "write_file", "CANARY"),
+    ("multiprocessing.util", "spawnv_passfds", COMMAND),
 ]
 
 BOTH = {  # bodies of pickles that both formats refuse, and the words of the message
@@ -81,19 +127,23 @@ BOTH = {  # bodies of pickles that both formats refuse, and the words of the mes
     "BUILD of a mark": (name("a", "b") + b")R" + dictionary(__setstate__=name("os", "system")) + b"b", REFUSED),
     "rebuild from a text": (call("torch._tensor", "_rebuild_from_type_v2", text(PYTHON)), "missing 3 required"),
     "rebuild from a mark": (
-        call("torch._tensor", "_rebuild_from_type_v2", name("a", "b"), name("a", "b"), b")", b"}"), WHOLE
+        call("torch._tensor", "_rebuild_from_type_v2", name("a", "b"), name("a", "b"), b")", b"}"),
+        WHOLE,
     ),
     "rebuild from OrderedDict": (
-        call("torch._tensor", "_rebuild_from_type_v2", name("collections", "OrderedDict"), b"N", b")", b"}"), WHOLE
+        call("torch._tensor", "_rebuild_from_type_v2", name("collections", "OrderedDict"), b"N", b")", b"}"),
+        WHOLE,
     ),
     "NEWOBJ of a tuple": (b"))\x81", "found a tuple, expected a Inert"),
     "ADDITEMS to a list": (b"](K\x01\x90", "found a list, expected a Inert"),
     "a set": (b"\x8f(K\x01\x90", WHOLE),
     "a mark of 2^14 dicts": (name("a", "b") + b")R(" + (text("a") + b"}") * 2**14 + b"u", WHOLE),
     "100 dicts that hold each other": (
-        b"(" + b"".join(b"}q%c" % i for i in range(100)) + b"".join(
-            b"h%c(" % i + b"".join(text(str(j)) + b"h%c" % j for j in range(100)) + b"u" for i in range(100)
-        ) + b"t", NOTHING
+        b"("
+        + b"".join(b"}q%c" % i for i in range(100))
+        + b"".join(b"h%c(" % i + b"".join(text(str(j)) + b"h%c" % j for j in range(100)) + b"u" for i in range(100))
+        + b"t",
+        NOTHING,
     ),
     "STACK_GLOBAL": (text("os") + text("system") + b"\x93" + tuples(text(COMMAND)) + b"R", REFUSED),
     "STACK_GLOBAL with a dotted name": (text("torch") + text("FloatStorage.__init__") + b"\x93)R", WHOLE),
@@ -104,11 +154,18 @@ BOTH = {  # bodies of pickles that both formats refuse, and the words of the mes
     "OBJ of an allowed name": (b"(ccollections\nOrderedDict\no", "opcode b'o'"),
     "NEWOBJ": (name("collections", "OrderedDict") + b")\x81", "found a Global, expected a Inert"),
     "NEWOBJ_EX": (name("collections", "OrderedDict") + b")}\x92", "found a Global, expected a Inert"),
-    "EXT1": (b"\x82\x01", "opcode"), "EXT2": (b"\x83\x01\0", "opcode"), "EXT4": (b"\x84\x01\0\0\0", "opcode"),
-    "POP_MARK": (b"(1", "opcode"), "DUP": (b"}2", "opcode"), "FROZENSET": (b"(\x91", WHOLE),
-    "text PERSID": (b"Pstorage\n", "opcode b'P'"), "text INT": (b"I1\n", "opcode"),
+    "EXT1": (b"\x82\x01", "opcode"),
+    "EXT2": (b"\x83\x01\0", "opcode"),
+    "EXT4": (b"\x84\x01\0\0\0", "opcode"),
+    "POP_MARK": (b"(1", "opcode"),
+    "DUP": (b"}2", "opcode"),
+    "FROZENSET": (b"(\x91", WHOLE),
+    "text PERSID": (b"Pstorage\n", "opcode b'P'"),
+    "text INT": (b"I1\n", "opcode"),
     "text STRING": (b"S'a'\n", "opcode"),
-    "text GET": (b"g0\n", "opcode"), "text FLOAT": (b"F1\n", "opcode"), "NEXT_BUFFER": (b"\x97", "opcode"),
+    "text GET": (b"g0\n", "opcode"),
+    "text FLOAT": (b"F1\n", "opcode"),
+    "NEXT_BUFFER": (b"\x97", "opcode"),
     "BUILD of a dict": (b"}" + dictionary(__class__=b"N") + b"b", "a dict takes no state"),
     "BUILD of a name": (name("collections", "OrderedDict") + dictionary(__setstate__=b"N") + b"b", "takes no state"),
     "BUILD of a storage": (storage() + b"}b", "a Storage takes no state"),
@@ -134,7 +191,8 @@ BOTH = {  # bodies of pickles that both formats refuse, and the words of the mes
     "persistent id of a module": (tuples(text("module"), b"N", text(""), text(""), b"N") + b"Q", "is no storage"),
     "persistent id, too short": (tuples(text("storage")) + b"Q", "is no storage"),
     "persistent id with a view": (
-        tuples(text("storage"), name("torch", "FloatStorage"), text("0"), text("cpu"), b"K\x06)") + b"Q", "views"
+        tuples(text("storage"), name("torch", "FloatStorage"), text("0"), text("cpu"), b"K\x06)") + b"Q",
+        "views",
     ),
     "storage of another type": (storage(kind="Size"), "type of a storage"),
     "storage of OrderedDict": (
@@ -143,13 +201,15 @@ BOTH = {  # bodies of pickles that both formats refuse, and the words of the mes
     ),
     "storage of a text": (tuples(text("storage"), text("FloatStorage"), text("0"), text("c"), b"K\x06") + b"Q", "type"),
     "storage called by a number": (
-        tuples(text("storage"), name("torch", "FloatStorage"), b"K\0", text("cpu"), b"K\x06") + b"Q", "no text"
+        tuples(text("storage"), name("torch", "FloatStorage"), b"K\0", text("cpu"), b"K\x06") + b"Q",
+        "no text",
     ),
     "storage with a long name": (storage("0" * 65), "no text"),
     "storage of length -1": (storage(count=-1), "from 0 to 2^48"),
     "storage of length 2^60": (storage(count=2**60), "from 0 to 2^48"),
     "storage of length True": (
-        tuples(text("storage"), name("torch", "FloatStorage"), text("0"), text("cpu"), b"\x88") + b"Q", "from 0 to"
+        tuples(text("storage"), name("torch", "FloatStorage"), text("0"), text("cpu"), b"\x88") + b"Q",
+        "from 0 to",
     ),
     "one storage, two types": (storage() + storage(kind="IntStorage") + b"\x86", "two types or lengths"),
     "one storage, two lengths": (storage() + storage(count=5) + b"\x86", "lengths|bytes, expected"),
@@ -164,20 +224,24 @@ BOTH = {  # bodies of pickles that both formats refuse, and the words of the mes
     "a product that overflows": (dictionary(a=tensor(shape=(2**32, 2**32), strides=(0, 0))), "more than"),
     "terabytes of one number": (dictionary(a=tensor(shape=(2**20, 2**18), strides=(0, 0))), "again and again"),
     "terabytes in many tensors": (
-        dictionary(**{f"a{i}": tensor(shape=(2**20,), strides=(0,)) for i in range(2000)}), "again and again"
+        dictionary(**{f"a{i}": tensor(shape=(2**20,), strides=(0,)) for i in range(2000)}),
+        "again and again",
     ),
     "strides that overlap": (dictionary(a=tensor(shape=(2,) * 30, strides=(0,) * 30)), "again and again"),
     "fewer strides": (dictionary(a=tensor(strides=(1,))), "2 sizes and 1 strides"),
     "100 axes": (dictionary(a=tensor(shape=(1,) * 100, strides=(1,) * 100)), "at most 32"),
     "size True": (
-        dictionary(a=call("torch._utils", "_rebuild_tensor", storage(), b"K\0\x88\x85K\1\x85")), "at most 32 integers"
+        dictionary(a=call("torch._utils", "_rebuild_tensor", storage(), b"K\0\x88\x85K\1\x85")),
+        "at most 32 integers",
     ),
     "size of floats": (
         dictionary(a=call("torch._utils", "_rebuild_tensor", storage(), b"K\0G" + b"\0" * 8 + b"\x85K\1\x85")),
         "at most 32 integers",
     ),
-    "a list": (b"]" + tensor() + b"a", NOTHING), "a tensor alone": (tensor(), "holds a StoredTensor"),
-    "a number": (b"K\x01", "holds a int"), "nothing": (b"}", NOTHING),
+    "a list": (b"]" + tensor() + b"a", NOTHING),
+    "a tensor alone": (tensor(), "holds a StoredTensor"),
+    "a number": (b"K\x01", "holds a int"),
+    "nothing": (b"}", NOTHING),
     "a dict with numbers as keys": (b"}K\x01" + tensor() + b"s", NOTHING),
     "a list that holds itself": (b"]q\0h\0a", NOTHING),
     "a dict that holds itself": (b"}q\0" + text("state_dict") + b"h\0s", NOTHING),
@@ -185,16 +249,18 @@ BOTH = {  # bodies of pickles that both formats refuse, and the words of the mes
     "2^40 references": (b")" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(40)), NOTHING),
     "nested 100,000 deep": (b")" + b"\x85" * 100_000, NOTHING),
     "key of nested tuples": (b"})" + b"\x85" * 100_000 + b"K\x01s", NOTHING),
-    "keys that collide": (
-        b"}(" + b"".join(integer(i * (2**61 - 1)) + b"N" for i in range(50_000)) + b"u", NOTHING
-    ),
+    "keys that collide": (b"}(" + b"".join(integer(i * (2**61 - 1)) + b"N" for i in range(50_000)) + b"u", NOTHING),
     "a list copied again and again": (
         b"](" + 1000 * (text("a") + b"N\x86") + b"eq\0" + 10_000 * (name("collections", "OrderedDict") + b"h\0\x85R0"),
         "opcode b'0'",
     ),
     "a list copied into a list": (
-        b"](](" + 1000 * (text("a") + b"N\x86") + b"eq\0" + 10_000 * (name("collections", "OrderedDict") + b"h\0\x85R")
-        + b"e", "items are copied",
+        b"](]("
+        + 1000 * (text("a") + b"N\x86")
+        + b"eq\0"
+        + 10_000 * (name("collections", "OrderedDict") + b"h\0\x85R")
+        + b"e",
+        "items are copied",
     ),
     "2 million opcodes": (b"(" + b"N" * 2_000_000 + b"t", "more than 1000000 opcodes"),
     "text of 2^63 bytes": (b"\x8d" + b"\xff" * 8, "sys.maxsize|exceeds"),
@@ -202,7 +268,9 @@ BOTH = {  # bodies of pickles that both formats refuse, and the words of the mes
     "bytes of 2^62": (b"\x8e" + struct.pack("<Q", 2**62), "bytes"),
     "an integer of 2^31 bytes": (b"\x8b\xff\xff\xff\x7f", "opcode"),
     "text that is not UTF-8": (b"X\x01\0\0\0\xff", "codec"),
-    "an empty stack": (b"R", "no value"), "two values": (b"NN", "1 values more"), "a mark": (b"(", "no value"),
+    "an empty stack": (b"R", "no value"),
+    "two values": (b"NN", "1 values more"),
+    "a mark": (b"(", "no value"),
     "an odd number of items": (b"}(Nu", "key without a value"),
     "protocol 200": (b"\x80\xc8", "protocol is 200"),
 }
@@ -240,7 +308,8 @@ ZIPS = {
     "a position behind the end": (_central(GOOD, 42, struct.pack("<I", 2**31)), "not where the directory says"),
     "another name in front": (_flip(GOOD, 30, b"b"), "another name in front"),
     "two members with one name": (
-        zip_file(**{"ersion": b"3\n"}).replace(b"archive/ersion", b"archive/data/0"), "two members called"
+        zip_file(**{"ersion": b"3\n"}).replace(b"archive/ersion", b"archive/data/0"),
+        "two members called",
     ),
     "the bytes of another member": (_central(GOOD, 42, struct.pack("<I", GOOD.index(b"PK\3\4", 9))), "another name"),
     "a name that leads out": (zip_file(root="../archive"), "leads out of the archive"),
@@ -254,7 +323,8 @@ ZIPS = {
     "a checksum that lies": (_central(GOOD, 16, b"abcd"), "CRC-32"),
     "bytes behind the archive": (GOOD + b"\0", "no end"),
     "a comment": (_flip(GOOD, END + 20, b"\5\0") + b"hello", "no end"),
-    "cut at the end": (GOOD[:-1], "no end"), "cut in the middle": (GOOD[:200], "no end"),
+    "cut at the end": (GOOD[:-1], "no end"),
+    "cut in the middle": (GOOD[:200], "no end"),
     "cut early": (GOOD[:30], "no end"),
     "more entries than fit": (_flip(GOOD, END + 8, b"\xff\xff\xff\xff"), "does not fit"),
     "fewer entries than there are": (_flip(GOOD, END + 8, b"\1\0\1\0"), "entries fill"),
@@ -262,10 +332,12 @@ ZIPS = {
     "a directory behind the end": (_flip(GOOD, END + 16, b"\xff\xff\xff\x7f"), "does not fit"),
     "a directory elsewhere": (_flip(GOOD, END + 16, b"\0\0\0\0"), "damaged"),
     "2^62 entries": (
-        GOOD[:END] + WIDE + struct.pack("<4sIQI", b"PK\6\7", 0, END, 1) + GOOD[END:], "expected at most 200000"
+        GOOD[:END] + WIDE + struct.pack("<4sIQI", b"PK\6\7", 0, END, 1) + GOOD[END:],
+        "expected at most 200000",
     ),
     "a 64-bit record elsewhere": (
-        GOOD[:END] + struct.pack("<4sIQI", b"PK\6\7", 0, 2**63, 1) + GOOD[END:], "lacks the 64-bit record"
+        GOOD[:END] + struct.pack("<4sIQI", b"PK\6\7", 0, 2**63, 1) + GOOD[END:],
+        "lacks the 64-bit record",
     ),
     "a name that is not UTF-8": (_flip(GOOD, GOOD.index(b"PK\1\2") + 46, b"\xff"), "codec"),
 }
@@ -292,7 +364,8 @@ NPZ = {
     "a changed bit of an array": (_flip(archive({"a.npy": npy()}), 40 + HEADER, b"\1"), "CRC-32"),
     "a deflated bomb": (BOMB, "again and again"),
     "a deflated bomb that lies": (
-        _central(archive({"a.npy": npy(data=b"\0" * 2**24)}, 8), 24, struct.pack("<I", HEADER + 24)), "another length"
+        _central(archive({"a.npy": npy(data=b"\0" * 2**24)}, 8), 24, struct.pack("<I", HEADER + 24)),
+        "another length",
     ),
     "a deflated size of 4 GiB": (_central(BOMB, 24, struct.pack("<I", 2**32 - 2)), "bytes, expected"),
     "a deflated array that is cut": (_central(archive({"a.npy": npy()}, 8), 20, struct.pack("<I", 40)), "no header"),
@@ -318,7 +391,8 @@ LEGACY = {
     "no storage": (legacy_file(storages=()), "has None numbers"),
     "a cut storage": (legacy_file(storages=((6, ONES[:-1]),)), "ends in storage '0'"),
     "a storage of 2^47": (
-        legacy_file(state(legacy=True, count=2**47), storages=((2**47, ONES),)), "ends in storage '0'"
+        legacy_file(state(legacy=True, count=2**47), storages=((2**47, ONES),)),
+        "ends in storage '0'",
     ),
     "bytes behind the end": (legacy_file(end=b"\0"), "1 bytes follow"),
     "the magic number alone": (MAGIC, "the data end here"),
@@ -333,7 +407,8 @@ SAFE = {
     "a header of 2^63": (safetensors_file(size=2**63), "header has 9223372036854775808 bytes"),
     "a header longer than the file": (safetensors_file(size=10_000), "header has 10000 bytes"),
     "a header one longer": (safetensors_file(size=len(safetensors_file()) - 31), "Extra data|codec|control"),
-    "no JSON": (safetensors_file(b"{nothing}"), "Expecting"), "a list": (safetensors_file(b"[1,2]"), "is a list"),
+    "no JSON": (safetensors_file(b"{nothing}"), "Expecting"),
+    "a list": (safetensors_file(b"[1,2]"), "is a list"),
     "not UTF-8": (safetensors_file(b'{"\xff": 1}'), "codec"),
     "nested 100,000 deep": (safetensors_file(b'{"a":' * 100_000), "nested too deep|Expecting"),
     "nested lists": (safetensors_file(b'{"a":' + b"[" * 100_000), "nested too deep|Expecting"),
@@ -367,20 +442,24 @@ SAFE = {
         "no field sha256|damaged",
     ),
     "a file of minires without a checksum": (
-        safetensors_file({"__metadata__": {"format": "minires weights 1"}, "a": entry()}), "no field sha256"
+        safetensors_file({"__metadata__": {"format": "minires weights 1"}, "a": entry()}),
+        "no field sha256",
     ),
 }
 
 OTHER = {
-    "an empty file": (b"", "file of 0 bytes"), "five bytes": (b"PK\3\4.", "file of 5 bytes"),
+    "an empty file": (b"", "file of 0 bytes"),
+    "five bytes": (b"PK\3\4.", "file of 5 bytes"),
     "zeros": (b"\0" * 1000, "header has 0 bytes"),
     "text": (b"hello, world, hello", "is text, expected a file of PyTorch"),
     "a web page": (b"<!DOCTYPE html><html>", "is a web page"),
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\n", "run git lfs pull in its repository"),
     "a PNG": (b"\x89PNG\r\n\x1a\n" + bytes(90), "is a PNG picture"),
     "IDX": (b"\0\0\x08\3" + bytes(90), "is an IDX file of images"),
-    "HDF5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "HDF5"), "gzip": (b"\x1f\x8b\x08" + b"\0" * 100, "gzip"),
-    "NumPy": (b"\x93NUMPY\x01\0" + b"\0" * 100, "NumPy array"), "RAR": (b"Rar!\x1a\x07\0" + b"\0" * 99, "RAR"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "HDF5"),
+    "gzip": (b"\x1f\x8b\x08" + b"\0" * 100, "gzip"),
+    "NumPy": (b"\x93NUMPY\x01\0" + b"\0" * 100, "NumPy array"),
+    "RAR": (b"Rar!\x1a\x07\0" + b"\0" * 99, "RAR"),
     "PyTorch 0.1": (b"a".ljust(257, b"\0") + b"ustar" + b"\0" * 300, "tar archive"),
     "a pickle of a dict": (pickled(dictionary(a=b"K\x01"), 4) + b"\0" * 9, "no file of torch.save"),
     "random bytes": (np.random.default_rng(0).bytes(5000), "header|pickle|expected"),
@@ -392,7 +471,8 @@ FILES |= {f"zip, {kind}": case for kind, case in ZIPS.items()}
 FILES |= {f"npz, {kind}": case for kind, case in NPZ.items()}
 FILES |= {  # with a storage in it a pickle of the older format has other persistent ids
     f"legacy, {kind}": (legacy_file(pickled(body), keys=(), storages=()), words)
-    for kind, (body, words) in BOTH.items() if b"torch\nFloat" not in body
+    for kind, (body, words) in BOTH.items()
+    if b"torch\nFloat" not in body
 }
 FILES |= {f"legacy, {kind}": case for kind, case in LEGACY.items()}
 FILES |= {f"safetensors, {kind}": case for kind, case in SAFE.items()}

@@ -1,6 +1,6 @@
 """What the files in the folder old hold; earlier versions of minires wrote them, this module as a script:
 
-    python tests/weights/old_files.py tests/weights/old        with the package and the tests of that version
+python tests/weights/old_files.py tests/weights/old        with the package and the tests of that version
 """
 
 import math
@@ -49,7 +49,13 @@ if __name__ == "__main__":
 
     folder = Path(sys.argv[1])
     for kind in OPTIMIZERS:
-        save_checkpoint(folder / f"checkpoint_{kind}.safetensors", *state(kind), config=TrainConfig(epochs=7),
-                        data=DATA, position=Position(**POSITION), summary={"train_loss": 0.5})
+        save_checkpoint(
+            folder / f"checkpoint_{kind}.safetensors",
+            *state(kind),
+            config=TrainConfig(epochs=7),
+            data=DATA,
+            position=Position(**POSITION),
+            summary={"train_loss": 0.5},
+        )
     save_weights(folder / "weights.safetensors", state("sgd", "float64")[0])
     export_weights(folder / "torchvision.safetensors", state("sgd")[0], layout="torchvision")

@@ -94,10 +94,21 @@ def test_a_harmful_name_among_the_rest_is_refused(tmp_path):
         load_weights(tmp_path / "w", build("resnet8", rng=np.random.default_rng(0)))
 
 
-@pytest.mark.parametrize("name", [
-    "code.models.Config", "trace.Log", "profile.settings.Profile", "distutils.version.LooseVersion", "platform.Host",
-    "dill._dill._create_type", "pip._vendor.packaging.version.Version", "site.Page", "osmnx.Graph", "builtins.getattr",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "code.models.Config",
+        "trace.Log",
+        "profile.settings.Profile",
+        "distutils.version.LooseVersion",
+        "platform.Host",
+        "dill._dill._create_type",
+        "pip._vendor.packaging.version.Version",
+        "site.Page",
+        "osmnx.Graph",
+        "builtins.getattr",
+    ],
+)
 def test_modules_of_projects_with_names_like_those_of_python(name, tmp_path):
     module, _, attribute = name.rpartition(".")
     args = writers.name(module, attribute) + b")\x81" + writers.dictionary(lr=b"K\1") + b"b"

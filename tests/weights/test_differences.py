@@ -53,10 +53,14 @@ def test_weights_and_checkpoints_report_alike(tmp_path):
         with pytest.raises(CheckpointError, match="c does not fit: 4 differences, expected none") as caught:
             load()
         reports.append([line.replace("model.", "") for line in str(caught.value).splitlines()[1:-1]])
-    assert reports[0] == reports[1] == [
-        "  missing in the file: b.bias (2,) float32",
-        "  missing in the file: c.weight (1, 1) float32",
-        "  unknown to the model: a.bias (3,) float32",
-        "  b.weight: (2, 3) float32 in the file, (2, 2) float32 in the model",
-    ]
+    assert (
+        reports[0]
+        == reports[1]
+        == [
+            "  missing in the file: b.bias (2,) float32",
+            "  missing in the file: c.weight (1, 1) float32",
+            "  unknown to the model: a.bias (3,) float32",
+            "  b.weight: (2, 3) float32 in the file, (2, 2) float32 in the model",
+        ]
+    )
     assert all((buffer.data == old).all() for (_, buffer), old in zip(model.tensors(), before, strict=True))

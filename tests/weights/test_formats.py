@@ -93,11 +93,14 @@ def test_a_file_of_another_name_and_an_open_file(format, tmp_path):
     assert_same(read_weights(tmp_path / "weights.safetensors"), {"a": torch.ones(3)})
 
 
-@given(arrays=st.dictionaries(
-    st.text("abc.01", min_size=1, max_size=8).filter(lambda name: not name.startswith(("module.", "model."))),
-    hnp.arrays(st.sampled_from(["f4", "f2", "i8"]), hnp.array_shapes(min_dims=0, max_dims=4, max_side=4)),
-    min_size=1, max_size=4,
-))
+@given(
+    arrays=st.dictionaries(
+        st.text("abc.01", min_size=1, max_size=8).filter(lambda name: not name.startswith(("module.", "model."))),
+        hnp.arrays(st.sampled_from(["f4", "f2", "i8"]), hnp.array_shapes(min_dims=0, max_dims=4, max_side=4)),
+        min_size=1,
+        max_size=4,
+    )
+)
 @pytest.mark.parametrize("format", FORMATS)
 def test_any_dict(arrays, format, tmp_path):
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}

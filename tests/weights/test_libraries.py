@@ -10,8 +10,14 @@ from minires.weights import layouts_of, load_weights, save_weights
 
 ROWS = [tuple(row) for row in rows()]
 QUICK = {  # one of each family
-    ("timm", "res2net50_26w_4s"), ("timm", "resnetv2_18"), ("timm", "rexnet_100"), ("timm", "seresnet18"),
-    ("timm", "vgg11_bn"), ("torchvision", "densenet121"), ("torchvision", "googlenet"), ("torchvision", "resnet18"),
+    ("timm", "res2net50_26w_4s"),
+    ("timm", "resnetv2_18"),
+    ("timm", "rexnet_100"),
+    ("timm", "seresnet18"),
+    ("timm", "vgg11_bn"),
+    ("torchvision", "densenet121"),
+    ("torchvision", "googlenet"),
+    ("torchvision", "resnet18"),
     ("torchvision", "vgg11"),
 }
 SLOW = {True: pytest.mark.slow, False: ()}
@@ -98,7 +104,8 @@ def test_logits_and_gradients(source, name, count, digest, libraries, tmp_path):
     model = build(name, num_classes=10, rng=0, **options).to(dtype=np.float64)
     load_weights(tmp_path / "w", model)
     fitting = [
-        layout for layout in layouts_of(name)
+        layout
+        for layout in layouts_of(name)
         if set(layout.rename([path for path, _ in model.tensors()]).values()) == shapes_of(net).keys()
     ]
     names = fitting[0].rename([path for path, _ in model.tensors()])

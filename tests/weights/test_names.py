@@ -9,14 +9,7 @@ from weights.torch_models import NETWORKS, ResNet, akamaster, moved, torch
 from minires.errors import CheckpointError, RangeError
 from minires.layers import Linear, Sequential
 from minires.models import build, certify
-from minires.weights import (
-    LAYOUTS,
-    build_with_weights,
-    layouts_of,
-    load_weights,
-    read_weights,
-    save_weights,
-)
+from minires.weights import LAYOUTS, build_with_weights, layouts_of, load_weights, read_weights, save_weights
 
 
 def logits_of(net, x):
@@ -57,7 +50,10 @@ def test_the_normalisation_of_the_libraries():
     imagenet, half = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), ((0.5,) * 3,) * 2
     of = {layout.name: (layout.mean, layout.std) for layout in LAYOUTS}
     assert {name for name, found in of.items() if found == (None, None)} == {
-        "minires", "chenyaofo", "moskomule", "xternalz"
+        "minires",
+        "chenyaofo",
+        "moskomule",
+        "xternalz",
     }
     assert [name for name, found in of.items() if found == half] == ["torchvision-googlenet"]
     assert all(found in (imagenet, half, (None, None)) for found in of.values())
@@ -151,10 +147,19 @@ def test_all_differences_at_once(tmp_path):
 
 # tensors beside those of the network: name, shape, is it left out
 BESIDE = {
-    "criterion.weight": ((10,), True), "total_ops": ((1,), True), "conv1.total_ops": ((1,), True),
-    "layer1.0.total_params": ((), True), "temperature": ((), True), "train_acc.total": ((), True),
-    "aux.fc.weight": ((3, 2), True), "layer4.0.conv1.weight": ((3, 2), False), "layer1.1.conv1.weight": ((3, 2), False),
-    "bn2.weight": ((16,), False), "conv1.bias": ((16,), False), "linear.scale": ((2,), False), "bn1.extra": ((), True),
+    "criterion.weight": ((10,), True),
+    "total_ops": ((1,), True),
+    "conv1.total_ops": ((1,), True),
+    "layer1.0.total_params": ((), True),
+    "temperature": ((), True),
+    "train_acc.total": ((), True),
+    "aux.fc.weight": ((3, 2), True),
+    "layer4.0.conv1.weight": ((3, 2), False),
+    "layer1.1.conv1.weight": ((3, 2), False),
+    "bn2.weight": ((16,), False),
+    "conv1.bias": ((16,), False),
+    "linear.scale": ((2,), False),
+    "bn1.extra": ((), True),
 }
 
 
@@ -202,8 +207,17 @@ def test_the_names_inside_the_files_of_densenet(tmp_path):
 
 
 PREFIXES = (
-    "module.", "_orig_mod.", "model.", "net.", "backbone.", "student.", "module.encoder.", "module.module.",
-    "_orig_mod.module.", "model._orig_mod.", "any.thing.0."
+    "module.",
+    "_orig_mod.",
+    "model.",
+    "net.",
+    "backbone.",
+    "student.",
+    "module.encoder.",
+    "module.module.",
+    "_orig_mod.module.",
+    "model._orig_mod.",
+    "any.thing.0.",
 )
 
 

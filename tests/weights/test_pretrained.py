@@ -37,8 +37,18 @@ def test_the_accuracy_of_the_record(engine):
     if "MINIRES_DATA_DIR" not in os.environ:
         pytest.skip("MINIRES_DATA_DIR does not name a folder with CIFAR-10")
     images = len(load("cifar10", "test", os.environ["MINIRES_DATA_DIR"])) if engine == "compiled" else 500
-    code, out, err = call("--model", "resnet20", "--pretrained", "--data-dir", os.environ["MINIRES_DATA_DIR"],
-                          "--limit-test", images, "--engine", engine, "--json")
+    code, out, err = call(
+        "--model",
+        "resnet20",
+        "--pretrained",
+        "--data-dir",
+        os.environ["MINIRES_DATA_DIR"],
+        "--limit-test",
+        images,
+        "--engine",
+        engine,
+        "--json",
+    )
     found = json.loads(out)
     assert code == 0, err
     if engine == "compiled":

@@ -112,11 +112,10 @@ def call_eval(*argv):
     return out.getvalue()
 
 
-@pytest.mark.parametrize(("depth", "count"), [
-    (20, 400),
-    pytest.param(20, 10_000, marks=pytest.mark.slow),
-    pytest.param(56, 10_000, marks=pytest.mark.slow),
-])
+@pytest.mark.parametrize(
+    ("depth", "count"),
+    [(20, 400), pytest.param(20, 10_000, marks=pytest.mark.slow), pytest.param(56, 10_000, marks=pytest.mark.slow)],
+)
 def test_as_many_images_as_pytorch(depth, count, weights, data_dir):
     """The command classifies as many images rightly as PyTorch, and all 10,000 as well as its authors say."""
     path = str(weights / FILES[depth])

@@ -130,8 +130,10 @@ def test_wrong_indices(kind, folder):
 TEXTS = {
     "no JSON": (b"{'a': 12}" * 9, "Expecting"),
     "a list in it": (b'{"weight_map": {"a": []}}', "is '\\[\\]'"),
-    "nested": (b'{"a":' * 100_000, "nested too deep|Expecting"), "a message": (b'{"message": "No such"}', "without a"),
-    "a large one": (b"{" + b" " * 2**24, "of at most"), "not UTF-8": (b'{"a\xff": 1234567}', "codec"),
+    "nested": (b'{"a":' * 100_000, "nested too deep|Expecting"),
+    "a message": (b'{"message": "No such"}', "without a"),
+    "a large one": (b"{" + b" " * 2**24, "of at most"),
+    "not UTF-8": (b'{"a\xff": 1234567}', "codec"),
 }
 
 

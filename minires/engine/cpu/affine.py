@@ -108,8 +108,9 @@ class State:
         self.sums, self.squares = (np.zeros((chunks, self.channels), dtype) for _ in range(2))
         self.lengths = {n: value.size[1] * n for n in set(frame.sizes)}
         self.ones = {n: np.ones(length, dtype) for n, length in self.lengths.items()}
-        self.tiles = {n: [np.zeros(length * self.channels, dtype) for _ in range(3)]
-                      for n, length in self.lengths.items()}
+        self.tiles = {
+            n: [np.zeros(length * self.channels, dtype) for _ in range(3)] for n, length in self.lengths.items()
+        }
         self.scale = self.shift = self.mean = self.istd = None
 
     def fold(self, row, n):

@@ -128,6 +128,7 @@ class BackwardPlanner:
         then = ([_Mask(y)] if work.relu else []) + [_Sums(t.affine, t.value) for t in work.affine]
         assembly = Assembly(rest, based, y.size, then)
         if rest or then or not based:
+
             def step(frame, i, workspace):
                 for affine in summed:
                     frame.slopes[affine].s1[i] = frame.slopes[affine].s2[i] = 0

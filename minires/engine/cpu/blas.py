@@ -14,8 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-_NAMES = ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads",
-          "openblas_{}_num_threads")
+_NAMES = (
+    "scipy_openblas_{}_num_threads64_",
+    "openblas_{}_num_threads64_",
+    "scipy_openblas_{}_num_threads",
+    "openblas_{}_num_threads",
+)
 _lock = threading.Lock()
 _holders = []  # one entry for each block inside ``one_thread``: the number of threads before the first
 

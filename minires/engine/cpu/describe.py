@@ -6,8 +6,15 @@ import textwrap
 from .operations import Convolution
 
 KINDS = {
-    "avgpool": "average pool", "concat": "concatenate", "entrywise": "entry by entry", "excite": "scale channels",
-    "gate": "gate", "load": "into chunks", "maxpool": "max pool", "mean": "mean", "store": "out of chunks",
+    "avgpool": "average pool",
+    "concat": "concatenate",
+    "entrywise": "entry by entry",
+    "excite": "scale channels",
+    "gate": "gate",
+    "load": "into chunks",
+    "maxpool": "max pool",
+    "mean": "mean",
+    "store": "out of chunks",
 }
 HEAD = f"{'layer':<38} {'algorithm':<20} {'MFLOP':>8} {'MB':>7} {'forward ms':>10} {'backward ms':>11}"
 
@@ -20,12 +27,19 @@ def table(plan):
     """
     forward, backward = _times(plan, plan.phases, plan.runs[0]), _times(plan, plan.backward_phases, plan.runs[1])
     shape = " x ".join(map(str, plan.shape))
-    lines = [f"{plan.mode}, {shape}, {plan.dtype}, chunks of {max(plan.sizes)} images, {len(plan.phases)} + "
-             f"{len(plan.backward_phases)} phases", HEAD]
+    lines = [
+        f"{plan.mode}, {shape}, {plan.dtype}, chunks of {max(plan.sizes)} images, {len(plan.phases)} + "
+        f"{len(plan.backward_phases)} phases",
+        HEAD,
+    ]
     sums = [0.0] * 4
     for operation in plan.operations:
-        numbers = [_flops(plan, operation) / 1e6, _bytes(plan, operation) / 1e6,
-                   forward.get(operation, 0.0), backward.get(operation, 0.0)]
+        numbers = [
+            _flops(plan, operation) / 1e6,
+            _bytes(plan, operation) / 1e6,
+            forward.get(operation, 0.0),
+            backward.get(operation, 0.0),
+        ]
         sums = [a + b for a, b in zip(sums, numbers)]
         lines.append(_line(operation.path or "(model)", _algorithm(plan, operation), numbers))
     return "\n".join([*lines, _line("sum", "", sums), *_foreign(plan)])

@@ -121,8 +121,8 @@ class Reader:
         if any(isinstance(p, tuple) for p in layer.padding):  # the kernels know borders of one width
             return self._foreign(layer, x, path)
         x = self._value(x, path)
-        out = [(s + 2 * p - d * (k - 1) - 1) // t + 1 for s, p, d, k, t in
-               zip(x.size, layer.padding, layer.dilation, layer.kernel, layer.stride)]
+        windows = zip(x.size, layer.padding, layer.dilation, layer.kernel, layer.stride)
+        out = [(s + 2 * p - d * (k - 1) - 1) // t + 1 for s, p, d, k, t in windows]
         weight = layer.out_channels, layer.in_channels // layer.groups, *layer.kernel
         shapes = [tensor.data.shape for _, tensor in layer.tensors()]
         _require(x.channels == layer.in_channels and min(out) >= 1 and shapes in ([weight], [weight, weight[:1]]))

@@ -5,10 +5,7 @@ from .resnet import RULES
 
 LAYOUTS = (
     Layout(
-        "timm-seresnet",
-        r"seresnet(18|34|50|101|152)",
-        renaming(*RULES, (r"\.se\.gate\.conv", ".se.fc")),
-        **IMAGENET,
+        "timm-seresnet", r"seresnet(18|34|50|101|152)", renaming(*RULES, (r"\.se\.gate\.conv", ".se.fc")), **IMAGENET
     ),
     # github.com/moskomule/senet.pytorch
     Layout(

@@ -39,8 +39,15 @@ def measured(norm, x, sizes, rows=10**9):
     return state
 
 
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4),
-       st.integers(1, 5), st.sampled_from([0.0, 1e3]), st.integers(0, 2**32 - 1))
+@given(
+    st.lists(st.integers(1, 4), min_size=1, max_size=5),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(1, 5),
+    st.sampled_from([0.0, 1e3]),
+    st.integers(0, 2**32 - 1),
+)
 @settings(max_examples=60)
 def test_statistics(sizes, channels, height, width, rows, mean, seed):
     x = mean + np.random.default_rng(seed).normal(size=(sum(sizes), channels, height, width))

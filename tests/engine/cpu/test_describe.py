@@ -85,17 +85,25 @@ def test_on_a_gpu_the_definition_runs(xp, device):
     assert (to_numpy(fast(x)) == to_numpy(model(x))).all() or device == "cpu"
     said = fast.describe()
     if device == "cuda":
-        assert said == ("infer, 2 x 3 x 32 x 32, float32: the definition runs, because the input is on cuda, where the "
-                        "engine has no kernels")
+        assert said == (
+            "infer, 2 x 3 x 32 x 32, float32: the definition runs, because the input is on cuda, where the "
+            "engine has no kernels"
+        )
     else:
         assert "the definition runs" not in said
 
 
 REASONS = {
-    "complex": (lambda m: m, lambda x: x.astype(complex),
-                "complex128: the definition runs, because the engine computes in float32 and float64"),
-    "a hook": (lambda m: vars(m.at("stage1.0")).update(forward=m.at("stage1.0").forward) or m, lambda x: x,
-               "because stage1.0 has a forward or backward on the instance"),
+    "complex": (
+        lambda m: m,
+        lambda x: x.astype(complex),
+        "complex128: the definition runs, because the engine computes in float32 and float64",
+    ),
+    "a hook": (
+        lambda m: vars(m.at("stage1.0")).update(forward=m.at("stage1.0").forward) or m,
+        lambda x: x,
+        "because stage1.0 has a forward or backward on the instance",
+    ),
     "channels": (lambda m: m, lambda x: x[:, :2], "because the input does not fit the layers"),
     "dtype": (lambda m: m, lambda x: x.astype(np.float64), "because its parameters are float32"),
     "masked": (lambda m: m, np.ma.masked_array, "because the input is a MaskedArray"),

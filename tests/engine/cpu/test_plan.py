@@ -25,11 +25,18 @@ def test_chunks_are_about_equal(images, little):
     assert len(sizes) >= min(2, images) if not little else len(sizes) == -(-images // CHUNK)
 
 
-@pytest.mark.parametrize(("name", "shape", "sizes"), [
-    ("resnet20", (2, 3, 7, 5), [2]), ("resnet20", (8, 3, 32, 32), [8]), ("resnet20", (12, 3, 32, 32), [6, 6]),
-    ("resnet20", (40, 3, 7, 5), [20, 20]), ("resnet18", (1, 3, 224, 224), [1]), ("resnet18", (2, 3, 96, 96), [2]),
-    ("resnet18", (2, 3, 224, 224), [1, 1]),
-])
+@pytest.mark.parametrize(
+    ("name", "shape", "sizes"),
+    [
+        ("resnet20", (2, 3, 7, 5), [2]),
+        ("resnet20", (8, 3, 32, 32), [8]),
+        ("resnet20", (12, 3, 32, 32), [6, 6]),
+        ("resnet20", (40, 3, 7, 5), [20, 20]),
+        ("resnet18", (1, 3, 224, 224), [1]),
+        ("resnet18", (2, 3, 96, 96), [2]),
+        ("resnet18", (2, 3, 224, 224), [1, 1]),
+    ],
+)
 def test_a_little_batch_is_one_chunk(name, shape, sizes, monkeypatch):
     """Little: few pixels, or few for each number of the filters."""
     monkeypatch.undo()
@@ -51,10 +58,16 @@ def test_inference_is_one_phase_and_training_one_a_batch_norm():
 def test_a_batch_norm_waits_for_every_chunk():
     """What is measured in a phase is read in a later one."""
     plan = plan_of(network("resnet8"), "train")
-    phase_of = {o: k for k, phase in enumerate(plan.phases) if not isinstance(phase, Whole)
-                for o in reversed(phase.owners) if plan.work[o].forward in phase.steps}
-    measured = {affine: k for k, phase in enumerate(plan.phases) if not isinstance(phase, Whole)
-                for affine in phase.pending}
+    phase_of = {
+        o: k
+        for k, phase in enumerate(plan.phases)
+        if not isinstance(phase, Whole)
+        for o in reversed(phase.owners)
+        if plan.work[o].forward in phase.steps
+    }
+    measured = {
+        affine: k for k, phase in enumerate(plan.phases) if not isinstance(phase, Whole) for affine in phase.pending
+    }
     assert set(measured) == set(plan.affine)
     for operation, k in phase_of.items():
         if operation.kind == "join":
@@ -87,8 +100,14 @@ def test_values_that_live_at_once_have_different_places():
     model = Sequential(conv[0], ReLU(), Residual(Sequential(conv[1], ReLU(), conv[2], ReLU())), conv[3], ReLU())
     plan = plan_of(model, "infer")
     order = {o: k for k, o in enumerate(plan.operations)}
-    spans = [(order[v.producer], max(order[o] for o in plan.operations if v in o.inputs),
-              (v.channels, v.size, v.extent, v.border, place)) for v, place in plan.places.items()]
+    spans = [
+        (
+            order[v.producer],
+            max(order[o] for o in plan.operations if v in o.inputs),
+            (v.channels, v.size, v.extent, v.border, place),
+        )
+        for v, place in plan.places.items()
+    ]
     for a in spans:
         for b in spans:
             assert a is b or a[2] != b[2] or a[1] < b[0] or b[1] < a[0]

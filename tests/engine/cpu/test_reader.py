@@ -115,19 +115,24 @@ def test_reading_changes_nothing():
     model = L.Sequential(conv(), L.Dropout(0.5, rng=0), L.BatchNorm2d(4))
     before = [t.data.tobytes() for _, t in model.tensors()], [g.bit_generator.state for _, g in model.generators()]
     Reader((2, 4, 8, 8), "train").read(model)
-    assert before == ([t.data.tobytes() for _, t in model.tensors()],
-                      [g.bit_generator.state for _, g in model.generators()])
+    assert before == (
+        [t.data.tobytes() for _, t in model.tensors()],
+        [g.bit_generator.state for _, g in model.generators()],
+    )
 
 
-@pytest.mark.parametrize(("model", "shape"), [
-    (conv(), (2, 3, 8, 8)),
-    (conv(), (2, 4)),
-    (L.Conv2d(4, 4, 5, rng=0), (2, 4, 4, 4)),
-    (L.Sequential(conv(), L.BatchNorm2d(3)), (2, 4, 8, 8)),
-    (L.Sequential(conv(), L.BatchNorm2d(4)), (1, 4, 1, 1)),
-    (L.Residual(L.Conv2d(4, 5, 1, rng=0)), (2, 4, 8, 8)),
-    (L.Sequential(L.Flatten(), L.Linear(3, 4, rng=0)), (2, 4, 8, 8)),
-])
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (conv(), (2, 3, 8, 8)),
+        (conv(), (2, 4)),
+        (L.Conv2d(4, 4, 5, rng=0), (2, 4, 4, 4)),
+        (L.Sequential(conv(), L.BatchNorm2d(3)), (2, 4, 8, 8)),
+        (L.Sequential(conv(), L.BatchNorm2d(4)), (1, 4, 1, 1)),
+        (L.Residual(L.Conv2d(4, 5, 1, rng=0)), (2, 4, 8, 8)),
+        (L.Sequential(L.Flatten(), L.Linear(3, 4, rng=0)), (2, 4, 8, 8)),
+    ],
+)
 def test_input_that_does_not_fit_is_for_the_definition(model, shape):
     with pytest.raises(Unsuited):
         Reader(shape, "train").read(model)

@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from minires.engine.cpu.memory import Chunk, Workspace
 from minires.engine.cpu.winograd import (
-    AT, BT, FILTER, FLIPPED, POINTS, FromTiles, G, ToTiles, filter_gradient, filters, toom_cook,
+    AT,
+    BT,
+    FILTER,
+    FLIPPED,
+    POINTS,
+    FromTiles,
+    G,
+    ToTiles,
+    filter_gradient,
+    filters,
+    toom_cook,
 )
 
 

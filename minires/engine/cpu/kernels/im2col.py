@@ -30,8 +30,9 @@ class Im2col(Kernel):
 
     @staticmethod
     def demands(g):
-        reach = [(o - 1) * s + d * (k - 1) + 1 - p for o, s, d, k, p in
-                 zip(g.out, g.stride, g.dilation, g.kernel, g.padding)]
+        reach = [
+            (o - 1) * s + d * (k - 1) + 1 - p for o, s, d, k, p in zip(g.out, g.stride, g.dilation, g.kernel, g.padding)
+        ]
         border = max(*g.padding, *(r - s for r, s in zip(reach, g.size)), 0)
         return Demands(border, g.size, 0, g.out)
 

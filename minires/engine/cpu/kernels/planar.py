@@ -69,9 +69,15 @@ class Planar(Im2col):
         """x as (SH, SW, C, rows, columns, n): planes[a, b, c, r, s] is the pixel (r SH + a, s SW + b)."""
         (sh, sw), (height, width), c = self.g.stride, self.plane, self.g.channels
         planes = workspace.array("planes", (sh, sw, c, height, width, self.n))
-        source = x.views((self, "planes"), lambda x: x.window(
-            -self.g.padding[0], -self.g.padding[1], (sh, sw, c, height, width, self.n),
-            (x.line, x.run, 1, sh * x.line, sw * x.run, x.channels)))
+        source = x.views(
+            (self, "planes"),
+            lambda x: x.window(
+                -self.g.padding[0],
+                -self.g.padding[1],
+                (sh, sw, c, height, width, self.n),
+                (x.line, x.run, 1, sh * x.line, sw * x.run, x.channels),
+            ),
+        )
         np.copyto(planes, source)
         return planes
 

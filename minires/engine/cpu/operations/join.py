@@ -17,8 +17,14 @@ class Join:
 
     def forward(self, frame, i, workspace):
         y, n = frame.chunk(self.y, i, workspace), frame.sizes[i]
-        scaled = [(frame.chunk(t.value, i, workspace).rows, frame.states[t.affine].tiles[n][:2],
-                   frame.states[t.affine].scale is not None) for t in self.affine]
+        scaled = [
+            (
+                frame.chunk(t.value, i, workspace).rows,
+                frame.states[t.affine].tiles[n][:2],
+                frame.states[t.affine].scale is not None,
+            )
+            for t in self.affine
+        ]
         plain = [frame.chunk(t.value, i, workspace).rows for t in self.plain]
         strided = [(t.part(frame.chunk(t.value, i, workspace).image), t) for t in self.strided]
         for block in frame.blocks(self.y.size, y):

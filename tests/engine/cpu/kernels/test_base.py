@@ -12,16 +12,19 @@ from minires.layers import Conv2d, Sequential
 from minires.models import summarize
 
 
-@pytest.mark.parametrize(("kind", "size", "settings"), [
-    (Winograd, 32, {"in_channels": 64, "out_channels": 64, "kernel": 3, "padding": 1}),
-    (Pointwise, 14, {"in_channels": 64, "out_channels": 256, "kernel": 1}),
-    (Planar, 224, {"in_channels": 3, "out_channels": 64, "kernel": 7, "stride": 2, "padding": 3}),
-    (Depthwise, 14, {"in_channels": 32, "out_channels": 32, "kernel": 3, "padding": 1, "groups": 32}),
-    (Im2col, 14, {"in_channels": 32, "out_channels": 32, "kernel": 5, "padding": 2}),
-    (Im2col, 14, {"in_channels": 32, "out_channels": 32, "kernel": 3, "padding": 2, "dilation": 2}),
-    (Winograd, 14, {"in_channels": 32, "out_channels": 64, "kernel": 3, "padding": 1, "groups": 4}),
-    (Im2col, 14, {"in_channels": 32, "out_channels": 64, "kernel": 5, "padding": 2, "groups": 4}),
-])
+@pytest.mark.parametrize(
+    ("kind", "size", "settings"),
+    [
+        (Winograd, 32, {"in_channels": 64, "out_channels": 64, "kernel": 3, "padding": 1}),
+        (Pointwise, 14, {"in_channels": 64, "out_channels": 256, "kernel": 1}),
+        (Planar, 224, {"in_channels": 3, "out_channels": 64, "kernel": 7, "stride": 2, "padding": 3}),
+        (Depthwise, 14, {"in_channels": 32, "out_channels": 32, "kernel": 3, "padding": 1, "groups": 32}),
+        (Im2col, 14, {"in_channels": 32, "out_channels": 32, "kernel": 5, "padding": 2}),
+        (Im2col, 14, {"in_channels": 32, "out_channels": 32, "kernel": 3, "padding": 2, "dilation": 2}),
+        (Winograd, 14, {"in_channels": 32, "out_channels": 64, "kernel": 3, "padding": 1, "groups": 4}),
+        (Im2col, 14, {"in_channels": 32, "out_channels": 64, "kernel": 5, "padding": 2, "groups": 4}),
+    ],
+)
 def test_the_choice(kind, size, settings):
     assert choose(geometry(Conv2d(rng=0, **settings), (size, size)), 32) is kind
 
@@ -41,10 +44,18 @@ def test_flops():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("a", "b"), [
-    ((49, 900), (900, 130)), ((130, 900), (900, 49)), ((3, 49, 600), (600, 65)), ((2, 70, 600), (2, 600, 70)),
-    ((36, 9, 130), (36, 130, 130)), ((36, 2, 9, 90), (36, 2, 90, 90)), ((5, 70, 130), (130, 130)),
-])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((49, 900), (900, 130)),
+        ((130, 900), (900, 49)),
+        ((3, 49, 600), (600, 65)),
+        ((2, 70, 600), (2, 600, 70)),
+        ((36, 9, 130), (36, 130, 130)),
+        ((36, 2, 9, 90), (36, 2, 90, 90)),
+        ((5, 70, 130), (130, 130)),
+    ],
+)
 def test_a_shared_product(a, b, dtype):
     """The same bits for any number of threads."""
     rng = np.random.default_rng(0)

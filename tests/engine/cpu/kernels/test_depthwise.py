@@ -11,8 +11,13 @@ from minires.engine.cpu.kernels import Depthwise
 from minires.layers import Conv2d
 
 DEPTHWISE = convolutions(
-    Depthwise.fits, kernel=st.integers(1, 5), stride=st.integers(1, 3), padding=st.integers(0, 3),
-    dilation=st.integers(1, 2), channels=st.integers(2, 6), depthwise=True,
+    Depthwise.fits,
+    kernel=st.integers(1, 5),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 3),
+    dilation=st.integers(1, 2),
+    channels=st.integers(2, 6),
+    depthwise=True,
 )
 
 

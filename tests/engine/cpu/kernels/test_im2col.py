@@ -11,8 +11,13 @@ from minires.engine.cpu.kernels import Im2col
 from minires.layers import Conv2d
 
 ANY = convolutions(
-    Im2col.fits, kernel=st.integers(1, 5), stride=st.integers(1, 3), padding=st.integers(0, 3),
-    dilation=st.integers(1, 2), groups=st.integers(1, 3), channels=st.integers(1, 4),
+    Im2col.fits,
+    kernel=st.integers(1, 5),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 3),
+    dilation=st.integers(1, 2),
+    groups=st.integers(1, 3),
+    channels=st.integers(1, 4),
 )
 
 

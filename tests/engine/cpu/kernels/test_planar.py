@@ -11,7 +11,10 @@ from minires.engine.cpu.kernels import Planar
 from minires.layers import Conv2d
 
 FEW = convolutions(
-    Planar.fits, kernel=st.integers(1, 7), stride=st.integers(1, 3), padding=st.integers(0, 3),
+    Planar.fits,
+    kernel=st.integers(1, 7),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 3),
     channels=st.integers(1, 4),
 )
 

@@ -68,10 +68,20 @@ def test_images_of_several_blocks_of_tiles(stride, monkeypatch):
     assert_as_definition(Winograd, (layer, (24, 20)), (8,), 0)
 
 
-@pytest.mark.parametrize("settings", [
-    {"kernel": 5}, {"kernel": (3, 1)}, {"padding": 0}, {"padding": 2}, {"stride": 3}, {"stride": 4}, {"stride": (1, 2)},
-    {"dilation": 2}, {"groups": 4},
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kernel": 5},
+        {"kernel": (3, 1)},
+        {"padding": 0},
+        {"padding": 2},
+        {"stride": 3},
+        {"stride": 4},
+        {"stride": (1, 2)},
+        {"dilation": 2},
+        {"groups": 4},
+    ],
+)
 def test_what_does_not_fit(settings):
     layer = Conv2d(4, 4, **{"kernel": 3, "padding": 1, "rng": 0, **settings})
     assert not Winograd.fits(geometry(layer, (9, 9)))

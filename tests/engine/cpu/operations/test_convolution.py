@@ -31,9 +31,11 @@ NETS = {
     "two ways": lambda: L.Sequential(conv(3, 4), L.Residual(conv(4, 4), conv(4, 4, kernel=1)), L.ReLU()),
     "three ways": lambda: L.Concat(a=conv(3, 4), b=conv(3, 2, kernel=1), c=conv(3, 3, kernel=5)),
     "three ways with stride": lambda: L.Concat(
-        a=conv(3, 4, stride=2), b=conv(3, 2, kernel=1, stride=2), c=L.Sequential(conv(3, 3), conv(3, 2, stride=2))),
+        a=conv(3, 4, stride=2), b=conv(3, 2, kernel=1, stride=2), c=L.Sequential(conv(3, 3), conv(3, 2, stride=2))
+    ),
     "depthwise": lambda: L.Sequential(
-        conv(3, 4), L.Residual(L.Sequential(L.ReLU(), conv(4, 4, groups=4), L.BatchNorm2d(4))), conv(4, 4, groups=2)),
+        conv(3, 4), L.Residual(L.Sequential(L.ReLU(), conv(4, 4, groups=4), L.BatchNorm2d(4))), conv(4, 4, groups=2)
+    ),
 }
 
 

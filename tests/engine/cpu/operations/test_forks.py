@@ -23,8 +23,19 @@ FORKS = {
     "gate of the shortcut": lambda: L.Gate(branch(), gate(), exclusive=False),
     "excite": lambda: L.SqueezeExcite(L.Sequential(L.GlobalAvgPool2d(), gate())),
     "nested": lambda: L.Gate(L.Gate(branch(), gate()), L.Sequential(L.Concat(a=L.Identity()), gate())),
-    **{type(layer).__name__: lambda layer=layer: L.Sequential(branch(), layer, branch()) for layer in (
-        L.ReLU6(), L.LeakyReLU(0.1), L.ELU(), L.Sigmoid(), L.Tanh(), L.SiLU(), L.HardSwish(), L.Scale(0.3))},
+    **{
+        type(layer).__name__: lambda layer=layer: L.Sequential(branch(), layer, branch())
+        for layer in (
+            L.ReLU6(),
+            L.LeakyReLU(0.1),
+            L.ELU(),
+            L.Sigmoid(),
+            L.Tanh(),
+            L.SiLU(),
+            L.HardSwish(),
+            L.Scale(0.3),
+        )
+    },
 }
 
 

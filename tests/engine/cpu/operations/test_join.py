@@ -23,7 +23,8 @@ SUMS = {
     "subsampled + subsampled": lambda: L.Residual(L.Subsample(2), L.Subsample(2)),
     "padded + norm": lambda: L.Residual(
         L.Sequential(L.Conv2d(4, 7, 3, padding=1, stride=2, rng=0), L.BatchNorm2d(7)),
-        L.Sequential(L.Subsample(2), L.PadChannels(1, 2))),
+        L.Sequential(L.Subsample(2), L.PadChannels(1, 2)),
+    ),
     "padded before and behind": lambda: L.Residual(L.PadChannels(3, 0), L.PadChannels(0, 3)),
     "relu within": lambda: L.Residual(L.Sequential(norm(), L.ReLU()), L.Sequential(norm(), L.ReLU())),
 }
