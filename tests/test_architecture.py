@@ -27,7 +27,7 @@ ROWS = [
     "engine",
     "trace",
     "train",
-    "bench",
+    "bench experiments",
     "cli",
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row.split()}
