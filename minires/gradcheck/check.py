@@ -20,7 +20,7 @@ import numpy as np
 
 from ..backend import to_device, to_numpy
 from ..errors import GradientError, RangeError, ShapeError, StateError
-from ..layers.watch import observe
+from ..layers import observe
 from ..layers.checks import as_floats
 from .blame import blame
 from .compare import TOLERANCE, compare

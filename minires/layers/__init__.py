@@ -8,10 +8,12 @@ from .conv import Conv2d
 from .dropout import Dropout
 from .linear import Linear
 from .norm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
+from .parts import replace
 from .pool import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from .res2 import Res2
 from .runge_kutta import RungeKutta
 from .shape import Flatten, Identity, PadChannels, Scale, SliceChannels, Subsample
+from .watch import observe
 
 __all__ = [
     "AdaptiveAvgPool2d",
@@ -54,4 +56,6 @@ __all__ = [
     "SqueezeExcite",
     "Subsample",
     "Tanh",
+    "observe",
+    "replace",
 ]

@@ -12,7 +12,6 @@ from ..errors import DTypeError, MiniresError, RangeError, StateError
 from .checks import FLOATS, plain
 from .tree import held, join, with_part
 
-
 _ADDING = threading.Lock()
 
 
@@ -228,29 +227,6 @@ def inside(name):
         yield
     except MiniresError as error:
         raise error.within(name) from error.__cause__
-
-
-def replace(model, parts):
-    """Return a copy of ``model`` that has ``layer`` at ``path`` for each ``{path: layer}`` of ``parts``.
-
-    The copy shares the parameters; its running statistics and generators are its own, so that running it leaves the
-    model as it was. The layers may be parts of the model: ``{a: model.at(b), b: model.at(a)}`` exchanges two.
-    Raises RangeError for a path that does not exist, and for a path inside another.
-    """
-    for path, layer in parts.items():
-        if model.at(path) is model:
-            raise RangeError("the path '' is the whole model, expected that of a part: 'stage1.0'")
-        if not isinstance(layer, Layer):
-            raise DTypeError(f"the part for {path} is {layer!r}, expected a Layer: an instance such as ReLU()")
-        for outer in parts:
-            if path.startswith(f"{outer}."):
-                raise RangeError(f"{path} lies inside {outer}: replace one of them, or first one, then the other")
-    shared = {id(p): p for layer in (model, *parts.values()) for _, p in layer.params()}
-    twin = copy.deepcopy(model, shared)
-    for path, layer in parts.items():
-        parent, _, name = path.rpartition(".")
-        twin.at(parent).set_child(name, copy.deepcopy(layer, shared))
-    return twin
 
 
 def _convert(array, device, dtype):

@@ -41,6 +41,15 @@ def observe(layer, see):
     """Return a copy of ``layer`` that shares its tensors and calls ``see(path, layer, x, y)`` after each forward.
 
     ``path`` and ``layer`` are those of the original; containers are seen after their children.
+
+    >>> import numpy as np
+    >>> from minires.layers import ReLU, Scale, Sequential
+    >>> largest = {}
+    >>> def see(path, layer, x, y):
+    ...     largest[path] = float(y.max())
+    >>> _ = observe(Sequential(Scale(3), ReLU()), see)(np.array([[-2.0, -1.0]]))
+    >>> largest
+    {'0': -3.0, '1': 0.0, '': 0.0}
     """
     shared = {id(t): t for _, t in layer.tensors()}
     twin = copy.deepcopy(layer, shared)

@@ -219,6 +219,11 @@ def shortcut(in_channels, out_channels, stride, option, *, rng):
         )
     if not same:
         extra = out_channels - in_channels
+        if extra < 0:
+            raise RangeError(
+                f"shortcut {option!r} appends zero channels, but {in_channels} channels become {out_channels}: "
+                "widths must not fall, except with shortcut 'B' or 'C'"
+            )
         before = extra // 2 if option == "A-both" else 0
         return Sequential(subsample=Subsample(stride), pad=PadChannels(before, extra - before))
     if option in ("scale", "scale-shortcut"):

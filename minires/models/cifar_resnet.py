@@ -10,7 +10,7 @@ from ..initializers import generator
 from ..layers.checks import is_integer
 from .blocks import GATE_BIAS, PLACEMENTS, SHORTCUTS, basic_block, bottleneck_block, check_options, plain_block
 from .family import Family
-from .network import assemble, blocks_per_stage, he_by_fan_out, small_stem
+from .network import assemble, blocks_per_stage, he_by_fan_out, small_stem, three_widths
 from .unnormalised import check_start, start_branches
 
 WIDTHS = (16, 32, 64)
@@ -30,6 +30,7 @@ def cifar_resnet(
     stride_on=None,
     norm="batch",
     init=None,
+    widths=WIDTHS,
     rng,
 ):
     """conv3x3 - BN - ReLU, three stages of n blocks with 16, 32, 64 channels, global mean, linear.
@@ -46,25 +47,26 @@ def cifar_resnet(
     ``bottleneck``: None decides by depth as the papers do: see :func:`has_bottlenecks`. Stages then end in 64, 128,
     256 channels, the stride is on the convolution ``stride_on``, "1x1" or by default "3x3", and weights start by
     fan-out.
+    ``widths``: the channels of the three stages, of which bottlenecks make four times as many
     ``norm``: "batch" or None, none   ``init``: how the branches start, None, "zero-gamma" with batch norm, "skipinit"
     or "fixup" without (see :func:`~minires.models.unnormalised.start_branches`).
-    Raises RangeError for another depth, shortcut, block, bias, stride_on, norm or init.
+    Raises RangeError for another depth, shortcut, block, bias, stride_on, widths, norm or init.
     """
     check_options(block, shortcut, gate_bias)
     check_start(norm, init)
     bottleneck = has_bottlenecks(depth) if bottleneck is None else bottleneck
     rng = generator(rng)
     settings = {"option": shortcut, "block": block, "gate_bias": gate_bias, "rng": rng}
-    placement = PLACEMENTS[block]
+    frame = (PLACEMENTS[block], depth, num_classes, in_channels, rng)
     if not bottleneck:
         if stride_on is not None:
             raise RangeError(f"stride_on is {stride_on!r}, but basic blocks have no 1x1 convolution: leave it out")
         block = partial(basic_block, **settings)
         hint = " or, for bottlenecks, 9n + 2"
-        model = three_stages(block, placement, depth, num_classes, in_channels, rng, hint=hint)
+        model = three_stages(block, *frame, widths=widths, hint=hint)
         return start_branches(model, norm, init)
     block = partial(bottleneck_block, stride_on="3x3" if stride_on is None else stride_on, **settings)
-    model = three_stages(block, placement, depth, num_classes, in_channels, rng, layers=3)
+    model = three_stages(block, *frame, widths=widths, layers=3)
     return start_branches(he_by_fan_out(model), norm, init)
 
 
@@ -79,6 +81,7 @@ def cifar_preact_resnet(
     stride_on=None,
     norm="batch",
     init=None,
+    widths=WIDTHS,
     rng,
 ):
     """:func:`cifar_resnet` with block="full_preact": ResNet v2, He et al. 2016.
@@ -100,14 +103,16 @@ def cifar_preact_resnet(
         stride_on=stride_on,
         norm=norm,
         init=init,
+        widths=widths,
         rng=rng,
     )
 
 
-def cifar_plain(depth, *, num_classes=10, in_channels=3, rng):
+def cifar_plain(depth, *, num_classes=10, in_channels=3, widths=WIDTHS, rng):
     """The plain network of the same shape as :func:`cifar_resnet`: no shortcut, the same parameters."""
     rng = generator(rng)
-    return three_stages(partial(plain_block, rng=rng), PLACEMENTS["original"], depth, num_classes, in_channels, rng)
+    block = partial(plain_block, rng=rng)
+    return three_stages(block, PLACEMENTS["original"], depth, num_classes, in_channels, rng, widths=widths)
 
 
 def has_bottlenecks(depth):
@@ -121,12 +126,12 @@ def has_bottlenecks(depth):
     return depth == 164 or (depth > 2 and depth % 9 == 2 and depth % 6 != 2)
 
 
-def three_stages(block, placement, depth, num_classes, in_channels, rng, *, widths=WIDTHS, layers=2, hint=""):
+def three_stages(block, placement, depth, num_classes, in_channels, rng, *, widths, layers=2, hint=""):
     """Stem, three stages of as many blocks of ``layers`` layers as ``depth`` says, and head; ``widths``: channels.
 
     Blocks of three layers end in four times the channels.
     """
-    count = blocks_per_stage(depth, layers, hint=hint)
+    count, widths = blocks_per_stage(depth, layers, hint=hint), three_widths(widths)
     return assemble(
         small_stem(in_channels, widths[0], placement.stem, rng=rng),
         block,
@@ -141,6 +146,7 @@ def three_stages(block, placement, depth, num_classes, in_channels, rng, *, widt
 
 _WITH_OPTIONS = f"shortcut={', '.join(SHORTCUTS)}"
 _STARTS = "norm=None has no batch norm; init=skipinit and fixup for such, zero-gamma with batch norm"
+_WIDTHS = "widths=8,16,32 channels"
 _BOTTLENECKS = "Depths that are 6n + 2 have basic blocks, 164 and those that are only 9n + 2 bottlenecks (bottleneck=)."
 
 FAMILIES = (
@@ -148,7 +154,7 @@ FAMILIES = (
         "resnet{6n+2}, resnet{9n+2}",
         "resnet([1-9][0-9]*)",
         cifar_resnet,
-        f"residual network for small images; {_WITH_OPTIONS}; block={', '.join(PLACEMENTS)}; {_STARTS}",
+        f"residual network for small images; {_WITH_OPTIONS}; block={', '.join(PLACEMENTS)}; {_WIDTHS}; {_STARTS}",
         tuple(f"resnet{depth}" for depth in DEPTHS),
         32,
         10,
@@ -163,7 +169,7 @@ FAMILIES = (
         "preact_resnet{6n+2}, preact_resnet{9n+2}",
         f"preact_resnet(?!(?:{'|'.join(map(str, IMAGENET_DEPTHS))})$)([1-9][0-9]*)",
         cifar_preact_resnet,
-        "ResNet v2 for small images: the same with block=full_preact, bottlenecks with shortcut=B",
+        "ResNet v2 for small images: the same with block=full_preact, bottlenecks with shortcut=B; widths",
         tuple(f"preact_resnet{depth}" for depth in DEPTHS),
         32,
         10,
@@ -178,7 +184,7 @@ FAMILIES = (
         "plain{6n+2}",
         "plain([1-9][0-9]*)",
         cifar_plain,
-        "the plain network of the same shape, without shortcuts",
+        f"the plain network of the same shape, without shortcuts; {_WIDTHS}",
         tuple(f"plain{depth}" for depth in DEPTHS if depth % 6 == 2),
         32,
         10,

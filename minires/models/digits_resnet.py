@@ -26,27 +26,28 @@ def digits_resnet(
     gate_bias=GATE_BIAS,
     norm="batch",
     init=None,
+    widths=WIDTHS,
     rng,
 ):
     """conv3x3 - BN - ReLU, three stages of n basic blocks with 8, 16, 32 channels, global mean, linear.
 
     x: (N, in_channels, H, W), any H, W >= 1   y: (N, num_classes)   depth = 6n + 2
-    ``shortcut``, ``block``, ``gate_bias``, ``norm`` and ``init`` as in :func:`~minires.models.cifar_resnet`.
+    ``shortcut``, ``block``, ``gate_bias``, ``norm``, ``init`` and ``widths``: see :func:`~minires.models.cifar_resnet`.
     Convolutions start with He's normal weights by fan-out. Raises RangeError for another depth or option.
     """
     check_options(block, shortcut, gate_bias)
     check_start(norm, init)
     rng = generator(rng)
     make = partial(basic_block, option=shortcut, block=block, gate_bias=gate_bias, rng=rng)
-    model = three_stages(make, PLACEMENTS[block], depth, num_classes, in_channels, rng, widths=WIDTHS)
+    model = three_stages(make, PLACEMENTS[block], depth, num_classes, in_channels, rng, widths=widths)
     return start_branches(he_by_fan_out(model), norm, init)
 
 
-def digits_plain(depth, *, num_classes=10, in_channels=1, rng):
+def digits_plain(depth, *, num_classes=10, in_channels=1, widths=WIDTHS, rng):
     """The plain network of the same shape as :func:`digits_resnet`: no shortcut, the same parameters."""
     rng = generator(rng)
     make = partial(plain_block, rng=rng)
-    stages = three_stages(make, PLACEMENTS["original"], depth, num_classes, in_channels, rng, widths=WIDTHS)
+    stages = three_stages(make, PLACEMENTS["original"], depth, num_classes, in_channels, rng, widths=widths)
     return he_by_fan_out(stages)
 
 
@@ -57,7 +58,7 @@ FAMILIES = (
         "digits_resnet{6n+2}",
         "digits_resnet([1-9][0-9]*)",
         digits_resnet,
-        "residual network for 8 x 8 pixels; shortcut, block, norm and init as those of resnet{6n+2}",
+        "residual network for 8 x 8 pixels; shortcut, block, norm, init, widths as those of resnet{6n+2}",
         tuple(f"digits_resnet{depth}" for depth in DEPTHS),
         notes=("resnet{6n+2} with half of its channels, and weights that start by fan-out.",),
         **_SIZES,
@@ -66,7 +67,7 @@ FAMILIES = (
         "digits_plain{6n+2}",
         "digits_plain([1-9][0-9]*)",
         digits_plain,
-        "the plain network of the same shape, without shortcuts",
+        "the plain network of the same shape, without shortcuts; widths",
         tuple(f"digits_plain{depth}" for depth in DEPTHS),
         notes=("It has the weights of the residual network with shortcut=A from the same seed.",),
         **_SIZES,

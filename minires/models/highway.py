@@ -5,26 +5,27 @@ from functools import partial
 from ..initializers import generator
 from ..layers import Conv2d, Gate, ReLU, Sequential, Sigmoid
 from .family import Family
-from .network import assemble, blocks_per_stage
+from .network import assemble, blocks_per_stage, three_widths
 
 WIDTHS = (16, 32, 64)
 GATE_BIAS = -2.0
 
 
-def highway(depth, *, num_classes=10, in_channels=3, gate_bias=GATE_BIAS, rng):
+def highway(depth, *, num_classes=10, in_channels=3, gate_bias=GATE_BIAS, widths=WIDTHS, rng):
     """conv3x3 - ReLU, three stages of 2n highway layers with 16, 32, 64 channels, global mean, linear: 6n + 2 layers.
 
     x: (N, in_channels, H, W), any H, W >= 1   y: (N, num_classes)
     The first layer of the second and third stage is a plain convolution with stride 2: a gate keeps the shape.
+    widths: the channels of the three stages
     gate_bias: the first bias of the gates; the more negative, the more a fresh network passes on
     """
-    count = 2 * blocks_per_stage(depth, 2)
+    count, widths = 2 * blocks_per_stage(depth, 2), three_widths(widths)
     rng = generator(rng)
     return assemble(
-        _conv_relu(in_channels, WIDTHS[0], 1, rng),
+        _conv_relu(in_channels, widths[0], 1, rng),
         partial(highway_layer, gate_bias=gate_bias, rng=rng),
-        channels=WIDTHS[0],
-        widths=WIDTHS,
+        channels=widths[0],
+        widths=widths,
         counts=(count,) * 3,
         num_classes=num_classes,
         rng=rng,
@@ -55,7 +56,7 @@ FAMILIES = (
         "highway{6n+2}",
         "highway([1-9][0-9]*)",
         highway,
-        "highway network for small images: gates instead of shortcuts; gate_bias",
+        "highway network for small images: gates instead of shortcuts; gate_bias, widths",
         ("highway8", "highway20", "highway32", "highway56"),
         32,
         10,

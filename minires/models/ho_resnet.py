@@ -8,29 +8,29 @@ from ..layers import RungeKutta, Sequential
 from ..layers.runge_kutta import METHODS
 from .blocks import basic_convs, conv_branch, require_choice, shortcut
 from .family import Family
-from .network import assemble, blocks_per_stage, small_stem
+from .network import assemble, blocks_per_stage, small_stem, three_widths
 
 WIDTHS = (16, 32, 64)
 
 
-def ho_resnet(depth, method, *, num_classes=10, in_channels=3, rng):
+def ho_resnet(depth, method, *, num_classes=10, in_channels=3, widths=WIDTHS, rng):
     """conv3x3, three stages of n steps of ``method`` with 16, 32, 64 channels, BN - ReLU, global mean, linear.
 
-    x: (N, in_channels, H, W), any H, W >= 1   y: (N, num_classes)
+    x: (N, in_channels, H, W), any H, W >= 1   y: (N, num_classes)   widths: the channels of the three stages
     A method of s functions makes depth = 6 s n + 2. Networks of equal depth have equal numbers of parameters and
     multiply-adds, whatever the method. The methods: see :class:`~minires.layers.RungeKutta`.
     """
     require_choice("method", method, METHODS)
-    rng = generator(rng)
+    rng, widths = generator(rng), three_widths(widths)
     try:
         count = blocks_per_stage(depth, 2 * len(METHODS[method][1]))
     except RangeError as error:
         raise RangeError(f"{method}: {error}") from None
     return assemble(
-        small_stem(in_channels, WIDTHS[0], "", rng=rng),
+        small_stem(in_channels, widths[0], "", rng=rng),
         partial(runge_kutta_block, method=method, rng=rng),
-        channels=WIDTHS[0],
-        widths=WIDTHS,
+        channels=widths[0],
+        widths=widths,
         counts=(count,) * 3,
         tail="bn relu",
         num_classes=num_classes,
@@ -56,7 +56,7 @@ FAMILIES = (
         "ho_resnet{6sn+2}_{method}",
         f"ho_resnet([1-9][0-9]*)_({'|'.join(METHODS)})",
         ho_resnet,
-        f"residual network of Runge-Kutta steps with s functions for small images; {', '.join(METHODS)}",
+        f"residual network of Runge-Kutta steps with s functions for small images; {', '.join(METHODS)}; widths",
         ("ho_resnet20_euler", "ho_resnet26_midpoint", "ho_resnet26_heun", "ho_resnet26_ralston")
         + ("ho_resnet20_heun3", "ho_resnet20_kutta3", "ho_resnet26_rk4"),
         32,

@@ -17,9 +17,7 @@ import itertools
 
 from ..backend import xp_of
 from ..errors import RangeError
-from ..layers import Conv2d, Gate, Identity, Linear, Residual, Scale, Sequential
-from ..layers.base import replace
-from ..layers.watch import observe
+from ..layers import Conv2d, Gate, Identity, Linear, Residual, Scale, Sequential, observe, replace
 
 FORKS = (Residual, Gate)
 

@@ -9,6 +9,7 @@ from .blocks import activations, conv3x3
 
 HEAD_STD = 0.003
 DEEPEST = 2000  # layers; the deepest known is ResNet-1202
+WIDEST = 2048  # channels of a stage
 
 
 def assemble(stem, block, *, channels, widths, counts, tail="", num_classes, rng):
@@ -17,6 +18,20 @@ def assemble(stem, block, *, channels, widths, counts, tail="", num_classes, rng
     stem: a layer that gives ``channels`` channels   block(in_channels, out_channels, stride=...): makes a layer
     widths, counts: output channels and number of blocks of each stage; stages but the first begin with stride 2
     tail: activations in front of the head, "" or "bn relu"; the head is the global mean and a linear layer
+
+    A network of blocks of one's own, three stages of two:
+
+    >>> import numpy as np
+    >>> from minires.layers import Conv2d, PReLU, Sequential
+    >>> from minires.models import assemble, small_stem
+    >>> rng = np.random.default_rng(0)
+    >>> def block(in_channels, out_channels, stride):
+    ...     conv = Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, rng=rng)
+    ...     return Sequential(conv=conv, prelu=PReLU(out_channels))
+    >>> stem = small_stem(3, 8, rng=rng)
+    >>> model = assemble(stem, block, channels=8, widths=(8, 16, 32), counts=(2, 2, 2), num_classes=10, rng=rng)
+    >>> model(np.zeros((1, 3, 32, 32), np.float32)).shape
+    (1, 10)
     """
     stages, width = {}, channels
     for s, (out_width, count) in enumerate(zip(widths, counts, strict=True), start=1):
@@ -54,7 +69,12 @@ def as_classifier(layer):
 
 
 def small_stem(in_channels, channels, words="bn relu", *, rng):
-    """For images of about 32 x 32: conv3x3, then the activations of ``words``."""
+    """For images of about 32 x 32: conv3x3, then the activations of ``words``.
+
+    >>> from minires.models import small_stem
+    >>> [name for name, _ in small_stem(3, 16, "relu", rng=0).children()]
+    ['conv', 'relu']
+    """
     return Sequential(conv=conv3x3(in_channels, channels, rng=rng), **activations(words, channels))
 
 
@@ -65,6 +85,14 @@ def imagenet_stem(in_channels, channels=64, words="bn relu", *, rng):
         **activations(words, channels),
         pool=MaxPool2d(3, stride=2, padding=1),
     )
+
+
+def three_widths(widths):
+    """``widths`` as a tuple, the channels of three stages; RangeError for anything else."""
+    found = tuple(widths) if isinstance(widths, (tuple, list)) else ()
+    if len(found) != 3 or not all(is_integer(width) and 1 <= width <= WIDEST for width in found):
+        raise RangeError(f"widths is {widths!r}, expected three integers from 1 to {WIDEST:,}, such as (16, 32, 64)")
+    return tuple(map(int, found))
 
 
 def blocks_per_stage(depth, layers, *, rest=2, stages=3, hint=""):
@@ -89,6 +117,12 @@ def he_by_fan_out(model):
     """Rescale the convolutions of a fresh ``model`` from He's normal by fan-in to that by fan-out; return the model.
 
     Fan-out is K^2 times the output channels, with groups too, as in PyTorch and the Lua original of ResNet.
+
+    >>> from minires.models import he_by_fan_out, small_stem
+    >>> conv = small_stem(3, 48, rng=0)["conv"]
+    >>> before, after = conv.weight.data, he_by_fan_out(conv).weight.data
+    >>> bool(abs(after - before * math.sqrt(3 / 48)).max() < 1e-7)
+    True
     """
     for _, layer in model.walk():
         if isinstance(layer, Conv2d):

@@ -5,7 +5,7 @@ from ..layers import Conv2d, GlobalAvgPool2d, ReLU, Sequential, Sigmoid, Squeeze
 from .blocks import basic_convs, bottleneck_convs, check_options, conv_branch, residual_block
 from .cifar_resnet import DEPTHS, WIDTHS
 from .family import Family
-from .network import assemble, blocks_per_stage, small_stem
+from .network import assemble, blocks_per_stage, small_stem, three_widths
 from .resnet import BASIC, imagenet_network, refuse_stride_on
 
 REDUCTION = 16
@@ -55,23 +55,23 @@ def seresnet(depth, *, num_classes=1000, in_channels=3, shortcut="B", stride_on=
     return imagenet_network(depth, make, num_classes=num_classes, in_channels=in_channels, rng=rng)
 
 
-def seresnet_small(depth, *, num_classes=10, in_channels=3, shortcut="A", bias=False, rng):
+def seresnet_small(depth, *, num_classes=10, in_channels=3, shortcut="A", bias=False, widths=WIDTHS, rng):
     """SE-ResNet for small images, depth 6n + 2: see :func:`~minires.models.cifar_resnet.cifar_resnet`.
 
-    The hidden widths are 1, 2, 4, a sixteenth of the channels. ``bias``: of W1 and W2
+    The hidden widths are a sixteenth of the channels ``widths``, so 1, 2, 4, and at least 1. ``bias``: of W1 and W2
     """
-    count = blocks_per_stage(depth, 2)
+    count, widths = blocks_per_stage(depth, 2), three_widths(widths)
     rng = generator(rng)
 
     def make(in_channels, out_channels, stride):
-        convs, hidden = basic_convs(out_channels, stride), out_channels // REDUCTION
+        convs, hidden = basic_convs(out_channels, stride), max(1, out_channels // REDUCTION)
         return se_block(convs, in_channels, stride, shortcut, hidden=hidden, bias=bias, rng=rng)
 
     return assemble(
-        small_stem(in_channels, WIDTHS[0], rng=rng),
+        small_stem(in_channels, widths[0], rng=rng),
         make,
-        channels=WIDTHS[0],
-        widths=WIDTHS,
+        channels=widths[0],
+        widths=widths,
         counts=(count,) * 3,
         num_classes=num_classes,
         rng=rng,
@@ -99,7 +99,7 @@ FAMILIES = (
         "seresnet{6n+2}",
         "seresnet([1-9][0-9]*)",
         seresnet_small,
-        "residual network for small images with squeeze-and-excitation; shortcut, bias",
+        "residual network for small images with squeeze-and-excitation; shortcut, bias, widths",
         tuple(f"seresnet{depth}" for depth in DEPTHS if depth % 6 == 2),
         32,
         10,

@@ -3,9 +3,8 @@
 import copy
 
 from ..errors import RangeError
-from ..layers import Concat, Conv2d, Gate, Linear, Residual, Sequential
+from ..layers import Concat, Conv2d, Gate, Linear, Param, Residual, Sequential, replace
 from ..layers.known import kind_of
-from ..layers.base import Param, replace
 from .network import classifier
 
 
@@ -26,7 +25,7 @@ def head_of(model):
     if not paths:
         raise RangeError(
             f"{type(model).__name__} has 0 linear layers inside, expected one that gives the classes: "
-            "put the new head in its place with minires.layers.base.replace"
+            "put the new head in its place with minires.layers.replace"
         )
     return paths[-1]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import to_numpy
 from ..layers.tree import join
-from ..layers.watch import observe
+from ..layers import observe
 from .audit import audit
 from .block import SHORTCUT
 from .first import first

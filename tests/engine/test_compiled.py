@@ -22,8 +22,8 @@ from minires.engine import Compiled
 from minires.engine.compiled import KEPT
 from minires.errors import DTypeError, MiniresError, RangeError, StateError
 from minires.gradcheck import gradcheck
-from minires.layers.base import replace
-from minires.layers.watch import observe
+from minires.layers.parts import replace
+from minires.layers import observe
 from minires.trace import trace
 from minires.train import SGD
 from minires.weights import load_weights, read_weights, save_weights

@@ -9,7 +9,7 @@ from engine.equality import images, network
 import minires
 from minires.engine.cpu.memory import Workspace
 from minires.layers import Layer, ReLU, SiLU
-from minires.layers.base import replace
+from minires.layers.parts import replace
 from minires.losses import SoftmaxCrossEntropy
 from minires.models import build
 from minires.train import SGD, train_step

@@ -8,7 +8,7 @@ from minires.errors import MiniresError, ShapeError
 from minires.layers import BatchNorm2d, Buffer, Conv2d, Dropout, Flatten, Fork, Layer, Linear, Param, ReLU, Residual
 from minires.layers import Sequential
 from minires.layers.base import inside
-from minires.layers.watch import observe
+from minires.layers import observe
 
 
 def small_model():

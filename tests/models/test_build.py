@@ -116,7 +116,7 @@ def test_options(options, message):
 
 
 def test_a_plain_network_has_no_shortcut():
-    with pytest.raises(RangeError, match="plain8 has no option 'shortcut', expected none"):
+    with pytest.raises(RangeError, match="plain8 has no option 'shortcut', expected widths"):
         build("plain8", rng=0, shortcut="A")
 
 

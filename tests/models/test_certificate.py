@@ -8,7 +8,7 @@ import pytest
 from minires.errors import ShapeError
 from minires.layers import Concat, Conv2d, Dropout, GlobalAvgPool2d, MaxPool2d, Residual, Sequential, Subsample
 from minires.models import build, certify, find, options_of, summarize
-from minires.layers.watch import observe
+from minires.layers import observe
 from minires.models.summary import output_shapes
 from minires.models.receptive import WHOLE, receptive_fields
 

@@ -21,7 +21,7 @@ from minires.layers import (
     Sigmoid,
     Tanh,
 )
-from minires.layers.base import replace
+from minires.layers.parts import replace
 from minires.models import build
 from minires.models.blocks import PLACEMENTS, SHORTCUTS
 from minires.models.lesions import bypass, delete, forks, reorder, scale_branch, swap

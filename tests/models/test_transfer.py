@@ -120,7 +120,7 @@ def test_freeze_but():
 
 def activations(model, x):
     """{path: output} of an inference, layer by layer."""
-    from minires.layers.watch import observe
+    from minires.layers import observe
 
     found = {}
     observe(model, lambda path, layer, x, y: found.setdefault(path, y)).forward(x)

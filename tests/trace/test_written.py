@@ -29,7 +29,7 @@ from minires.layers import (
     Sigmoid,
     Tanh,
 )
-from minires.layers.watch import observe
+from minires.layers import observe
 from minires.models.transfer import features
 from minires.trace import audit, trace
 from minires.trace.trunk import Trunk
