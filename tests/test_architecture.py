@@ -27,6 +27,7 @@ ROWS = [
     "engine",
     "trace",
     "train",
+    "classroom",
     "bench experiments",
     "cli",
 ]
