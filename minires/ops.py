@@ -10,12 +10,14 @@ from .errors import ShapeError
 
 def sides(padding):
     """(rows, columns) -> ((top, bottom), (left, right)): one number stands for both sides."""
-    return tuple(p if isinstance(p, tuple) else (p, p) for p in padding)
+    rows, columns = padding
+    return rows if isinstance(rows, tuple) else (rows,) * 2, columns if isinstance(columns, tuple) else (columns,) * 2
 
 
 def padded_sizes(size, padding):
     """(H, W) -> (top + H + bottom, left + W + right)."""
-    return tuple(n + before + behind for n, (before, behind) in zip(size, sides(padding)))
+    (h, w), ((top, bottom), (left, right)) = size, sides(padding)
+    return top + h + bottom, left + w + right
 
 
 def out_sizes(size, kernel, stride, padding, dilation=(1, 1), layer=None):

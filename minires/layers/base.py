@@ -124,8 +124,9 @@ class Layer:
 
     def zero_grads(self):
         """Set the gradient of every parameter to zero."""
-        for _, p in self.params():
-            p.grad[...] = 0
+        for _, layer in self.walk():
+            for _, p in held(layer, Param):
+                p.grad[...] = 0
 
     def freeze(self, frozen=True, *, statistics=False):
         """Spare every parameter its gradient (``freeze(False)`` undoes it); return self.

@@ -111,8 +111,6 @@ def as_gradient(layer, dy, shape, like=None):
 
 def plain(x, name, layer=None):
     """Return a matrix and the like as a plain array, what is no subclass of NumPy's as it is; refuse a masked array."""
-    if type(x) is np.ndarray:
-        return x
     if isinstance(x, np.ma.MaskedArray):
         raise DTypeError(f"{name} is a masked array, whose masked entries have no value: {name}.filled(0)", layer=layer)
     return np.asarray(x) if isinstance(x, np.ndarray) else x
@@ -120,7 +118,8 @@ def plain(x, name, layer=None):
 
 def as_floats(x, name="input", *, layer=None):
     """Return ``x`` as a plain native-endian float array, or raise :class:`DTypeError`."""
-    x = plain(x, name, layer)
+    if type(x) is not np.ndarray:  # asked of every array that a layer gets
+        x = plain(x, name, layer)
     if not isinstance(getattr(x, "dtype", None), np.dtype) or not hasattr(x, "ndim"):
         raise DTypeError(
             f"{name} is a {type(x).__name__}, expected a NumPy or CuPy array: np.asarray({name}, dtype=np.float32)",
