@@ -1,8 +1,9 @@
 """Blocks: functions from channels, stride and a generator to a layer. No model contains backward code.
 
-The activations stand where :data:`PLACEMENTS` says (He et al. 2016, "Identity Mappings in Deep Residual Networks",
-figure 4), the shortcuts are those of its table 1 and of He et al. 2015, section 3.3. A block is a branch F that
-:func:`residual_block` joins with a shortcut; every branch is a row of convolutions that :func:`conv_branch` makes.
+The activations stand where :data:`~minires.models.placement.PLACEMENTS` says (He et al. 2016, "Identity Mappings in
+Deep Residual Networks", figure 4), the shortcuts are those of its table 1 and of He et al. 2015, section 3.3. A block
+is a branch F that :func:`residual_block` joins with a shortcut; every branch is a row of convolutions that
+:func:`conv_branch` makes.
 """
 
 import math
@@ -24,28 +25,11 @@ from ..layers import (
     Sigmoid,
     Subsample,
 )
+from .placement import PLACEMENTS, activations
 
 GATE_BIAS = -6.0
 
 
-class Placement(NamedTuple):
-    """Layers by name: behind the first convolution, in the branch F, behind the addition, before the head."""
-
-    stem: str
-    branch: str
-    after: str
-    tail: str
-
-
-# What a pre-activation leaves out behind the stem, the tail makes up for: every convolution but the first has a ReLU
-# before it, and the head sees a ReLU as in the original
-PLACEMENTS = {
-    "original": Placement("bn relu", "conv bn relu conv bn", "relu", ""),
-    "bn_after_add": Placement("bn relu", "conv bn relu conv", "bn relu", ""),
-    "relu_before_add": Placement("bn relu", "conv bn relu conv bn relu", "", ""),
-    "relu_only_preact": Placement("bn", "relu conv bn relu conv bn", "", "relu"),
-    "full_preact": Placement("", "bn relu conv bn relu conv", "", "bn relu"),
-}
 GATES = ("exclusive-gate", "shortcut-gate")
 SHORTCUTS = ("A", "A-both", "B", "C", "scale", "scale-shortcut", *GATES, "conv1x1", "dropout")
 STRIDES = ("1x1", "3x3")
@@ -73,11 +57,6 @@ def check_options(block, shortcut, gate_bias=GATE_BIAS):
 def conv3x3(in_channels, out_channels, stride=1, *, rng):
     """A 3x3 convolution that keeps the image size (at stride 1), without the bias that batch norm would cancel."""
     return Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, rng=rng)
-
-
-def activations(words, channels):
-    """``{"bn": BatchNorm2d(channels), "relu": ReLU()}`` for "bn relu", {} for ""."""
-    return {word: BatchNorm2d(channels) if word == "bn" else ReLU() for word in words.split()}
 
 
 def residual_block(branch, in_channels, out_channels, stride, option, *, block="original", gate_bias=GATE_BIAS, rng):

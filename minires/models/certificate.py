@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..initializers import Undrawn
-from ..layers import BatchNorm2d, Conv2d, Linear
+from ..layers import BatchNorm2d, Conv2d, Gate, Linear, Residual, RungeKutta
 from .network import HEAD_STD
 from .receptive import receptive_fields
 from .register import build, check_options, find
@@ -40,7 +40,8 @@ class Certificate:
 
     params, macs: as in :class:`~minires.models.Summary`   depth: too, unless the authors count in another way
     image: (C, H, W)   stages: {name: shape behind it}
-    strides: layers that make the image smaller   initialisation, batch_norm: sentences, measured on the tensors
+    strides: layers that make the image smaller   tail: what stands behind the last addition
+    initialisation, batch_norm: sentences, measured on the tensors
     notes: differences from the paper and from other implementations   layers: tuple of :class:`Row`
     """
 
@@ -53,6 +54,7 @@ class Certificate:
     depth: int
     stages: dict
     strides: tuple
+    tail: str
     initialisation: str
     batch_norm: str
     notes: tuple
@@ -75,6 +77,7 @@ class Certificate:
             "depth": [f"{self.depth} layers, as its authors count"],
             "output of": [f"{name:<10} {_times(shape)}" for name, shape in self.stages.items()],
             "stride": _shorten(self.strides),
+            "at the end": [self.tail] if self.tail else [],
             "weights": [self.initialisation],
             "batch norm": [self.batch_norm],
             "notes": self.notes,
@@ -107,6 +110,7 @@ def certify(name, *, image=None, num_classes=None, in_channels=None, **options):
         depth=family.depth(*numbers) if family.depth else depth(model),
         stages=_stages(shapes),
         strides=tuple(f"{row.kind} at {row.path}" for row in rows if " /" in row.kind),
+        tail=_tail(model, shapes),
         initialisation=_initialisation(model),
         batch_norm=_batch_norm(model),
         notes=family.notes,
@@ -132,6 +136,22 @@ def _rows(model, shapes):
 def _stages(shapes):
     """{child of the model: shape behind it}: of the last entry inside, for ``shapes`` has the order of the run."""
     return {path.split(".")[0]: shape for path, shape in shapes.items() if path}
+
+
+def _tail(model, shapes):
+    """The layers behind the last addition, and whether one of them normalises; empty in a network without additions."""
+    behind, added = [], False
+    for path in shapes:  # in the order of the run, containers after their children
+        layer = model.at(path)
+        if isinstance(layer, (Residual, Gate, RungeKutta)):
+            behind, added = [], True
+        elif not any(True for _ in layer.children()):
+            behind.append(layer)
+    if not added:
+        return ""
+    normalised = any(isinstance(layer, BatchNorm2d) for layer in behind)
+    names = ", ".join(type(layer).__name__ for layer in behind)
+    return f"{names} behind the last addition" + ("" if normalised else "; what the classes see is not normalised")
 
 
 def _kind(layer):

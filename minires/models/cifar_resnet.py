@@ -8,9 +8,10 @@ from functools import partial
 from ..errors import RangeError
 from ..initializers import generator
 from ..layers.checks import is_integer
-from .blocks import GATE_BIAS, PLACEMENTS, SHORTCUTS, basic_block, bottleneck_block, check_options, plain_block
+from .blocks import GATE_BIAS, SHORTCUTS, basic_block, bottleneck_block, check_options, plain_block
 from .family import Family
 from .network import assemble, blocks_per_stage, he_by_fan_out, small_stem, three_widths
+from .placement import PLACEMENTS, TAIL, placement_of
 from .unnormalised import check_start, start_branches
 
 WIDTHS = (16, 32, 64)
@@ -31,6 +32,7 @@ def cifar_resnet(
     norm="batch",
     init=None,
     widths=WIDTHS,
+    tail=None,
     rng,
 ):
     """conv3x3 - BN - ReLU, three stages of n blocks with 16, 32, 64 channels, global mean, linear.
@@ -41,6 +43,8 @@ def cifar_resnet(
     ``block``: where the activations stand: "original", "bn_after_add", "relu_before_add", "relu_only_preact",
     "full_preact" (see :func:`~minires.models.blocks.basic_block`). The stem of "relu_only_preact" is conv3x3 - BN
     and its tail ReLU; the stem of "full_preact" is conv3x3 and its tail BN - ReLU.
+    ``tail``: what stands between the last block and the global mean. None is that of the block; "bn relu" serves
+    "relu_before_add", which has nothing there (see :func:`~minires.models.placement.placement_of`).
     ``shortcut``: "A", "A-both", "B", "C", "scale", "scale-shortcut", "exclusive-gate", "shortcut-gate", "conv1x1",
     "dropout" (see :func:`~minires.models.blocks.shortcut`); ``gate_bias``: the first bias of the two gates.
 
@@ -50,14 +54,14 @@ def cifar_resnet(
     ``widths``: the channels of the three stages, of which bottlenecks make four times as many
     ``norm``: "batch" or None, none   ``init``: how the branches start, None, "zero-gamma" with batch norm, "skipinit"
     or "fixup" without (see :func:`~minires.models.unnormalised.start_branches`).
-    Raises RangeError for another depth, shortcut, block, bias, stride_on, widths, norm or init.
+    Raises RangeError for another depth, shortcut, block, bias, stride_on, widths, tail, norm or init.
     """
     check_options(block, shortcut, gate_bias)
-    check_start(norm, init)
+    check_start(norm, init, tail)
     bottleneck = has_bottlenecks(depth) if bottleneck is None else bottleneck
     rng = generator(rng)
     settings = {"option": shortcut, "block": block, "gate_bias": gate_bias, "rng": rng}
-    frame = (PLACEMENTS[block], depth, num_classes, in_channels, rng)
+    frame = (placement_of(block, tail), depth, num_classes, in_channels, rng)
     if not bottleneck:
         if stride_on is not None:
             raise RangeError(f"stride_on is {stride_on!r}, but basic blocks have no 1x1 convolution: leave it out")
@@ -146,6 +150,7 @@ def three_stages(block, placement, depth, num_classes, in_channels, rng, *, widt
 
 _WITH_OPTIONS = f"shortcut={', '.join(SHORTCUTS)}"
 _STARTS = "norm=None has no batch norm; init=skipinit and fixup for such, zero-gamma with batch norm"
+_BLOCKS = f"block={', '.join(PLACEMENTS)}; tail={TAIL} in front of the head"
 _WIDTHS = "widths=8,16,32 channels"
 _BOTTLENECKS = "Depths that are 6n + 2 have basic blocks, 164 and those that are only 9n + 2 bottlenecks (bottleneck=)."
 
@@ -154,7 +159,7 @@ FAMILIES = (
         "resnet{6n+2}, resnet{9n+2}",
         "resnet([1-9][0-9]*)",
         cifar_resnet,
-        f"residual network for small images; {_WITH_OPTIONS}; block={', '.join(PLACEMENTS)}; {_WIDTHS}; {_STARTS}",
+        f"residual network for small images; {_WITH_OPTIONS}; {_BLOCKS}; {_WIDTHS}; {_STARTS}",
         tuple(f"resnet{depth}" for depth in DEPTHS),
         32,
         10,

@@ -6,10 +6,11 @@ They are the networks for small images of He et al. 2015, section 4.2, with half
 from functools import partial
 
 from ..initializers import generator
-from .blocks import GATE_BIAS, PLACEMENTS, basic_block, check_options, plain_block
+from .blocks import GATE_BIAS, basic_block, check_options, plain_block
 from .cifar_resnet import three_stages
 from .family import Family
 from .network import he_by_fan_out
+from .placement import PLACEMENTS, placement_of
 from .unnormalised import check_start, start_branches
 
 WIDTHS = (8, 16, 32)
@@ -27,19 +28,20 @@ def digits_resnet(
     norm="batch",
     init=None,
     widths=WIDTHS,
+    tail=None,
     rng,
 ):
     """conv3x3 - BN - ReLU, three stages of n basic blocks with 8, 16, 32 channels, global mean, linear.
 
     x: (N, in_channels, H, W), any H, W >= 1   y: (N, num_classes)   depth = 6n + 2
-    ``shortcut``, ``block``, ``gate_bias``, ``norm``, ``init`` and ``widths``: see :func:`~minires.models.cifar_resnet`.
+    Options: see :func:`~minires.models.cifar_resnet`.
     Convolutions start with He's normal weights by fan-out. Raises RangeError for another depth or option.
     """
     check_options(block, shortcut, gate_bias)
-    check_start(norm, init)
+    check_start(norm, init, tail)
     rng = generator(rng)
     make = partial(basic_block, option=shortcut, block=block, gate_bias=gate_bias, rng=rng)
-    model = three_stages(make, PLACEMENTS[block], depth, num_classes, in_channels, rng, widths=widths)
+    model = three_stages(make, placement_of(block, tail), depth, num_classes, in_channels, rng, widths=widths)
     return start_branches(he_by_fan_out(model), norm, init)
 
 
@@ -58,7 +60,7 @@ FAMILIES = (
         "digits_resnet{6n+2}",
         "digits_resnet([1-9][0-9]*)",
         digits_resnet,
-        "residual network for 8 x 8 pixels; shortcut, block, norm, init, widths as those of resnet{6n+2}",
+        "residual network for 8 x 8 pixels; shortcut, block, norm, init, widths, tail as those of resnet{6n+2}",
         tuple(f"digits_resnet{depth}" for depth in DEPTHS),
         notes=("resnet{6n+2} with half of its channels, and weights that start by fan-out.",),
         **_SIZES,

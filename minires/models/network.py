@@ -5,7 +5,8 @@ import math
 from ..errors import RangeError
 from ..layers import Conv2d, Flatten, GlobalAvgPool2d, Linear, MaxPool2d, Sequential
 from ..layers.checks import is_integer
-from .blocks import activations, conv3x3
+from .blocks import conv3x3
+from .placement import activations
 
 HEAD_STD = 0.003
 DEEPEST = 2000  # layers; the deepest known is ResNet-1202

@@ -5,9 +5,10 @@ from functools import partial
 
 from ..errors import RangeError
 from ..initializers import generator
-from .blocks import GATE_BIAS, PLACEMENTS, basic_block, bottleneck_block, check_options, plain_block
+from .blocks import GATE_BIAS, basic_block, bottleneck_block, check_options, plain_block
 from .family import Family
 from .network import assemble, he_by_fan_out, imagenet_stem
+from .placement import PLACEMENTS, placement_of
 
 COUNTS = {
     18: (2, 2, 2, 2),
@@ -45,12 +46,22 @@ def imagenet_network(depth, block, *, placement=PLACEMENTS["original"], num_clas
 
 
 def resnet(
-    depth, *, num_classes=1000, in_channels=3, shortcut="B", block="original", gate_bias=GATE_BIAS, stride_on="3x3", rng
+    depth,
+    *,
+    num_classes=1000,
+    in_channels=3,
+    shortcut="B",
+    block="original",
+    gate_bias=GATE_BIAS,
+    stride_on="3x3",
+    tail=None,
+    rng,
 ):
     """ResNet-18, 34 (basic blocks), 50, 101, 152 (bottlenecks): see :func:`imagenet_network`.
 
     ``shortcut``, ``block``, ``gate_bias``: see :func:`~minires.models.blocks.basic_block`
     ``stride_on``: where bottlenecks have their stride, the first "1x1" as in the paper, or the "3x3" as in torchvision
+    ``tail``: see :func:`~minires.models.cifar_resnet`
     """
     check_options(block, shortcut, gate_bias)
     rng = generator(rng)
@@ -60,7 +71,7 @@ def resnet(
         make = partial(basic_block, **settings)
     else:
         make = partial(bottleneck_block, stride_on=stride_on, **settings)
-    placement = PLACEMENTS[block]
+    placement = placement_of(block, tail)
     return imagenet_network(depth, make, placement=placement, num_classes=num_classes, in_channels=in_channels, rng=rng)
 
 

@@ -6,12 +6,14 @@ from ..layers import BatchNorm2d, Conv2d, Gain, Gate, Offset, ReLU, Residual, Se
 INITS = (None, "skipinit", "fixup", "zero-gamma")
 
 
-def check_start(norm, init):
-    """Raise RangeError unless the options ``norm`` and ``init`` of a residual network make sense together."""
+def check_start(norm, init, tail=None):
+    """Raise RangeError unless these options of a residual network make sense together."""
     if norm not in ("batch", None):
         raise RangeError(f"norm is {norm!r}, expected 'batch' or None: choose one")
     if init not in INITS:
         raise RangeError(f"init is {init!r}, expected one of {', '.join(map(str, INITS))}: choose one")
+    if tail is not None and norm is None:
+        raise RangeError(f"tail is {tail!r} and norm is None, which takes every batch norm out: leave one of them out")
     if init == "zero-gamma" and norm is None:
         raise RangeError("init is 'zero-gamma' and norm is None, but it sets gammas of batch norms: leave norm out")
     if init in ("skipinit", "fixup") and norm is not None:

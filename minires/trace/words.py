@@ -103,9 +103,7 @@ def _on_the_trunk(found):
     if all(level.only_adds for level in found.levels[:-1]):
         sign = "none of its entries is negative, for every branch ends in a ReLU and can only add"
     named = ", ".join(seen[:3]) + (", ..." if len(seen) > 3 else "")
-    weights = (
-        f"Weight layers that see it without a normalisation: {len(seen)} ({named})."
-        if seen
-        else ("Every weight layer sees it normalised, the head too.")
-    )
+    head = ", the head too" if found.levels[-1].unnormalised else ""
+    weights = f"Weight layers that see it without a normalisation: {len(seen)} ({named}){head}."
+    weights = weights if seen else "Every weight layer sees it normalised, the head too."
     return f"On the trunk x_l goes from {first.rms:.3g} to {last.rms:.3g} (root mean square); {sign}. {weights}"

@@ -187,3 +187,28 @@ def test_options_and_names():
 def test_dropout_leaves_the_initial_weights():
     with_it, without = (build("wrn_10_1", rng=0, dropout=p) for p in (0.3, 0))
     assert all(np.array_equal(a.data, b.data) for (_, a), (_, b) in zip(with_it.tensors(), without.tensors()))
+
+
+NOT = "; what the classes see is not normalised"
+HEAD = "GlobalAvgPool2d, Flatten, Linear behind the last addition"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("resnet8", {}, "ReLU, " + HEAD + NOT),
+        ("resnet8", {"block": "relu_before_add"}, HEAD + NOT),
+        ("resnet8", {"block": "relu_before_add", "tail": "bn relu"}, "BatchNorm2d, ReLU, " + HEAD),
+        ("resnet8", {"block": "relu_only_preact"}, "ReLU, " + HEAD + NOT),
+        ("preact_resnet8", {}, "BatchNorm2d, ReLU, " + HEAD),
+        ("resnet8", {"shortcut": "shortcut-gate"}, "ReLU, " + HEAD + NOT),
+        ("ho_resnet8_euler", {}, "BatchNorm2d, ReLU, " + HEAD),
+        ("plain8", {}, ""),
+        ("vgg11", {}, ""),
+    ],
+)
+def test_what_stands_at_the_end(name, options, words):
+    found = certify(name, image=32, **options)
+    assert found.tail == words and found.facts()["tail"] == words
+    line = " ".join(str(found).split())
+    assert (f"at the end {words}" in line) if words else "at the end" not in line

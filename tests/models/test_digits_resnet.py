@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minires import compile
 from minires.data import load
 from minires.errors import RangeError
 from minires.layers import Conv2d, Residual
@@ -90,3 +91,14 @@ def test_56_layers_learn_the_digits_with_shortcuts_and_not_without():
     with_shortcuts, plain = (run(build(f"{name}56", rng=0), sets, 6, **settings)[-1] for name in NAMES)
     assert with_shortcuts["test_accuracy"] > 0.95 and plain["test_accuracy"] < 0.55
     assert plain["train_accuracy"] < 0.55 and plain["train_loss"] > 3 * with_shortcuts["train_loss"]
+
+
+@pytest.mark.slow
+def test_relu_before_add_learns_with_a_normalisation_in_front_of_the_head_alone():
+    sets = load("digits", "train"), load("digits", "test")
+    settings = {"lr": 0.05, "batch_size": 64, "warmup": 20, "schedule": "steps", "milestones": (0.75,)}
+    found = []
+    for tail in (None, "bn relu"):
+        model = compile(build("digits_resnet56", block="relu_before_add", tail=tail, rng=0))
+        found.append(run(model, sets, 6, **settings)[-1]["test_accuracy"])
+    assert found[0] < 0.9 and found[1] > 0.95

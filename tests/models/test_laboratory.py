@@ -109,6 +109,48 @@ def test_stem_and_tail_fit_the_block(block, stem, after, tail):
         assert [type(layer) for _, layer in unit.children()] == [Residual, *after]
 
 
+@EVERY_BLOCK
+@pytest.mark.parametrize("name", ["resnet8", "resnet11", "digits_resnet8", "resnet18", "resnet50"])
+def test_a_tail_in_front_of_the_head(name, block):
+    """Two vectors more, ahead of the mean; all that was there before starts from the same numbers."""
+    plain, tailed = (build(name, block=block, rng=3, **options) for options in ({}, {"tail": "bn relu"}))
+    assert [type(layer) for _, layer in tailed.at("head").children()][:2] == [BatchNorm2d, ReLU]
+    tensors, fewer = ({path: p.data for path, p in model.params()} for model in (tailed, plain))
+    assert set(tensors) - set(fewer) == (set() if block == "full_preact" else {"head.bn.gamma", "head.bn.beta"})
+    assert all(np.array_equal(tensors[path], data) for path, data in fewer.items())
+
+
+@EVERY_BLOCK
+@TRAIN
+def test_with_a_tail_equals_the_body_behind_its_layers(block, train):
+    """The network without a tail as far as the mean, then the two layers by hand."""
+    tailed, x = net(block=block, tail="bn relu"), images()
+    body = Sequential(*(layer for name, layer in tailed.children() if name != "head"))
+    trunk = body.forward(x, train)[0]
+    bn, linear = tailed.at("head.bn"), tailed.at("head.fc")
+    stats = (trunk.mean((0, 2, 3)), trunk.var((0, 2, 3))) if train else (bn.running_mean.data, bn.running_var.data)
+    mean, var, gamma, beta = (v[:, None, None] for v in (*stats, bn.gamma.data, bn.beta.data))
+    seen = np.maximum(gamma * (trunk - mean) / np.sqrt(var + bn.eps) + beta, 0).mean((2, 3))
+    expected = seen @ linear.weight.data.T + linear.bias.data
+    assert_close(net(block=block, tail="bn relu").forward(x, train)[0], expected, 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tail": "relu"}, "resnet8: tail is 'relu', expected None, for that of the placement, or 'bn relu'"),
+        ({"tail": ""}, "resnet8: tail is '', expected None"),
+        (
+            {"tail": "bn relu", "norm": None},
+            "resnet8: tail is 'bn relu' and norm is None, which takes every batch norm",
+        ),
+    ],
+)
+def test_tails_that_are_refused(options, words):
+    with pytest.raises(RangeError, match=words):
+        build("resnet8", rng=0, **options)
+
+
 @pytest.mark.parametrize("option", ["A", "B", "shortcut-gate"])
 def test_preact_resnet_is_the_full_preactivation(option):
     a = build("preact_resnet14", shortcut=option, rng=3)

@@ -336,7 +336,9 @@ def test_unknown_layers_are_named():
 
 def test_every_layer_is_explained_or_the_identity():
     passed = {"Identity", "Offset", "Residual", "RungeKutta", "Sequential", "Layer", "Fork"}  # opened, or x as it is
-    kinds = {name for name in layers.__all__ if issubclass(getattr(layers, name), layers.Layer)} - passed
+    kinds = {
+        name for name in layers.__all__ if name[0].isupper() and issubclass(getattr(layers, name), layers.Layer)
+    } - passed
     assert {kind.__name__ for kind in WHY if kind != PLAIN} == kinds
 
 
@@ -428,6 +430,14 @@ def test_levels_tell_the_placements_apart(block):
     words = " ".join(str(found).split())
     assert ("can only add" in words) == only_adds
     assert f"{found.levels[0].rms:.3g} to {found.levels[-1].rms:.3g}" in words
+
+
+@pytest.mark.parametrize(("tail", "seen"), [(None, ("head.fc",)), ("bn relu", ())])
+def test_a_normalisation_in_front_of_the_head_is_seen(tail, seen):
+    model = models.build("resnet14", block="relu_before_add", tail=tail, rng=0)
+    found = audit(trace(model, RNG.standard_normal((4, 3, 8, 8)).astype(np.float32), np.arange(4)))
+    assert found.levels[-1].unnormalised == seen
+    assert ("..., the head too)" in str(found) or ", ...), the head too." in str(found)) == (tail is None)
 
 
 @pytest.mark.parametrize("pair", [(2, 1), (0, 0), (0, 7), (1.5, 2), ("a", 1)])
