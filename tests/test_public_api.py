@@ -59,9 +59,10 @@ def test_results_are_one_line_and_can_be_compared():
         sums: "<Telescope, local form, 3 terms from x_3 to x_0>",
         lengths: f"<PathLengths of 3 blocks, mean length {lengths.mean_length:.3g}>",
         audit: "<Audit of 3 blocks, the identity holds for 0 of 6 pairs>",
-        optimisers[0]: "<SGD of 2 parameters, lr=0.1, momentum=0.9, nesterov=False, weight_decay=0.0, decay_all=True>",
+        optimisers[0]: "<SGD of 2 parameters, lr=0.1, momentum=0.9, nesterov=False, weight_decay=0.0, "
+        "decay_all=True, scalar_rate=1.0>",
         optimisers[1]: "<AdamW of 2 parameters, lr=0.1, betas=(0.9, 0.999), eps=1e-08, "
-        "weight_decay=0.01, decay_all=True>",
+        "weight_decay=0.01, decay_all=True, scalar_rate=1.0>",
     }
     for result, words in shown.items():
         assert repr(result) == words

@@ -81,6 +81,9 @@ class TrainConfig:
     decay_all: bool = True
     """Weight decay for batch-norm parameters and biases too, not for weights alone."""
 
+    scalar_rate: float = 1.0
+    """Learning rate of parameters that are single numbers, as a part of lr: networks with init=fixup want 0.1."""
+
     clip_norm: float | None = None
     """Largest norm of all gradients together; longer ones are scaled down to it before a step. None leaves them."""
 
@@ -230,6 +233,7 @@ CHECKS = (  # field, type, the values that make sense in words, and as a test th
     *((name, bool, "True or False", lambda v: True) for name in ("nesterov", "decay_all")),
     ("test_part", float, "a number above 0 and below 1", lambda v: 0 < v < 1),
     ("lr", NUMBER, "a finite number above 0", lambda v: 0 < v < math.inf),
+    ("scalar_rate", NUMBER, "a finite number above 0", lambda v: 0 < v < math.inf),
     ("clip_norm", NUMBER, "a finite number above 0", lambda v: 0 < v < math.inf),
     ("ignore_index", int, "an integer", lambda v: True),
     ("momentum", NUMBER, "a number from 0 to below 1", lambda v: 0 <= v < 1),

@@ -21,12 +21,13 @@ class SGD:
         Nesterov:                                        p <- p - lr (g + momentum v)
 
     params: pairs (path, Param), as ``model.params()`` yields them. ``decay_all=False`` spares parameters
-    with one axis (batch norm's gamma and beta, biases) the weight decay.
+    with one axis (batch norm's gamma and beta, biases) the weight decay. ``scalar_rate``: the learning rate of a
+    parameter that is a single number (Gain, Offset) as a part of that of all others; Fixup asks for 0.1.
     Sutskever et al. 2013, "On the importance of initialization and momentum", in PyTorch's form: the
     learning rate stands outside v.
     """
 
-    def __init__(self, params, lr, *, momentum=0.9, nesterov=False, weight_decay=0.0, decay_all=True):
+    def __init__(self, params, lr, *, momentum=0.9, nesterov=False, weight_decay=0.0, decay_all=True, scalar_rate=1.0):
         self.params = _pairs(params)
         self.lr = _positive(self, lr=lr)
         self.momentum = _fraction(self, momentum=momentum)
@@ -35,10 +36,11 @@ class SGD:
             raise RangeError("momentum is 0, nesterov needs more: set momentum=0.9 or nesterov=False", "SGD")
         self.nesterov = nesterov
         self.decay_all = decay_all
+        self.scalar_rate = _positive(self, scalar_rate=scalar_rate)
         self.velocity = _zeros_like(self.params) if self.momentum else {}
 
     def __repr__(self):
-        return _about(self, "lr", "momentum", "nesterov", "weight_decay", "decay_all")
+        return _about(self, "lr", "momentum", "nesterov", "weight_decay", "decay_all", "scalar_rate")
 
     def step(self, lr=None):
         """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor.
@@ -58,7 +60,7 @@ class SGD:
                 v *= self.momentum
                 v += g
                 g = g + self.momentum * v if self.nesterov else v
-            p.data -= lr * g
+            p.data -= lr * _part(p, self.scalar_rate) * g
 
     def tensors(self):
         """Yield ``(path, Buffer)`` for all that a checkpoint must hold."""
@@ -72,22 +74,25 @@ class AdamW:
         m <- b1 m + (1 - b1) g                  v <- b2 v + (1 - b2) g^2
         p <- p - lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)
 
-    params and ``decay_all``: see :class:`SGD`. Loshchilov and Hutter 2019, "Decoupled Weight Decay
+    params, ``decay_all`` and ``scalar_rate``: see :class:`SGD`. Loshchilov and Hutter 2019, "Decoupled Weight Decay
     Regularization", algorithm 2, with w multiplied by lr as in PyTorch.
     """
 
-    def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, decay_all=True):
+    def __init__(
+        self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, decay_all=True, scalar_rate=1.0
+    ):
         self.params = _pairs(params)
         self.lr = _positive(self, lr=lr)
         self.betas = tuple(_fraction(self, betas=beta) for beta in betas)
         self.eps = _positive(self, eps=eps)
         self.weight_decay = _not_negative(self, weight_decay=weight_decay)
         self.decay_all = decay_all
+        self.scalar_rate = _positive(self, scalar_rate=scalar_rate)
         self.steps = Buffer(np.zeros(len(self.params), np.int64))  # on the CPU always: read at every step
         self.mean, self.square = _zeros_like(self.params), _zeros_like(self.params)
 
     def __repr__(self):
-        return _about(self, "lr", "betas", "eps", "weight_decay", "decay_all")
+        return _about(self, "lr", "betas", "eps", "weight_decay", "decay_all", "scalar_rate")
 
     def step(self, lr=None):
         """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor.
@@ -102,10 +107,11 @@ class AdamW:
                 continue
             self.steps.data[k] += 1
             t = int(self.steps.data[k])
-            rate, root = lr / (1 - b1**t), math.sqrt(1 - b2**t)
+            own = lr * _part(p, self.scalar_rate)
+            rate, root = own / (1 - b1**t), math.sqrt(1 - b2**t)
             g, m, v = p.grad, self.mean[path].data, self.square[path].data
             if self.weight_decay and _decays(p, self.decay_all):
-                p.data *= 1 - lr * self.weight_decay
+                p.data *= 1 - own * self.weight_decay
             m *= b1
             m += (1 - b1) * g
             v *= b2
@@ -149,6 +155,10 @@ def _about(optimiser, *settings):
 
 def _decays(p, decay_all):
     return decay_all or p.data.ndim > 1
+
+
+def _part(p, scalar_rate):
+    return scalar_rate if p.data.size == 1 else 1.0
 
 
 def _pairs(params):

@@ -110,7 +110,7 @@ def build_loss(config, train, test):
 
 def build_optimizer(config, params):
     """The optimiser of a :class:`~minires.train.TrainConfig` for the pairs ``params``."""
-    common = {"lr": config.lr, "weight_decay": config.weight_decay, "decay_all": config.decay_all}
+    common = {name: getattr(config, name) for name in ("lr", "weight_decay", "decay_all", "scalar_rate")}
     if config.optimizer == "adamw":
         return AdamW(params, **common)
     return SGD(params, momentum=config.momentum, nesterov=config.nesterov, **common)

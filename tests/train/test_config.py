@@ -15,6 +15,7 @@ BAD = [
     ("epochs", 0, "an integer of at least 1"),
     ("batch_size", -1, "an integer of at least 1"),
     ("accumulate", 0, "an integer of at least 1"),
+    ("scalar_rate", 0.0, "a finite number above 0"),
     ("clip_norm", 0.0, "a finite number above 0"),
     ("clip_norm", math.inf, "a finite number above 0"),
     ("class_weights", (1.0, -1.0), "at least 0, not all 0"),

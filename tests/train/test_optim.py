@@ -91,6 +91,25 @@ def test_spares_vectors_the_weight_decay(kind):
 
 
 @pytest.mark.parametrize(("kind", "settings"), OPTIMISERS, ids=str)
+def test_single_numbers_have_their_part_of_the_learning_rate(kind, settings):
+    torch = pytest.importorskip("torch")
+    params = [*params_of(), ("gain", Param(np.array([1.5])))]
+    twins = [torch.nn.Parameter(torch.tensor(p.data)) for _, p in params]
+    ours = train(kind(params, 0.5, scalar_rate=0.1, **settings), params)
+    groups = [{"params": twins[:2]}, {"params": twins[2:]}]
+    theirs = (torch.optim.SGD if kind is SGD else torch.optim.AdamW)(groups, 0.5, **settings)
+    rng = np.random.default_rng(1)
+    for k in range(6):
+        for group, part in zip(theirs.param_groups, (1, 0.1)):
+            group["lr"] = part * 0.1 / (k + 1)
+        for twin in twins:
+            twin.grad = torch.tensor(rng.normal(size=tuple(twin.shape)))
+        theirs.step()
+    for (path, found), twin in zip(ours.items(), twins):
+        np.testing.assert_allclose(found, twin.detach().numpy(), rtol=1e-13, atol=1e-13, err_msg=path)
+
+
+@pytest.mark.parametrize(("kind", "settings"), OPTIMISERS, ids=str)
 def test_updates_in_place_and_keeps_float32(xp, kind, settings):
     params = params_of(xp, "float32")
     arrays = [p.data for _, p in params]
@@ -161,6 +180,8 @@ def test_a_learning_rate_of_zero_moves_no_parameter_but_counts_as_a_step(kind, s
         (SGD, {"momentum": math.nan}, "momentum is nan"),
         (SGD, {"weight_decay": -1e-4}, "weight_decay is -0.0001, expected a finite number of at least 0"),
         (SGD, {"momentum": 0.0, "nesterov": True}, "momentum is 0, nesterov needs more"),
+        (SGD, {"scalar_rate": 0.0}, "scalar_rate is 0.0, expected a finite number above 0"),
+        (AdamW, {"scalar_rate": math.inf}, "scalar_rate is inf"),
         (AdamW, {"betas": (0.9, 1.0)}, "betas is 1.0"),
         (AdamW, {"eps": 0.0}, "eps is 0.0"),
         (AdamW, {"weight_decay": math.nan}, "weight_decay is nan"),

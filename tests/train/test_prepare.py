@@ -5,8 +5,9 @@ import pytest
 from train.tiny_training import model, spread_model
 
 from minires.data import CropFlip, Dataset
+from minires.layers import Param
 from minires.train import TrainConfig
-from minires.train.prepare import make_loaders, why_not_one
+from minires.train.prepare import build_optimizer, make_loaders, why_not_one
 
 
 def test_asking_whether_one_image_will_do_changes_nothing():
@@ -29,3 +30,10 @@ def test_auto_takes_what_suits_the_data(name, augment):
     images = Dataset(name, np.zeros((2, 1, 8, 8), np.uint8), np.array([0, 1]), ("a", "b"))
     loader, *_ = make_loaders(TrainConfig(), model(), images, images, {"mean": [0.5], "std": [0.5]})
     assert loader.augment == augment
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_the_optimiser_has_the_settings_of_the_configuration(optimizer):
+    settings = {"lr": 0.3, "weight_decay": 0.2, "decay_all": False, "scalar_rate": 0.1}
+    found = build_optimizer(TrainConfig(optimizer=optimizer, **settings), [("gain", Param(np.ones(1)))])
+    assert {name: getattr(found, name) for name in settings} == settings
