@@ -1,10 +1,17 @@
 """What experiments share: the recipe for the digits, networks that several of them look at, sabotage."""
 
 import contextlib
+import json
+from pathlib import Path
+
+import numpy as np
 
 from .. import models
 from ..data import Loader, Normalize, load
+from ..engine import compile
 from ..errors import NumericError
+from ..files import write_atomically
+from ..layers import Residual
 from ..train import evaluate, run
 
 RECIPE = {
@@ -22,10 +29,13 @@ class Lab:
     """Where experiments are done: the engine ("compiled" or "reference"), and who hears of the progress.
 
     progress: called with a few words whenever a part is done   digits: the pair (training, test) of data sets
+    data_dir: folder of the data sets that full versions need   weights: file of published weights that one needs
+    parts: folder where the parts of long measurements are kept, to go on from when interrupted; None keeps none
     """
 
-    def __init__(self, engine="compiled", progress=lambda words: None):
+    def __init__(self, engine="compiled", progress=lambda words: None, *, data_dir=None, weights=None, parts=None):
         self.engine, self.progress = engine, progress
+        self.data_dir, self.weights, self.parts = data_dir, weights, parts
         self.digits = load("digits", "train"), load("digits", "test")
         self._trained = {}
 
@@ -56,13 +66,30 @@ class Lab:
             self._trained[key] = model, self.train(model, epochs, seed=seed, about=name)
         return self._trained[key]
 
-    def accuracy(self, model, data=None):
-        """Part of ``data`` (the digits' test set by default) that ``model`` classifies rightly; 0 if it gives NaN."""
-        data = data or self.digits[1]
-        with contextlib.suppress(NumericError):
-            return evaluate(
-                model, Loader(data, 256, seed=0, shuffle=False, normalize=Normalize.of(self.digits[0]))
-            ).accuracy
+    def part(self, name, make):
+        """The numbers ``make()``, or those of this name that lie in the folder ``parts`` from an earlier time."""
+        if self.parts is None:
+            return make()
+        path = Path(self.parts) / f"{name}.json"
+        if not path.exists():
+            numbers = make()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, json.dumps(numbers).encode())
+        return json.loads(path.read_text())
+
+    def fast(self, model):
+        """``model`` as the engine of this lab runs it."""
+        return compile(model, threads=1, input_gradient=False) if self.engine == "compiled" else model
+
+    def accuracy(self, model, data=None, normalize=None):
+        """Part of ``data`` (the digits' test set by default) that ``model`` classifies rightly; 0 if it gives NaN.
+
+        normalize: of the images, by default that of the digits
+        """
+        normalize = normalize or Normalize.of(self.digits[0])
+        loader = Loader(data or self.digits[1], 256, seed=0, shuffle=False, normalize=normalize, prefetch=0)
+        with contextlib.suppress(NumericError), np.errstate(all="ignore"):  # a broken network may overflow
+            return evaluate(self.fast(model), loader).accuracy
         return 0.0
 
 
@@ -77,3 +104,16 @@ def patched(kind, **attributes):
     finally:
         for name, value in before.items():
             setattr(kind, name, value)
+
+
+def without_addition():
+    """Sabotage: within the block a Residual is its branch alone, y = F(x), forward and backward."""
+
+    def forward(self, x, train=False):
+        y, cache = self.branch.forward(x, train)
+        return y, (None, cache)
+
+    def terms(self, dy, cache):
+        return {"branch": self.branch.backward(dy, cache[1])}
+
+    return patched(Residual, forward=forward, terms=terms)
