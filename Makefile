@@ -58,10 +58,11 @@ test-installed: $(VENV)/.dev-$(EXTRAS)
 	$(INSTALLED)/bin/python $(PIP) dist/minires-*.tar.gz
 	$(INSTALLED)/bin/python tests/smoke.py
 
-# make lint   as in continuous integration: mistakes, and whether everything is formatted
+# make lint   as in continuous integration: mistakes, types, and whether everything is formatted
 lint: $(VENV)/.dev-$(EXTRAS)
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
 
 # make format   write everything in one style
 format: $(VENV)/.dev-$(EXTRAS)

@@ -1,10 +1,15 @@
 """Where arrays live: NumPy on the CPU, CuPy on a CUDA GPU. The only file that imports cupy."""
 
 import sys
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from .errors import DeviceError
+
+Array = np.ndarray[Any, np.dtype[Any]]  # or one of CuPy, which has the same methods
+DType = np.dtype[Any] | type[Any] | str
 
 INSTALL = 'pip install "minires[cuda13x]", or "minires[cuda12x]" where nvidia-smi shows CUDA 12'
 
@@ -17,7 +22,7 @@ FAILURES = (
 )
 
 
-def xp_of(x):
+def xp_of(x: Any) -> ModuleType:
     """Return the module (``numpy`` or ``cupy``) whose functions take the array ``x``."""
     if isinstance(x, (np.ndarray, np.generic)):
         return np
@@ -25,17 +30,17 @@ def xp_of(x):
     return np if cupy is None else cupy.get_array_module(x)
 
 
-def device_of(x):
+def device_of(x: Any) -> str:
     """ "cpu" or "cuda": where the array ``x`` lives."""
     return "cpu" if xp_of(x) is np else "cuda"
 
 
-def to_numpy(x):
+def to_numpy(x: Any) -> Array:
     """Return ``x`` as a NumPy array; from a GPU this copies and waits."""
     return x if xp_of(x) is np else x.get()
 
 
-def to_device(x, device):
+def to_device(x: Any, device: str) -> Array:
     """Return ``x`` on ``device``: "cpu" or "cuda"; the same object where it is there already.
 
     An upload does not wait for the GPU. Raises :class:`~minires.errors.DeviceError` for another name,
@@ -45,7 +50,7 @@ def to_device(x, device):
     return to_numpy(x) if device == "cpu" else _cupy().asarray(x)
 
 
-def require_device(device):
+def require_device(device: str) -> None:
     """Raise :class:`~minires.errors.DeviceError` with the remedy unless ``device`` ("cpu", "cuda") can compute.
 
     Call it once, when a program starts: for "cuda" it runs a first addition and a first matrix product, so

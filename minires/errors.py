@@ -1,5 +1,7 @@
 """Every error that minires raises on purpose: what is wrong, where, and what to do about it."""
 
+from typing import Self
+
 
 class MiniresError(Exception):
     """Base of all errors of minires.
@@ -9,13 +11,13 @@ class MiniresError(Exception):
     ``stage2.0.add.branch.conv1 (Conv2d): input has 3 channels (axis 1), weight expects 16: ...``.
     """
 
-    def __init__(self, message, layer=None):
+    def __init__(self, message: str, layer: str | None = None) -> None:
         super().__init__(message, layer)
         self.message = message
         self.layer = layer
-        self.path = ()
+        self.path: tuple[str, ...] = ()
 
-    def within(self, name):
+    def within(self, name: str) -> Self:
         """Note that the error passed through the child ``name`` of a container, and return self."""
         self.path = (name, *self.path)
         return self

@@ -4,14 +4,28 @@ The loss is an array without axes that stays on its device: to read it (``float(
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
-from .backend import device_of, to_device, xp_of
+from .backend import Array, device_of, to_device, xp_of
 from .errors import DeviceError, DTypeError, RangeError, ShapeError
 from .layers.base import Buffer, Layer
 from .layers.checks import as_gradient, as_input, is_integer, number, plain
 from .ops import log_softmax, one_hot
+
+
+class Loss(Protocol):
+    """What serves as a loss: these two methods."""
+
+    def forward(self, outputs: Array, targets: Array, /) -> tuple[Array, Any]:
+        """(loss, cache)."""
+        raise NotImplementedError
+
+    def backward(self, cache: Any, /) -> Array:
+        """The gradient of the outputs."""
+        raise NotImplementedError
 
 
 class SoftmaxCrossEntropy:
@@ -30,7 +44,12 @@ class SoftmaxCrossEntropy:
     Labels are checked where they are NumPy arrays; on a GPU that would wait for it.
     """
 
-    def __init__(self, label_smoothing=0.0, weight=None, ignore_index=None):
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        weight: Sequence[float] | Array | None = None,
+        ignore_index: int | None = None,
+    ) -> None:
         self.label_smoothing = number(self, label_smoothing=label_smoothing)
         if not 0 <= self.label_smoothing < 1:
             raise RangeError(f"label_smoothing is {label_smoothing}, expected 0 <= e < 1", "SoftmaxCrossEntropy")
@@ -39,7 +58,7 @@ class SoftmaxCrossEntropy:
             raise DTypeError(f"ignore_index is {ignore_index!r}, expected an integer or None", "SoftmaxCrossEntropy")
         self.ignore_index = ignore_index if ignore_index is None else int(ignore_index)
 
-    def forward(self, logits, labels):
+    def forward(self, logits: Array, labels: Array) -> tuple[Array, Any]:
         logits = as_input(self, logits, "NK", name="logits")
         labels = plain(labels, "labels", type(self).__name__)
         self._check_labels(logits, labels)
@@ -48,11 +67,11 @@ class SoftmaxCrossEntropy:
         xp = xp_of(logits)
         return (t * xp.where(t == 0, 0, -log_p)).sum() / total, (log_p, t, total)  # 0 log 0 = 0
 
-    def backward(self, cache):
+    def backward(self, cache: Any) -> Array:
         log_p, t, total = cache
         return (xp_of(log_p).exp(log_p) * t.sum(axis=1, keepdims=True) - t) / total
 
-    def total(self, labels):
+    def total(self, labels: Array) -> int | Array:
         """S: what the sum over ``labels`` is divided by, an int or an array without axes. 0 where none counts."""
         if labels.ndim == 2 or (self.weight is None and self.ignore_index is None):
             return len(labels)
@@ -107,7 +126,7 @@ class SoftmaxCrossEntropy:
 class MeanSquaredError:
     """L = (1/size) sum (outputs - targets)^2, over all entries.   doutputs = 2 (outputs - targets) / size."""
 
-    def forward(self, outputs, targets):
+    def forward(self, outputs: Array, targets: Array) -> tuple[Array, Any]:
         outputs = as_input(self, outputs, name="outputs")
         targets = as_input(self, targets, like=outputs, name="targets")
         if targets.shape != outputs.shape:
@@ -118,11 +137,11 @@ class MeanSquaredError:
         difference = outputs - targets
         return (difference**2).sum() / difference.size, difference
 
-    def total(self, targets):
+    def total(self, targets: Array) -> int:
         """What the sum over ``targets`` is divided by: their number."""
         return targets.size
 
-    def backward(self, cache):
+    def backward(self, cache: Any) -> Array:
         difference = cache
         return 2 * difference / difference.size
 
@@ -133,13 +152,13 @@ class Objective(Layer):
     x: the outputs of a model   y, dy: an array without axes. Lets the checks of layers check a loss.
     """
 
-    def __init__(self, loss, targets):
+    def __init__(self, loss: Loss, targets: Array) -> None:
         self.loss, self.targets = loss, Buffer(targets)
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         return self.loss.forward(x, self.targets.data)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         gradient = self.loss.backward(cache)
         return as_gradient(self, dy, (), like=gradient) * gradient
 

@@ -28,7 +28,7 @@ def bench(
     python: Peers = (),
     out: Folder = None,
     as_json: Json = False,
-):
+) -> int | None:
     """Measure minires beside other frameworks, turn by turn in one run: training, inference, convolutions.
 
     Those that are not installed are left out. Exit code 1 if one computes something else, which is then not timed.

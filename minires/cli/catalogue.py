@@ -21,7 +21,7 @@ def models(
     shortcut: Text = None,
     option: Options = (),
     as_json: Json = False,
-):
+) -> None:
     """List the families of networks, or the layers, parameters and multiply-adds of one network.
 
     For example: minires models resnet50 --option stride_on=1x1
@@ -65,7 +65,7 @@ def data(
     test_part: Part = None,
     download: Switch = False,
     as_json: Json = False,
-):
+) -> None:
     """List the data sets, or read one and say what it holds.
 
     For example: minires data cifar10 --download

@@ -9,7 +9,7 @@ from ..mutants.matrix import run_matrix
 from .common import FAILED, Json, print_json
 
 
-def check(*, seeds: int = 1000, as_json: Json = False):
+def check(*, seeds: int = 1000, as_json: Json = False) -> int | None:
     """Check every layer, and check the checks with planted mistakes.
 
     Each mistake stands for a misconception and must be caught; no correct layer may be refused. Exit code 1 if not.

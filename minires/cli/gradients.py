@@ -107,7 +107,7 @@ def trace(
     against: Text = None,
     html: Page = None,
     as_json: Json = False,
-):
+) -> None:
     """Trace the gradient through a network: every term named, kept and added up.
 
     For example: minires trace --model resnet56 --against plain56 --html page.html
@@ -146,7 +146,7 @@ def _alike(name, subject, ledger):
     return networks.build(name, **shape, rng=subject.seed).to(dtype=subject.dtype)
 
 
-def step(subject: Annotated[Subject, tyro.conf.arg(name="")] = Subject(model="resnet8", batch_size=4)):  # noqa: B008
+def step(subject: Annotated[Subject, tyro.conf.arg(name="")] = Subject(model="resnet8", batch_size=4)) -> None:  # noqa: B008
     """Step through a network layer by layer, forward and backward, as in a debugger.
 
     For example: minires step --model resnet8

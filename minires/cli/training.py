@@ -45,7 +45,7 @@ def train(
     run: Annotated[str | None, tyro.conf.arg(name="resume", metavar="RUN")] = None,
     as_json: Json = False,
     given: Hidden = (),
-):
+) -> None:
     """Train a network; leave its weights, metrics and curves in a folder.
 
     For example: minires train --model resnet20 --epochs 3
@@ -88,7 +88,7 @@ def evaluate_run(
     device: Device = "cpu",
     engine: Literal["compiled", "reference"] = "compiled",
     as_json: Json = False,
-):
+) -> None:
     """Classify the test images with a trained network: that of a run, or a file of weights from elsewhere.
 
     For example: minires eval runs/resnet20-fashion_mnist_12k-seed0
@@ -127,7 +127,7 @@ def evaluate_run(
         images = _images_of_record(record, place)
         normalize = data_sets.Normalize(record.data["mean"], record.data["std"])
     else:
-        config = TrainConfig(model=model, **place)
+        config = TrainConfig(**place | {"model": model})
         images = _test_images(config)
         network, normalize, note = _from_file(config, weights, images, mean, std, entry, parse_options(option))
     loader = data_sets.Loader(images, batch_size, seed=0, shuffle=False, normalize=normalize)

@@ -14,7 +14,7 @@ PLACES = (PACKAGE / "tutorials", PACKAGE.parent / "tutorials")  # of what is ins
 TITLE = "# # "
 
 
-def tutorials(*, to: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None, as_json: Json = False):
+def tutorials(*, to: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None, as_json: Json = False) -> None:
     """List the tutorials, or copy them into a folder, to run and to change.
 
     For example: minires tutorials --to tutorials

@@ -5,6 +5,8 @@ Each file is a dict with ``data``, an array (N, 3072) uint8, and a list of N lab
 1 or 2) is read as well.
 """
 
+from typing import Any
+
 import numpy as np
 
 from minires.errors import DataFileError
@@ -86,7 +88,7 @@ def empty_bytes():
     return ""
 
 
-ALLOWED = {
+ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): None,
     ("numpy", "dtype"): PickledDType,
     ("_codecs", "encode"): encode,

@@ -5,10 +5,11 @@ input takes; at the kink itself f' is that of the side named in each class. NaN 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..backend import xp_of
+from ..backend import Array, xp_of
 from ..errors import RangeError, ShapeError
 from ..initializers import ones
 from ..ops import gated, normal_cdf, sigmoid
@@ -21,12 +22,12 @@ A, B = math.sqrt(2 / math.pi), 0.044715  # of GELU's approximation
 class ReLU(Layer):
     """y = max(x, 0).   dx = dy where x > 0, else 0 (0 at the kink x = 0). Nair and Hinton 2010."""
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x)
         dead = x.real <= 0
         return xp_of(x).where(dead, 0, x), ~dead
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         alive = cache
         return gated(as_gradient(self, dy, alive.shape), alive)
 
@@ -34,13 +35,13 @@ class ReLU(Layer):
 class ReLU6(Layer):
     """y = min(max(x, 0), 6).   dx = dy where 0 < x < 6, else 0. Krizhevsky 2010; used by MobileNet and ReXNet."""
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x)
         low, high = x.real <= 0, x.real >= 6
         xp = xp_of(x)
         return xp.where(low, 0, xp.where(high, 6, x)), ~(low | high)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         inner = cache
         return gated(as_gradient(self, dy, inner.shape), inner)
 
@@ -48,17 +49,17 @@ class ReLU6(Layer):
 class LeakyReLU(Layer):
     """y = x where x > 0, else slope x.   dx = dy where x > 0, else slope dy. Maas et al. 2013."""
 
-    def __init__(self, slope=0.01):
+    def __init__(self, slope: float = 0.01) -> None:
         self.slope = number(self, slope=slope)
         if not self.slope >= 0:
             raise RangeError(f"slope is {slope}, expected slope >= 0", "LeakyReLU")
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x)
         positive = x.real > 0
         return xp_of(x).where(positive, x, self.slope * x), positive
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         positive = cache
         dy = as_gradient(self, dy, positive.shape)
         return xp_of(dy).where(positive, dy, self.slope * dy)
@@ -72,19 +73,19 @@ class ELU(Layer):
     Clevert et al. 2016, "Fast and Accurate Deep Network Learning by Exponential Linear Units", eq. 15.
     """
 
-    def __init__(self, alpha=1.0):
+    def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = number(self, alpha=alpha)
         if not self.alpha > 0:
             raise RangeError(f"alpha is {alpha}, expected alpha > 0", "ELU")
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x)
         xp = xp_of(x)
         positive = x.real > 0
         below = xp.where(positive, 0, x)
         return xp.where(positive, x, self.alpha * xp.expm1(below)), (below, positive)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         below, positive = cache
         dy = as_gradient(self, dy, below.shape, like=below)
         xp = xp_of(dy)
@@ -94,11 +95,11 @@ class ELU(Layer):
 class Sigmoid(Layer):
     """y = 1 / (1 + exp(-x)).   dx = dy y (1 - y)."""
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         y = sigmoid(as_input(self, x))
         return y, y
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         y = cache
         return as_gradient(self, dy, y.shape, like=y) * y * (1 - y)
 
@@ -106,12 +107,12 @@ class Sigmoid(Layer):
 class Tanh(Layer):
     """y = tanh(x).   dx = dy (1 - y^2)."""
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x)
         y = xp_of(x).tanh(x)
         return y, y
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         y = cache
         return as_gradient(self, dy, y.shape, like=y) * (1 - y * y)
 
@@ -119,12 +120,12 @@ class Tanh(Layer):
 class SiLU(Layer):
     """y = x s with s = sigmoid(x), also called swish.   dx = dy s (1 + x (1 - s)). Elfwing et al. 2018."""
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x)
         s = sigmoid(x)
         return x * s, (x, s)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         x, s = cache
         return as_gradient(self, dy, x.shape, like=x) * s * (1 + x * (1 - s))
 
@@ -139,12 +140,12 @@ class GELU(Layer):
     Hendrycks and Gimpel 2016, "Gaussian Error Linear Units", section 2; P(X <= x): :func:`~minires.ops.normal_cdf`.
     """
 
-    def __init__(self, approximate="none"):
+    def __init__(self, approximate: str = "none") -> None:
         if approximate not in ("none", "tanh"):
             raise RangeError(f'approximate is {approximate!r}, expected "none" or "tanh": choose one of them', "GELU")
         self.approximate = approximate
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x)
         xp = xp_of(x)
         high = x.real > 40  # y = x beyond, and 0 below -40, where powers of x could leave the range of numbers
@@ -152,7 +153,7 @@ class GELU(Layer):
         share = self._share(inner)
         return xp.where(high, x, inner * share), (inner, share)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         x, share = cache
         return as_gradient(self, dy, x.shape, like=x) * (share + x * self._slope(x, share))
 
@@ -177,11 +178,11 @@ class PReLU(Layer):
     the weight decay (``decay_all=False``), which would pull them towards a ReLU.
     """
 
-    def __init__(self, channels=1, *, slope=0.25):
+    def __init__(self, channels: int = 1, *, slope: float = 0.25) -> None:
         self.channels = positive(self, channels=channels)
         self.weight = Param(ones(channels) * np.float32(number(self, slope=slope)))
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, like=self.weight.data)
         if self.channels > 1 and (x.ndim < 2 or x.shape[1] != self.channels):
             raise ShapeError(
@@ -192,7 +193,7 @@ class PReLU(Layer):
         positive = x.real > 0
         return xp_of(x).where(positive, x, self._along(x) * x), (x, positive)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         x, positive = cache
         dy = as_gradient(self, dy, x.shape, like=x)
         xp = xp_of(dy)
@@ -215,14 +216,14 @@ class HardSwish(Layer):
     Howard et al. 2019, "Searching for MobileNetV3", section 5.2.
     """
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x)
         low, high = x.real <= -3, x.real >= 3
         xp = xp_of(x)
         inner = xp.where(low | high, 0, x)
         return xp.where(low, 0, xp.where(high, x, inner * (inner + 3) / 6)), (inner, low, high)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         inner, low, high = cache
         dy = as_gradient(self, dy, inner.shape, like=inner)
         xp = xp_of(dy)

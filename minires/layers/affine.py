@@ -1,7 +1,10 @@
 """One trained number: what residual networks without normalisation add to their branches."""
 
+from typing import Any
+
 import numpy as np
 
+from ..backend import Array
 from ..initializers import ones
 from .base import Layer, Param
 from .checks import as_gradient, as_input, number
@@ -20,14 +23,14 @@ class Gain(Layer):
     Initialization", section 3). While g is 0 the branch gets no gradient, and g itself moves first.
     """
 
-    def __init__(self, start=1.0):
+    def __init__(self, start: float = 1.0) -> None:
         self.weight = Param(ones(1) * np.float32(number(self, start=start)))
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, like=self.weight.data)
         return self.weight.data * x, x
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         x = cache
         dy = as_gradient(self, dy, x.shape, like=x)
         if not self.weight.frozen:
@@ -46,14 +49,14 @@ class Offset(Layer):
     2019, "Fixup Initialization", section 3, figure 1).
     """
 
-    def __init__(self, start=0.0):
+    def __init__(self, start: float = 0.0) -> None:
         self.bias = Param(ones(1) * np.float32(number(self, start=start)))
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, like=self.bias.data)
         return x + self.bias.data, x.shape
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         dy = as_gradient(self, dy, cache, like=self.bias.data)
         if not self.bias.frozen:
             self.bias.add_grad(dy.sum().reshape(1))

@@ -2,12 +2,14 @@
 
 import copy
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any, Self
 
 import numpy as np
 
-from ..backend import to_device, xp_of
+from ..backend import Array, DType, to_device, xp_of
 from ..errors import DTypeError, MiniresError, RangeError, StateError
 from .checks import FLOATS, plain
 from .tree import held, join, with_part
@@ -18,7 +20,7 @@ _ADDING = threading.Lock()
 class Buffer:
     """An array that belongs to a layer but is not trained (running statistics)."""
 
-    def __init__(self, data):
+    def __init__(self, data: Array) -> None:
         self.data = plain(data, "data", type(self).__name__)
 
     def __repr__(self):
@@ -28,12 +30,12 @@ class Buffer:
 class Param(Buffer):
     """A trained array and the gradient that ``backward`` adds to. A frozen one gets none, and costs none."""
 
-    def __init__(self, data):
+    def __init__(self, data: Array) -> None:
         super().__init__(data)
         self.frozen = False
         self.grad = xp_of(self.data).zeros(self.data.shape, self.data.dtype)  # takes memory when it is written to
 
-    def add_grad(self, gradient):
+    def add_grad(self, gradient: Array) -> None:
         """grad += gradient, by one thread at a time: without the lock two that add at once lose a part of the sum."""
         with _ADDING:
             self.grad += gradient
@@ -53,23 +55,25 @@ class Layer:
     :meth:`Param.add_grad`, must be theirs alone in backward.
     """
 
-    HOLDER = None  # the attribute, a dict, whose layers go by their keys alone: "conv" instead of "layers.conv"
+    HOLDER: str | None = (
+        None  # the attribute, a dict, whose layers go by their keys alone: "conv" instead of "layers.conv"
+    )
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         raise NotImplementedError(f"{type(self).__name__} does not define backward")
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         """Inference: ``forward(x, train=False)`` without its cache."""
         return self.forward(x, train=False)[0]
 
-    def children(self):
+    def children(self) -> Iterator[tuple[str, "Layer"]]:
         """Yield ``(name, layer)`` for each layer held in an attribute, or a list, tuple or dict there ("convs.0")."""
         return held(self, Layer, self.HOLDER)
 
-    def set_child(self, name, layer):
+    def set_child(self, name: str, layer: "Layer") -> None:
         """Put ``layer`` in the place of the child called ``name``, which must exist; see :meth:`children`."""
         names = [child for child, _ in self.children()]
         if name not in names:
@@ -82,13 +86,13 @@ class Layer:
             first, *rest = name.split(".")
             setattr(self, first, with_part(getattr(self, first), rest, layer))
 
-    def walk(self, path=""):
+    def walk(self, path: str = "") -> Iterator[tuple[str, "Layer"]]:
         """Yield ``(path, layer)`` for this layer (its path is ``""``) and everything below it."""
         yield path, self
         for name, child in self.children():
             yield from child.walk(join(path, name))
 
-    def at(self, path):
+    def at(self, path: str) -> "Layer":
         """The layer at ``path``, as :meth:`walk` names it. Raises RangeError, which lists what is there."""
         if not isinstance(path, str):
             raise DTypeError(f"a path is {path!r} ({type(path).__name__}), expected a string: 'stage1.0'")
@@ -103,7 +107,7 @@ class Layer:
             layer, passed, rest = children[name], join(passed, name), rest[len(name) + 1 :]
         return layer
 
-    def tensors(self):
+    def tensors(self) -> Iterator[tuple[str, Buffer]]:
         """Yield ``(path, Param or Buffer)``; what is shared between layers comes once."""
         seen = set()
         for path, layer in self.walk():
@@ -112,23 +116,23 @@ class Layer:
                     seen.add(id(value))
                     yield join(path, name), value
 
-    def params(self):
+    def params(self) -> Iterator[tuple[str, Param]]:
         """Yield ``(path, Param)`` for everything that is trained."""
         return ((path, t) for path, t in self.tensors() if isinstance(t, Param))
 
-    def generators(self):
+    def generators(self) -> Iterator[tuple[str, np.random.Generator]]:
         """Yield ``(path, numpy Generator)`` for every source of randomness (dropout)."""
         for path, layer in self.walk():
             for name, value in held(layer, np.random.Generator):
                 yield join(path, name), value
 
-    def zero_grads(self):
+    def zero_grads(self) -> None:
         """Set the gradient of every parameter to zero."""
         for _, layer in self.walk():
             for _, p in held(layer, Param):
                 p.grad[...] = 0
 
-    def freeze(self, frozen=True, *, statistics=False):
+    def freeze(self, frozen: bool = True, *, statistics: bool = False) -> Self:
         """Spare every parameter its gradient (``freeze(False)`` undoes it); return self.
 
         statistics: with True also the running statistics of batch norms, which training then uses and does not move
@@ -141,7 +145,7 @@ class Layer:
                 vars(layer).update({"statistics": "running"} if frozen else {})
         return self
 
-    def to(self, *, device=None, dtype=None):
+    def to(self, *, device: str | None = None, dtype: DType | None = None) -> Self:
         """Move every parameter and buffer to ``device`` ("cpu", "cuda") and ``dtype``; return self."""
         if dtype is not None and np.dtype(dtype) not in FLOATS:
             raise DTypeError(f"dtype is {np.dtype(dtype)}, expected float32 or float64", type(self).__name__)
@@ -171,7 +175,7 @@ class Layer:
                 ) from error
         return twin
 
-    def describe(self):
+    def describe(self) -> str:
         """The settings of this layer, as they stand between the parentheses of its ``repr``."""
         settings = {k: v for k, v in vars(self).items() if isinstance(v, (int, float, str, tuple))}
         return ", ".join(f"{k}={v!r}" for k, v in settings.items() if not k.startswith("_"))
@@ -185,16 +189,16 @@ class Fork(Layer):
     A subclass writes ``forward`` and ``terms``; the order of the terms is the order of the sum.
     """
 
-    def terms(self, dy, cache):
+    def terms(self, dy: Array, cache: Any) -> dict[str, Array]:
         """Return ``{name: term}``; the terms have the shape of x and add up to dx."""
         raise NotImplementedError(f"{type(self).__name__} does not define terms")
 
-    def shortcut_term(self, dy, cache):
+    def shortcut_term(self, dy: Array, cache: Any) -> Array:
         """The term "shortcut" alone, zeros where there is none. A fork overrides it to spare itself the branch."""
         terms = self.terms(dy, cache)
-        return terms["shortcut"] if "shortcut" in terms else 0 * sum(terms.values())
+        return terms["shortcut"] if "shortcut" in terms else 0 * next(iter(terms.values()))
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         first, *rest = self.terms(dy, cache).values()
         return sum(rest, start=first)
 

@@ -4,9 +4,11 @@ import numpy as np
 
 from ..backend import device_of
 from ..errors import DeviceError, DTypeError, RangeError, ShapeError
+from ..ops import Pair
 
 FLOATS = tuple(np.dtype(t) for t in ("float32", "float64", "complex64", "complex128"))
 MOST = 2**26  # of whatever a layer counts: channels, features
+Border = int | tuple[Pair, Pair]  # (rows, columns), each of them also (before, behind)
 AXES = {"N": "images", "C": "channels", "H": "rows", "W": "columns", "D": "features"}
 
 

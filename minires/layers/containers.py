@@ -1,6 +1,8 @@
 """Layers made of layers: one rule of calculus each. Forks and joins live here and nowhere else."""
 
-from ..backend import xp_of
+from typing import Any
+
+from ..backend import Array, xp_of
 from ..errors import RangeError, ShapeError
 from .base import Fork, Layer, inside, require_layer, require_named
 from .checks import as_gradient, as_input
@@ -18,21 +20,21 @@ class Sequential(Layer):
 
     HOLDER = "layers"
 
-    def __init__(self, *layers, **named):
+    def __init__(self, *layers: Layer, **named: Layer) -> None:
         self.layers = {str(i): layer for i, layer in enumerate(layers)}
         if both := self.layers.keys() & named.keys():
             raise RangeError(f"two layers are called {min(both)!r}: name all layers or none", "Sequential")
         self.layers |= named
         require_named(self, self.layers)
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Layer:
         """The layer called ``name``; an integer counts from the front or, if negative, from the end."""
         return list(self.layers.values())[name] if isinstance(name, int) else self.layers[name]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.layers)
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         if "forward" in vars(self) or type(self).forward is not Sequential.forward:
             return super().__call__(x)
         for name, layer in self.layers.items():  # not by forward: that would hold every cache until the end
@@ -40,7 +42,7 @@ class Sequential(Layer):
                 x = layer(x)
         return x
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         caches = []
         for name, layer in self.layers.items():
             with inside(name):
@@ -48,7 +50,7 @@ class Sequential(Layer):
             caches.append(cache)
         return x, caches
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         for (name, layer), layer_cache in zip(reversed(self.layers.items()), reversed(cache)):
             with inside(name):
                 dy = layer.backward(dy, layer_cache)
@@ -62,13 +64,13 @@ class Residual(Fork):
     He et al. 2015, "Deep Residual Learning", eq. 1 and 2; He et al. 2016, "Identity Mappings", eq. 1 to 5.
     """
 
-    def __init__(self, branch, shortcut=None):
+    def __init__(self, branch: Layer, shortcut: Layer | None = None) -> None:
         self.shortcut = Identity() if shortcut is None else shortcut
         self.branch = branch
         require_layer(self, "branch", branch)
         require_layer(self, "shortcut", self.shortcut)
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         with inside("shortcut"):
             h, shortcut_cache = self.shortcut.forward(x, train)
         with inside("branch"):
@@ -76,13 +78,13 @@ class Residual(Fork):
         _require_same(self, "the branch", f, "the shortcut", h)
         return h + f, (shortcut_cache, branch_cache)
 
-    def terms(self, dy, cache):
+    def terms(self, dy: Array, cache: Any) -> dict[str, Array]:
         _, branch_cache = cache
         with inside("branch"):
             branch = self.branch.backward(dy, branch_cache)
         return {"shortcut": self.shortcut_term(dy, cache), "branch": branch}
 
-    def shortcut_term(self, dy, cache):
+    def shortcut_term(self, dy: Array, cache: Any) -> Array:
         shortcut_cache, _ = cache
         with inside("shortcut"):
             return self.shortcut.backward(dy, shortcut_cache)
@@ -97,13 +99,13 @@ class Concat(Fork):
 
     HOLDER = "branches"
 
-    def __init__(self, **branches):
+    def __init__(self, **branches: Layer) -> None:
         if not branches:
             raise RangeError("Concat() has no branches, expected at least one: Concat(a=..., b=...)", "Concat")
         self.branches = branches
         require_named(self, branches)
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         ys, caches = [], []
         for name, branch in self.branches.items():
             with inside(name):
@@ -119,10 +121,10 @@ class Concat(Fork):
             caches.append(cache)
         return xp_of(ys[0]).concatenate(ys, axis=1), (caches, [y.shape for y in ys])
 
-    def terms(self, dy, cache):
+    def terms(self, dy: Array, cache: Any) -> dict[str, Array]:
         return {name: self._term(name, dy, cache) for name in self.branches}
 
-    def shortcut_term(self, dy, cache):
+    def shortcut_term(self, dy: Array, cache: Any) -> Array:
         return self._term("shortcut", dy, cache) if "shortcut" in self.branches else super().shortcut_term(dy, cache)
 
     def _term(self, name, dy, cache):
@@ -149,13 +151,13 @@ class Gate(Fork):
     Srivastava et al. 2015, "Highway Networks", eq. 3; He et al. 2016, "Identity Mappings", section 3.1.
     """
 
-    def __init__(self, branch, gate, *, exclusive=True):
+    def __init__(self, branch: Layer, gate: Layer, *, exclusive: bool = True) -> None:
         self.branch, self.gate = branch, gate
         self.exclusive = exclusive
         require_layer(self, "branch", branch)
         require_layer(self, "gate", gate)
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x)
         with inside("branch"):
             f, branch_cache = self.branch.forward(x, train)
@@ -166,7 +168,7 @@ class Gate(Fork):
         y = (t * f if self.exclusive else f) + (1 - t) * x
         return y, (x, f, t, branch_cache, gate_cache)
 
-    def terms(self, dy, cache):
+    def terms(self, dy: Array, cache: Any) -> dict[str, Array]:
         x, f, t, branch_cache, gate_cache = cache
         dy = as_gradient(self, dy, x.shape, like=x)
         with inside("branch"):
@@ -175,7 +177,7 @@ class Gate(Fork):
             gate = self.gate.backward((f - x if self.exclusive else -x) * dy, gate_cache)
         return {"shortcut": self.shortcut_term(dy, cache), "branch": branch, "gate": gate}
 
-    def shortcut_term(self, dy, cache):
+    def shortcut_term(self, dy: Array, cache: Any) -> Array:
         _, _, t, _, _ = cache
         return (1 - t) * dy
 
@@ -190,11 +192,11 @@ class SqueezeExcite(Fork):
     The product rule: x is in y twice, once in s. Hu et al. 2018, "Squeeze-and-Excitation Networks", eq. 2 to 4.
     """
 
-    def __init__(self, gate):
+    def __init__(self, gate: Layer) -> None:
         self.gate = gate
         require_layer(self, "gate", gate)
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, "NCHW")
         with inside("gate"):
             s, gate_cache = self.gate.forward(x, train)
@@ -206,7 +208,7 @@ class SqueezeExcite(Fork):
             )
         return s * x, (x, s, gate_cache)
 
-    def terms(self, dy, cache):
+    def terms(self, dy: Array, cache: Any) -> dict[str, Array]:
         x, s, gate_cache = cache
         dy = as_gradient(self, dy, x.shape, like=x)
         with inside("gate"):

@@ -1,10 +1,13 @@
 """Convolution as a matrix product (im2col), and its transpose (col2im)."""
 
+from typing import Any
+
+from ..backend import Array
 from ..errors import RangeError
-from ..initializers import he_normal, zeros
+from ..initializers import Rng, he_normal, zeros
 from ..ops import col2im, crop, im2col, out_sizes, pad_images
 from .base import Layer, Param
-from .checks import as_gradient, as_input, border, pair, positive
+from .checks import Border, Pair, as_gradient, as_input, border, pair, positive
 
 
 class Conv2d(Layer):
@@ -27,8 +30,18 @@ class Conv2d(Layer):
     """
 
     def __init__(
-        self, in_channels, out_channels, kernel, *, stride=1, padding=0, dilation=1, groups=1, bias=False, rng
-    ):
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: Pair,
+        *,
+        stride: Pair = 1,
+        padding: Border = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = False,
+        rng: Rng,
+    ) -> None:
         self.in_channels = positive(self, in_channels=in_channels)
         self.out_channels = positive(self, out_channels=out_channels)
         self.kernel = pair(self, kernel=kernel)
@@ -46,7 +59,7 @@ class Conv2d(Layer):
         self.weight = Param(he_normal(shape, in_channels // groups * self.kernel[0] * self.kernel[1], rng))
         self.bias = Param(zeros(out_channels)) if bias else None
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, "NCHW", like=self.weight.data, C=self.in_channels)
         n, _, *size = x.shape
         out = out_sizes(size, self.kernel, self.stride, self.padding, self.dilation, layer="Conv2d")
@@ -57,7 +70,7 @@ class Conv2d(Layer):
             y = y + self.bias.data[:, None, None]
         return y, (x, size, out)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         x, size, out = cache
         dy = as_gradient(self, dy, (len(x), self.out_channels, *out), like=x)
         dy = dy.transpose(1, 0, 2, 3).reshape(self.out_channels, -1)

@@ -1,8 +1,10 @@
 """Dropout."""
 
-from ..backend import device_of, to_device
+from typing import Any
+
+from ..backend import Array, device_of, to_device
 from ..errors import RangeError
-from ..initializers import generator
+from ..initializers import Rng, generator
 from ..ops import gated
 from .base import Layer
 from .checks import as_gradient, as_input, number
@@ -18,20 +20,20 @@ class Dropout(Layer):
     The mask is in the cache: backward uses the very mask of its forward. Srivastava et al. 2014, section 4 and 10.
     """
 
-    def __init__(self, p=0.5, *, rng):
+    def __init__(self, p: float = 0.5, *, rng: Rng) -> None:
         self.p = number(self, p=p)
         if not 0 <= self.p < 1:
             raise RangeError(f"p is {p}, expected 0 <= p < 1, the probability to drop an entry", "Dropout")
         self.rng = generator(rng)
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x)
         if not train:
             return x, (None, x.shape)
         keep = to_device(self.rng.random(x.shape) >= self.p, device_of(x))
         return gated(x, keep) / (1 - self.p), (keep, x.shape)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         keep, shape = cache
         dy = as_gradient(self, dy, shape)
         return dy if keep is None else gated(dy, keep) / (1 - self.p)

@@ -1,8 +1,9 @@
 """Normalisation over the batch (with running statistics), over groups of channels, and over the last axes."""
 
 import math
+from typing import Any
 
-from ..backend import xp_of
+from ..backend import Array, xp_of
 from ..errors import RangeError, ShapeError
 from ..initializers import ones, zeros
 from .base import Buffer, Layer, Param
@@ -40,7 +41,7 @@ class BatchNorm2d(Layer):
     axes = "NCHW"
     statistics = "batch"  # a layer with another setting is none that the engine knows: the definition runs it
 
-    def __init__(self, channels, *, momentum=0.1, eps=1e-5):
+    def __init__(self, channels: int, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
         self.channels = positive(self, channels=channels)
         self.momentum = number(self, momentum=momentum)
         self.eps = _epsilon(self, eps)
@@ -49,7 +50,7 @@ class BatchNorm2d(Layer):
         self.gamma, self.beta = Param(ones(channels)), Param(zeros(channels))
         self.running_mean, self.running_var = Buffer(zeros(channels)), Buffer(ones(channels))
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, self.axes, like=self.gamma.data, C=self.channels)
         if self.statistics not in STATISTICS:
             known = ", ".join(STATISTICS)
@@ -70,7 +71,7 @@ class BatchNorm2d(Layer):
             train and self.statistics == "batch",
         )
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         x_hat, inv_std, moving = cache
         dy = as_gradient(self, dy, x_hat.shape, like=x_hat)
         if not self.beta.frozen:
@@ -82,7 +83,7 @@ class BatchNorm2d(Layer):
             dx_hat = dx_hat - self._mean(dx_hat) - x_hat * self._mean(dx_hat * x_hat)
         return dx_hat * inv_std
 
-    def terms(self, dy, cache):
+    def terms(self, dy: Array, cache: Any) -> dict[str, Array]:
         """``{"direct", "mean", "variance"}``: what comes back to x by itself, and through the mean and the variance.
 
             direct = dx_hat / sigma    mean = -mean(dx_hat) / sigma    variance = -x_hat mean(dx_hat x_hat) / sigma
@@ -137,7 +138,7 @@ class GroupNorm(Layer):
     G = 1 normalises over all channels, G = C each channel of each image. Wu and He 2018, "Group Normalization".
     """
 
-    def __init__(self, groups, channels, *, eps=1e-5):
+    def __init__(self, groups: int, channels: int, *, eps: float = 1e-5) -> None:
         self.groups = positive(self, groups=groups)
         self.channels = positive(self, channels=channels)
         self.eps = _epsilon(self, eps)
@@ -145,7 +146,7 @@ class GroupNorm(Layer):
             raise RangeError(f"groups={groups} does not divide channels={channels}: choose a divisor", "GroupNorm")
         self.gamma, self.beta = Param(ones(channels)), Param(zeros(channels))
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, "NCHW", like=self.gamma.data, C=self.channels)
         _require_spread(self, x, x.size // (len(x) * self.groups))
         parts = self._parts(x)
@@ -154,7 +155,7 @@ class GroupNorm(Layer):
         x_hat = ((parts - mean) * inv_std).reshape(x.shape)
         return self.gamma.data[:, None, None] * x_hat + self.beta.data[:, None, None], (x_hat, inv_std)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         x_hat, inv_std = cache
         dy = as_gradient(self, dy, x_hat.shape, like=x_hat)
         if not self.beta.frozen:
@@ -184,7 +185,7 @@ class LayerNorm(Layer):
     Ba et al. 2016, "Layer Normalization", section 3.
     """
 
-    def __init__(self, shape, *, eps=1e-5):
+    def __init__(self, shape: int | tuple[int, ...], *, eps: float = 1e-5) -> None:
         sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
         self.shape = tuple(positive(self, shape=size) for size in sizes)
         self.eps = _epsilon(self, eps)
@@ -195,7 +196,7 @@ class LayerNorm(Layer):
             )
         self.gamma, self.beta = Param(ones(*self.shape)), Param(zeros(*self.shape))
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, like=self.gamma.data)
         if x.ndim <= len(self.shape) or x.shape[-len(self.shape) :] != self.shape:
             raise ShapeError(
@@ -208,7 +209,7 @@ class LayerNorm(Layer):
         x_hat = x * inv_std
         return self.gamma.data * x_hat + self.beta.data, (x_hat, inv_std)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         x_hat, inv_std = cache
         dy = as_gradient(self, dy, x_hat.shape, like=x_hat)
         others = tuple(range(dy.ndim - len(self.shape)))

@@ -1,12 +1,13 @@
 """Other layers in the place of those that a model has."""
 
 import copy
+from collections.abc import Mapping
 
 from ..errors import DTypeError, RangeError
 from .base import Layer
 
 
-def replace(model, parts):
+def replace(model: Layer, parts: Mapping[str, Layer]) -> Layer:
     """Return a copy of ``model`` that has ``layer`` at ``path`` for each ``{path: layer}`` of ``parts``.
 
     The copy shares the parameters; its running statistics and generators are its own, so that running it leaves the

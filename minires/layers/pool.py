@@ -1,14 +1,15 @@
 """Pooling: the largest or the mean value under a sliding window."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..backend import xp_of
+from ..backend import Array, xp_of
 from ..errors import RangeError, ShapeError
 from ..ops import crop, gated, out_sizes, pad_images, padded_sizes, sides, windows
 from .base import Layer
-from .checks import as_gradient, as_input, border, pair
+from .checks import Border, Pair, as_gradient, as_input, border, pair
 
 
 class _Pool2d(Layer):
@@ -18,7 +19,15 @@ class _Pool2d(Layer):
     not down: the last windows may reach beyond the border, but each begins in the image or in the border before it.
     """
 
-    def __init__(self, kernel, *, stride=None, padding=0, dilation=None, ceil_mode=False):
+    def __init__(
+        self,
+        kernel: Pair,
+        *,
+        stride: Pair | None = None,
+        padding: Border = 0,
+        dilation: Pair | None = None,
+        ceil_mode: bool = False,
+    ) -> None:
         self.kernel = pair(self, kernel=kernel)
         self.stride = self.kernel if stride is None else pair(self, stride=stride)
         self.padding = border(self, padding)
@@ -88,10 +97,18 @@ class MaxPool2d(_Pool2d):
     The KH KW places of a window are ``dilation`` pixels apart.
     """
 
-    def __init__(self, kernel, *, stride=None, padding=0, dilation=1, ceil_mode=False):
+    def __init__(
+        self,
+        kernel: Pair,
+        *,
+        stride: Pair | None = None,
+        padding: Border = 0,
+        dilation: Pair = 1,
+        ceil_mode: bool = False,
+    ) -> None:
         super().__init__(kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, "NCHW")
         size = x.shape[2:]
         out = self._out_sizes(size)
@@ -106,7 +123,7 @@ class MaxPool2d(_Pool2d):
             winner = xp.where(larger, np.int32(k), winner)
         return y, (winner, x.shape, size)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         winner, shape, size = cache
         dy = as_gradient(self, dy, winner.shape)
         dx = xp_of(dy).zeros(shape, dtype=dy.dtype)
@@ -136,11 +153,19 @@ class AvgPool2d(_Pool2d):
 
     dilation = (1, 1)
 
-    def __init__(self, kernel, *, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    def __init__(
+        self,
+        kernel: Pair,
+        *,
+        stride: Pair | None = None,
+        padding: Border = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
         super().__init__(kernel, stride=stride, padding=padding, ceil_mode=ceil_mode)
         self.count_include_pad = count_include_pad
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, "NCHW")
         size = x.shape[2:]
         out = self._out_sizes(size)
@@ -149,9 +174,9 @@ class AvgPool2d(_Pool2d):
         count = self._count(x, size, out)
         return total / count, (count, x.shape, size)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         count, shape, size = cache
-        n, c, oh, ow = (*shape[:2], *count.shape)
+        (n, c), (oh, ow) = shape[:2], count.shape
         share = as_gradient(self, dy, (n, c, oh, ow), like=count) / count
         dx = xp_of(share).zeros(shape, dtype=share.dtype)
         for _, view in self._windows(dx, (oh, ow)):
@@ -176,11 +201,11 @@ class GlobalAvgPool2d(Layer):
     Lin et al. 2014, "Network In Network", section 3.2.
     """
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, "NCHW")
         return x.mean(axis=(2, 3), keepdims=True), x.shape
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         n, c, h, w = cache
         dy = as_gradient(self, dy, (n, c, 1, 1))
         return xp_of(dy).broadcast_to(dy / (h * w), cache).copy()  # a view would have pixels that share memory
@@ -197,15 +222,15 @@ class AdaptiveAvgPool2d(Layer):
     One window is :class:`GlobalAvgPool2d`. He et al. 2014, "Spatial Pyramid Pooling", section 2.3.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: Pair) -> None:
         self.size = pair(self, size=size)
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, "NCHW")
         rows, columns = (_means(x, n, o) for n, o in zip(x.shape[2:], self.size))
         return rows @ x @ columns.T, (rows, columns, x.shape)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         rows, columns, (n, c, _, _) = cache
         return rows.T @ as_gradient(self, dy, (n, c, *self.size), like=rows) @ columns
 

@@ -1,6 +1,8 @@
 """The hierarchical split of Res2Net."""
 
-from ..backend import xp_of
+from typing import Any
+
+from ..backend import Array, xp_of
 from ..errors import RangeError, ShapeError
 from .base import Layer, inside, require_named
 from .checks import as_gradient, as_input
@@ -23,13 +25,13 @@ class Res2(Layer):
 
     HOLDER = "functions"
 
-    def __init__(self, *functions):
+    def __init__(self, *functions: Layer) -> None:
         if not functions:
             raise RangeError("Res2() has no functions, expected at least one, for two groups: Res2(f)", "Res2")
         self.functions = {str(i): function for i, function in enumerate(functions)}
         require_named(self, self.functions)
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x, "NCHW")
         *groups, last = self._groups(x)
         ys, caches = [], []
@@ -41,7 +43,7 @@ class Res2(Layer):
             caches.append(cache)
         return xp_of(x).concatenate([*ys, last], axis=1), (x.shape, caches)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         shape, caches = cache
         *dys, last = self._groups(as_gradient(self, dy, shape))
         us = []

@@ -1,7 +1,10 @@
 """One step of a Runge-Kutta method as a block: higher-order residual networks."""
 
+from typing import Any
+
+from ..backend import Array
 from ..errors import RangeError
-from .base import Fork, inside, require_named
+from .base import Fork, Layer, inside, require_named
 from .checks import as_input
 from .containers import _require_same
 
@@ -32,7 +35,7 @@ class RungeKutta(Fork):
 
     HOLDER = "functions"
 
-    def __init__(self, method, *functions):
+    def __init__(self, method: str, *functions: Layer) -> None:
         if method not in METHODS:
             raise RangeError(f"method is {method!r}, expected one of {', '.join(METHODS)}", "RungeKutta")
         self.method = method
@@ -44,7 +47,7 @@ class RungeKutta(Fork):
         self.functions = {f"k{i}": function for i, function in enumerate(functions, start=1)}
         require_named(self, self.functions)
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = as_input(self, x)
         ks, caches = [], []
         for row, (name, function) in zip(self.a, self.functions.items()):
@@ -55,7 +58,7 @@ class RungeKutta(Fork):
             caches.append(cache)
         return _add(x, self.b, ks), caches
 
-    def terms(self, dy, cache):
+    def terms(self, dy: Array, cache: Any) -> dict[str, Array]:
         vs = {}
         for i, (name, function) in reversed(list(enumerate(self.functions.items()))):
             column = [self.a[j][i] for j in range(len(self.b) - 1, i, -1)]
@@ -63,10 +66,10 @@ class RungeKutta(Fork):
                 vs[name] = function.backward(_add(self.b[i] * dy, column, vs.values()), cache[i])
         return {"shortcut": dy, **dict(reversed(vs.items()))}
 
-    def shortcut_term(self, dy, cache):
+    def shortcut_term(self, dy: Array, cache: Any) -> Array:
         return dy
 
-    def describe(self):
+    def describe(self) -> str:
         return f"method={self.method!r}"
 
 

@@ -1,7 +1,12 @@
 """Seeing what passes through the layers of a model, without a word in the layers themselves."""
 
 import copy
+from collections.abc import Callable
 from contextlib import contextmanager
+from typing import Any
+
+from ..backend import Array
+from .base import Layer
 
 
 @contextmanager
@@ -37,7 +42,7 @@ def watched(layers, **around):
                 vars(layer).pop(name, None) if own is None else setattr(layer, name, own)
 
 
-def observe(layer, see):
+def observe(layer: Layer, see: Callable[[str, Layer, Array, Array], Any]) -> Layer:
     """Return a copy of ``layer`` that shares its tensors and calls ``see(path, layer, x, y)`` after each forward.
 
     ``path`` and ``layer`` are those of the original; containers are seen after their children.
@@ -55,7 +60,7 @@ def observe(layer, see):
     twin = copy.deepcopy(layer, shared)
     for (path, original), (_, part) in zip(layer.walk(), twin.walk(), strict=True):
         if "forward" not in vars(part):  # a layer used twice is seen under its first path
-            part.forward = _seeing(part.forward, see, path, original)
+            vars(part)["forward"] = _seeing(part.forward, see, path, original)
     return twin
 
 

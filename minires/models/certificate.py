@@ -121,8 +121,8 @@ def certify(name, *, image=None, num_classes=None, in_channels=None, **options):
 class _Spread(Undrawn):
     """Gives the standard deviation in place of the numbers: weights that show their rule, in the memory of one."""
 
-    def normal(self, mean, std, shape):
-        return np.broadcast_to(np.float32(std), shape)
+    def normal(self, loc=0.0, scale=1.0, size=()):
+        return np.broadcast_to(np.float32(scale), size)
 
 
 def _rows(model, shapes):

@@ -4,6 +4,7 @@ They are the networks for small images of He et al. 2015, section 4.2, with half
 """
 
 from functools import partial
+from typing import Any
 
 from ..initializers import generator
 from .blocks import GATE_BIAS, basic_block, check_options, plain_block
@@ -53,7 +54,7 @@ def digits_plain(depth, *, num_classes=10, in_channels=1, widths=WIDTHS, rng):
     return he_by_fan_out(stages)
 
 
-_SIZES = {"image": 8, "num_classes": 10, "in_channels": 1}
+_SIZES: dict[str, Any] = {"image": 8, "num_classes": 10, "in_channels": 1}
 
 FAMILIES = (
     Family(

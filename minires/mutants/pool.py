@@ -95,7 +95,7 @@ class AvgPoolSteps(AvgPool2d):
 
     def backward(self, dy, cache):
         count, shape, size = cache
-        n, c, oh, ow = (*shape[:2], *count.shape)
+        (n, c), (oh, ow) = shape[:2], count.shape
         share = self.share(as_gradient(self, dy, (n, c, oh, ow)), count)
         dx = xp_of(share).zeros(shape, dtype=share.dtype)
         for _, view in self._windows(dx, (oh, ow)):

@@ -26,6 +26,7 @@ from ..layers import (
     GroupNorm,
     HardSwish,
     Identity,
+    Layer,
     LayerNorm,
     LeakyReLU,
     Linear,
@@ -54,7 +55,7 @@ from .norms import difference, norm, ratio, same
 from .records import PLAIN
 from .words import as_audit
 
-WHY = {
+WHY: dict[type[Layer] | str, str] = {
     ReLU: "the ReLU masks the gradient: entries with a negative sum get 0",
     ReLU6: "the ReLU6 masks the gradient: entries with a sum below 0 or above 6 get 0",
     HardSwish: "the hard swish multiplies each entry by its slope: 0 below -3, 1 above 3, a line between",
