@@ -13,7 +13,7 @@ INSTALLED := .venv-installed
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet install
 
-.PHONY: help demo test test-all test-lowest test-installed lint format coverage clean
+.PHONY: help demo test test-all test-lowest test-installed lint format coverage mutation clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -73,6 +73,11 @@ format: $(VENV)/.dev-$(EXTRAS)
 coverage: $(VENV)/.dev-$(EXTRAS)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -m "not slow"
 	$(BIN)/python -m coverage report
+
+# make mutation   does a test notice every change of the layers, losses, optimisers and sums of the trace? (an hour or two)
+# make mutation ONLY=minires/layers/norm.py   the same for one file
+mutation: $(VENV)/.dev-dev,mutation
+	$(BIN)/python tests/mutation/run.py $(ONLY)
 
 clean:
 	rm -rf $(VENV) $(LOWEST) $(INSTALLED) build dist *.egg-info

@@ -184,7 +184,7 @@ def _check_kind(labels, n, k, name):
     kind, shape = getattr(getattr(labels, "dtype", None), "kind", ""), getattr(labels, "shape", None)
     if (kind in ("i", "u") and shape == (n,)) or (kind == "f" and shape == (n, k)):
         return
-    if kind in ("i", "u", "b") and shape == (n, k) or kind in ("i", "u"):
+    if kind in ("i", "u") or kind == "b" and shape == (n, k):
         remedy = "pass the labels of these images"
         if shape == (n, k):
             remedy = "labels.argmax(axis=1) where they are one-hot; targets are floats: labels.astype(np.float32)"

@@ -9,7 +9,7 @@ from pathlib import Path
 import cupy_strict
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # Behind nohup or & an interrupt is ignored, and would be by all that the tests start: here they send some themselves.
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (getattr(signal, "SIGHUP", None), signal.SIG_DFL)):
@@ -20,6 +20,10 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (getattr(si
 EASY = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 settings.register_profile("ci", derandomize=True, print_blob=True, **EASY)
 settings.register_profile("dev", **EASY)
+# thousands of runs, most of which fail: few examples, and no smaller ones
+settings.register_profile(
+    "mutation", derandomize=True, max_examples=30, phases=[Phase.explicit, Phase.generate], **EASY
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 

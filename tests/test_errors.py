@@ -11,6 +11,7 @@ import pytest
 from train.tiny_training import dataset
 
 from minires import compile, errors
+from minires.cases import CASES, case
 from minires.data import CropFlip, Loader
 from minires.errors import DeviceError, DTypeError, MiniresError, RangeError, ShapeError
 from minires.initializers import generator, he_normal, he_uniform, xavier_normal, xavier_uniform
@@ -131,7 +132,11 @@ SETTINGS = {
         RangeError,
         "SoftmaxCrossEntropy: label_smoothing is 1, expected 0 <=",
     ),
-    "smoothing None": (lambda: SoftmaxCrossEntropy(None), DTypeError, "label_smoothing is None, expected a number"),
+    "smoothing None": (
+        lambda: SoftmaxCrossEntropy(None),
+        DTypeError,
+        "SoftmaxCrossEntropy: label_smoothing is None, expected",
+    ),
     "a class for a layer": (
         lambda: Sequential(ReLU, conv()),
         DTypeError,
@@ -154,8 +159,18 @@ SETTINGS = {
     ),
     "a class for a shortcut": (lambda: Residual(ReLU(), Identity), DTypeError, "Residual: shortcut is <class"),
     "a class for a gate": (lambda: Gate(ReLU(), Sigmoid), DTypeError, "Gate: gate is <class|expected a Layer"),
+    "a class for the branch of a gate": (
+        lambda: Gate(ReLU, Sigmoid()),
+        DTypeError,
+        "Gate: branch is <class|expected a Layer",
+    ),
     "a class in Concat": (lambda: Concat(a=ReLU), DTypeError, "Concat: a is <class|expected a Layer"),
     "an empty Concat": (lambda: Concat(), RangeError, "Concat: Concat() has no branches, expected at least one"),
+    "an empty slice": (
+        lambda: SliceChannels(0, 0),
+        RangeError,
+        "SliceChannels: start is 0 and stop is 0, expected start < stop",
+    ),
     "fan 0": (lambda: he_normal((2, 2), 0, 0), RangeError, "fan is 0, expected a positive number"),
     "fan below 0": (lambda: he_uniform((2, 2), -3, 0), RangeError, "fan is -3, expected a positive number"),
     "fan_in below 0": (lambda: xavier_normal((2, 2), -1, 3, 0), RangeError, "fan_in is -1, expected a positive number"),
@@ -445,7 +460,22 @@ LOSSES = {
     "labels a list": (
         lambda: CE.forward(f32(2, 3), [0, 1]),
         DTypeError,
-        "labels are list, expected an array of integers",
+        "SoftmaxCrossEntropy: labels are list, expected an array of integers",
+    ),
+    "labels masked": (
+        lambda: CE.forward(f32(2, 3), np.ma.array([0, 1], mask=[0, 1])),
+        DTypeError,
+        "SoftmaxCrossEntropy: labels is a masked array",
+    ),
+    "logits a list": (
+        lambda: CE.forward([[1.0, 2.0]], labels_of(0)),
+        DTypeError,
+        "SoftmaxCrossEntropy: logits is a list",
+    ),
+    "outputs a list": (
+        lambda: MeanSquaredError().forward([1.0], f32(1)),
+        DTypeError,
+        "MeanSquaredError: outputs is a list",
     ),
     "labels floats": (
         lambda: CE.forward(f32(2, 3), labels_of(0.0, 1.0)),
@@ -472,6 +502,11 @@ LOSSES = {
         lambda: CE.forward(f32(2, 3), np.array([[0.0, 1, 0], [2, -1, 0]])),
         RangeError,
         "labels[1, 1] is -1.0, expected a finite number of at least 0",
+    ),
+    "targets are not left out": (
+        lambda: SoftmaxCrossEntropy(ignore_index=-1).forward(f32(1, 3), np.array([[0.0, -1, 0]])),
+        RangeError,
+        "labels[0, 1] is -1.0, expected a finite number of at least 0",
     ),
     "targets of NaN": (
         lambda: CE.forward(f32(1, 3), np.array([[0.0, np.nan, 0]])),
@@ -515,7 +550,7 @@ LOSSES = {
     "too many labels": (
         lambda: CE.forward(f32(2, 3), labels_of(0, 1, 2)),
         ShapeError,
-        "labels have shape (3,), expected (2,)",
+        "labels have shape (3,), expected (2,)|pass the labels of these images",
     ),
     "label too large": (
         lambda: CE.forward(f32(2, 3), labels_of(1, 3)),
@@ -629,12 +664,14 @@ def test_a_boolean_is_no_size(name, value):
     with pytest.raises(RangeError, match=rf"{name.split()[0]} is .*{value}.*, expected") as caught:
         BOOLEANS[name](value)
     assert type(caught.value) is RangeError
+    assert_names(caught.value, "")
 
 
 @pytest.mark.parametrize("make", [Scale, LeakyReLU, ELU, lambda p: Dropout(p, rng=0), SoftmaxCrossEntropy])
 def test_a_boolean_is_no_number(make):
-    with pytest.raises(DTypeError, match="is True, expected a number"):
+    with pytest.raises(DTypeError, match="is True, expected a number") as caught:
         make(True)
+    assert_names(caught.value, "")
 
 
 BAD_NAMES = {"Sequential": lambda name: Sequential(**{name: ReLU()}), "Concat": lambda name: Concat(**{name: ReLU()})}
@@ -677,6 +714,7 @@ def test_only_a_child_that_is_there_can_be_replaced(kind):
 
 
 def assert_names(error, parts):
+    assert "NoneType:" not in str(error), "the error does not name the layer"
     for part in parts.split("|"):
         assert part in str(error), f"{part!r} is not in {str(error)!r}"
 
@@ -705,6 +743,27 @@ def test_bad_calls_change_nothing(make, call, error, parts):
     assert type(caught.value) is error
     assert_names(caught.value, parts)
     assert state(layer) == before
+
+
+ANY_AXES = {"Flatten", "Gain", "LayerNorm", "Offset", "PReLU"}  # layers of images and of much else
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_layer_names_itself_and_the_axes(name):
+    make, x = case(name, 0)
+    layer = make().to(dtype=np.float64)
+    y, cache = layer.forward(x)
+    layer_of = r"([\w.]+ \()?[A-Z]\w+\)?"  # "0.branch (Conv2d)" inside of containers
+    with pytest.raises(DTypeError, match=f"^{layer_of}: (input|logits|outputs) is a list, expected") as caught:
+        layer.forward(x.tolist())
+    assert_names(caught.value, "")
+    with pytest.raises(ShapeError, match=f"^{layer_of}: dy has shape .*, the output of forward had") as caught:
+        layer.backward(np.ones((*np.shape(y), 2)), cache)
+    assert_names(caught.value, "")
+    if x.ndim == 4 and name.split()[0] not in ANY_AXES:
+        with pytest.raises(ShapeError) as caught:
+            layer.forward(x[0])
+        assert_names(caught.value, "input has 3 axes (4, 5, 6), expected 4 (N, C, H, W)")
 
 
 @pytest.mark.parametrize("call, parts", DEVICES.values(), ids=DEVICES)

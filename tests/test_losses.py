@@ -135,6 +135,15 @@ def test_targets_that_are_one_hot_are_the_labels():
         assert_close(found[1], expected[1])
 
 
+def test_targets_may_be_larger_than_the_number_of_classes():
+    logits, _ = logits_and_labels(6, 5, 0)
+    targets = 20 * np.random.default_rng(1).random((6, 5))
+    value, gradient = loss_and_gradient(SoftmaxCrossEntropy(), logits, targets)
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    assert_close(value, -(targets * log_p).sum() / 6)
+    assert_close(gradient, (np.exp(log_p) * targets.sum(axis=1, keepdims=True) - targets) / 6)
+
+
 def test_rows_left_out_are_as_if_they_were_not_there():
     logits, labels = logits_and_labels(8, 5, 0)
     keep = np.arange(8) % 3 > 0
@@ -167,10 +176,13 @@ def test_labels_of_any_integer_type(dtype):
     assert found[0] == expected[0] and np.array_equal(found[1], expected[1])
 
 
-def test_float32_stays_float32_whatever_the_type_of_the_setting():
+@pytest.mark.parametrize("weight", [None, np.arange(1.0, 6)])
+def test_float32_stays_float32_whatever_the_type_of_the_setting(weight):
     logits, labels = logits_and_labels(6, 5, 0)
-    loss, gradient = loss_and_gradient(SoftmaxCrossEntropy(np.float64(0.1)), logits.astype(np.float32), labels)
-    expected, expected_gradient = loss_and_gradient(SoftmaxCrossEntropy(0.1), logits, labels)
+    loss = SoftmaxCrossEntropy(np.float64(0.1), weight, np.int64(-1))
+    assert type(loss.label_smoothing) is float and type(loss.ignore_index) is int
+    loss, gradient = loss_and_gradient(loss, logits.astype(np.float32), labels)
+    expected, expected_gradient = loss_and_gradient(SoftmaxCrossEntropy(0.1, weight), logits, labels)
     assert loss.dtype == gradient.dtype == np.float32
     assert_close(loss, expected, 1e-6)
     assert_close(gradient, expected_gradient, 1e-6)
@@ -209,6 +221,8 @@ def test_total_is_what_the_sum_is_divided_by(settings, expected, xp):
     loss = SoftmaxCrossEntropy(**settings)
     assert float(loss.total(to_xp(xp, labels))) == expected
     assert loss.total(to_xp(xp, np.eye(3)[labels])) == 4
+    one_class = SoftmaxCrossEntropy(weight=[3.0], ignore_index=7)
+    assert float(one_class.total(to_xp(xp, np.array([0, 7, 0])))) == 6
     value, _ = loss.forward(to_xp(xp, logits), to_xp(xp, labels))
     rows = [SoftmaxCrossEntropy().forward(logits[n : n + 1], labels[n : n + 1])[0] for n in range(4)]
     counts = [label != settings.get("ignore_index") for label in labels]

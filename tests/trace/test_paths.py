@@ -14,6 +14,7 @@ from minires import models
 from minires.errors import RangeError
 from minires.layers import Layer, Linear, Sequential
 from minires.trace import all_paths, path_lengths, sample_paths, trace
+from minires.trace.paths import SampledPaths
 from minires.trace.trunk import Trunk
 
 RNG = np.random.default_rng(0)
@@ -245,6 +246,44 @@ def test_the_band_holds_the_middle_of_the_contributions():
     assert sampled.band(0.2)[0] >= low
 
 
+def test_the_band_by_hand():
+    """The ends of the middle part of the sums .02 .04 .96 .98 1; rounding may leave the last sum below 1."""
+    sampled = SampledPaths((3, 4, 5, 6, 7), (1.0,) * 5, (0.02, 0.02, 0.92, 0.02, 0.02))
+    assert sampled.band() == (4, 6)
+    assert [sampled.band(part) for part in (0.9, 0.93, 0.97)] == [(5, 5), (4, 6), (3, 7)]
+    assert SampledPaths(tuple(range(10)), (1.0,) * 10, (0.1,) * 10).band(1) == (0, 9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_sample_is_a_path_of_its_length(seed):
+    ledger = trace(trunks.blocks(n=6), X, dy=DY)
+    norms = [[] for _ in range(6)]
+    for branches, g in all_paths(ledger, 1):
+        norms[len(branches)].append(np.linalg.norm(g))
+    sampled = sample_paths(ledger, 1, samples=1, rng=seed)
+    for found, of_length in zip(sampled.mean_norms, norms, strict=True):
+        assert np.abs(np.array(of_length) / found - 1).min() < 1e-12
+
+
+def test_ten_samples_by_default():
+    ledger = trace(trunks.blocks(n=6), X, dy=DY)
+    assert sample_paths(ledger, rng=0) == sample_paths(ledger, samples=10, rng=0)
+
+
+def test_path_lengths_show_how_many_blocks_and_how_far():
+    ledger = trace(VARIANTS["full_preact A"](), X, dy=DY)
+    whole, part = path_lengths(ledger), path_lengths(ledger, longest=2)
+    assert repr(whole) == f"<PathLengths of 4 blocks, mean length {whole.mean_length:.3g}>"
+    assert repr(part) == f"<PathLengths of 4 blocks, to length 2, mean length {part.mean_length:.3g}>"
+
+
+def test_the_longest_path_is_counted_between_the_positions():
+    ledger = trace(VARIANTS["full_preact A"](), X, dy=DY)
+    assert path_lengths(ledger, 1, 3, longest=2).complete and not path_lengths(ledger, 1, 3, longest=1).complete
+    with pytest.raises(RangeError, match="longest is 3, expected 0 to 2"):
+        path_lengths(ledger, 1, 3, longest=3)
+
+
 def test_progress_sees_the_blocks_from_the_output():
     seen = []
     path_lengths(trace(trunks.flat(), X, dy=DY), progress=lambda chain: seen.extend(chain) or chain)
@@ -272,6 +311,9 @@ def test_too_many_paths_to_list():
     with pytest.raises(RangeError, match=r"13 blocks have 2\^13 paths, expected at most 12 blocks: use path_lengths"):
         all_paths(ledger)
     assert sum(1 for _ in all_paths(ledger, 0, 3)) == 8
+    for start, stop in ((0, 12), (1, 13)):  # twelve are not too many
+        branches, g = next(all_paths(ledger, start, stop))
+        assert branches == () and g.shape == ledger.g(start).shape
 
 
 def test_a_plain_net_has_a_single_path():

@@ -28,7 +28,9 @@ def test_both_forms_give_every_gradient(name, train):
         for stop in range(start, n + 1):
             local, total = (telescope(ledger, start, stop, form) for form in ("local", "total"))
             assert local.g is ledger.g(start)
+            assert (local.form, total.form) == ("local", "total")
             for sums in (local, total):
+                assert (sums.start, sums.stop) == (start, stop)
                 assert sums.error < 1e-12
                 assert relative(sums.identity + sum(sums.terms.values()), ledger.g(start)) < 1e-12
                 assert list(sums.terms) == [block.path for block in ledger.blocks[start:stop]]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import np_of, to_xp
 from cupy_strict import budget
+from oracles import optimisers
 
 from minires.errors import DTypeError, RangeError, StateError
 from minires.layers import Linear, Param
@@ -53,6 +54,45 @@ def test_equals_pytorch(kind, settings):
         theirs.step()
     for (path, found), twin in zip(ours.items(), twins):
         np.testing.assert_allclose(found, twin.detach().numpy(), rtol=1e-13, atol=1e-13, err_msg=path)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-7])  # small gradients show eps
+@pytest.mark.parametrize(("kind", "settings"), [*OPTIMISERS, (AdamW, None), (SGD, {})], ids=str)
+def test_equals_the_rule_of_one_number(kind, settings, size):
+    """Each number by itself; None are the settings and the rate by default. The first one is frozen for two steps."""
+    params, rng = params_of(), np.random.default_rng(1)
+    rates = [0.1, 0.05, 0.0, 0.2, 0.1] if settings is not None else [1e-3] * 5
+    optimiser = kind(params, 0.5, **settings) if settings is not None else kind(params)
+    rule = optimisers.sgd if kind is SGD else optimisers.adamw
+    before, gradients = [p.data.copy() for _, p in params], []
+    for k, rate in enumerate(rates):
+        gradients.append([size * rng.normal(size=p.data.shape) for _, p in params])
+        for (_, p), gradient in zip(params, gradients[-1]):
+            p.grad[...] = gradient
+        params[0][1].frozen = k in (1, 2)
+        optimiser.step(*[rate][: settings is not None])
+    for i, (path, p) in enumerate(params):
+        for at in np.ndindex(p.data.shape):
+            of_one = [None if i == 0 and k in (1, 2) else g[i][at] for k, g in enumerate(gradients)]
+            expected = rule(before[i][at], of_one, rates, **settings or {})
+            assert p.data[at] == pytest.approx(expected, rel=1e-12, abs=1e-14), (path, at)
+
+
+def test_what_a_checkpoint_holds():
+    (_, p), *_ = params = [("w", Param(np.ones((2, 3), np.float32)))]
+    found = {path: (b.data.dtype, b.data.shape) for path, b in AdamW(params).tensors()}
+    assert found == {"steps": (np.int64, (1,)), "mean.w": (np.float32, (2, 3)), "square.w": (np.float32, (2, 3))}
+    assert [path for path, _ in SGD(params, 0.1).tensors()] == ["velocity.w"]
+    assert not list(SGD(params, 0.1, momentum=0).tensors())
+
+
+def test_an_optimiser_shows_its_settings():
+    found = repr(SGD(params_of(), 0.1, momentum=0.5))
+    expected = "lr=0.1, momentum=0.5, nesterov=False, weight_decay=0.0, decay_all=True"
+    assert found == f"<SGD of 3 parameters, {expected}>"
+    found = repr(AdamW(params_of(), decay_all=False))
+    expected = "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, decay_all=False"
+    assert found == f"<AdamW of 3 parameters, {expected}>"
 
 
 def test_the_defaults_are_those_of_pytorch():
@@ -188,19 +228,21 @@ def test_a_learning_rate_of_zero_moves_no_parameter_but_counts_as_a_step(kind, s
     ],
 )
 def test_refuses_settings(kind, settings, message):
-    with pytest.raises(RangeError, match=message):
+    with pytest.raises(RangeError, match=f"^{kind.__name__}: {message}"):
         kind(params_of(), 0.1, **settings)
 
 
 def test_refuses_what_are_no_parameters():
     with pytest.raises(StateError, match="no parameters"):
         SGD([], 0.1)
-    with pytest.raises(DTypeError, match="lr is '0.1'"):
+    with pytest.raises(DTypeError, match="^SGD: lr is '0.1'"):
         SGD(params_of(), "0.1")
     with pytest.raises(DTypeError, match="holds a Param, expected pairs"):
         SGD([p for _, p in params_of()], 0.1)
     with pytest.raises(StateError, match="2 parameters are called 'fc.weight', expected 1"):
         SGD(params_of() + params_of(), 0.1)
+    with pytest.raises(StateError, match="2 parameters are called 'scale', expected 1"):
+        SGD(params_of() + params_of()[2:], 0.1)
 
 
 @pytest.mark.parametrize("kind", [SGD, AdamW])
@@ -270,6 +312,15 @@ def test_clipping_by_hand(xp):
     for (_, p), expected in zip(params, ([3 / 13, 4 / 13], [12 / 13, 0], [7, 7])):
         np.testing.assert_allclose(np_of(p.grad), expected, rtol=1e-6)
         assert p.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize(("max_norm", "factor"), [(10.0, 1), (5e-6, 5e-6 / 6e-6), (1e-6, 1 / 6)])
+def test_clipping_of_one_small_gradient(max_norm, factor):
+    """The 1e-6 of the docstring beside a norm of 5e-6; what is short enough stays as it is."""
+    p = Param(np.zeros(2))
+    p.grad[...] = [3e-6, -4e-6]
+    clip_gradients([("w", p)], max_norm)
+    assert p.grad == pytest.approx(np.array([3e-6, -4e-6]) * factor, rel=1e-12)
 
 
 def test_clipping_waits_for_no_gpu(strict):

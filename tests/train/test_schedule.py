@@ -71,9 +71,22 @@ def test_warmup_equals_pytorch():
 def test_by_hand():
     assert constant(17, lr=LR) == LR
     assert [steps(k, lr=1.0, milestones=(2, 3), gamma=0.5) for k in range(5)] == [1, 1, 0.5, 0.25, 0.25]
+    assert [steps(k, lr=1.0, milestones=(2, 3)) for k in range(4)] == pytest.approx([1, 1, 0.1, 0.01])  # gamma
     assert [cosine(k, lr=2.0, total=4) for k in (0, 2)] == pytest.approx([2, 1])
     assert [warmup(k, length=4) for k in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
     assert warmup(0, length=0) == 1
+
+
+def test_one_cycle_by_hand():
+    """At both ends, at the top and half way to either side; then without room for a rise, and with one step behind."""
+    start, end = 1 / 25, 1 / 25e4
+    rates = [one_cycle(k, lr=1.0, total=41, rise=0.5, start=0.2) for k in (0, 19, 20, 40)]  # the top is at 19.5
+    assert rates[0] == pytest.approx(0.2) and rates[3] == pytest.approx(end)
+    assert rates[1] < 1 and rates[2] < 1 and min(rates[1:3]) > 0.99
+    rates = [one_cycle(k, lr=2.0, total=40) for k in (0, 5.5, 11, 25, 39)]  # the top is at 11
+    assert rates == pytest.approx([2 * start, 1 + start, 2, 1 + end, 2 * end], rel=1e-12)
+    assert [one_cycle(k, lr=2.0, total=2, rise=0.5) for k in (0, 1)] == pytest.approx([2, 2 * end])
+    assert one_cycle(1, lr=2.0, total=2) == pytest.approx(2 * end)
 
 
 def test_configuration_gives_schedule_times_warmup():
