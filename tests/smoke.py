@@ -28,6 +28,8 @@ trace --model resnet8 --batch-size 2 --html page.html --json
 trace run --batch-size 2 --json
 step --model resnet8 --batch-size 2
 bench cpu --quick --cases infer*resnet20*b1 --systems engine --threads 1 --out bench --json
+experiment list --json
+experiment run ode_order --seeds 0,1 --out experiments --json
 tutorials --json
 tutorials --to tutorials --json
 """

@@ -98,7 +98,7 @@ def no_work(monkeypatch):
         raise Parsed(args, kwargs)
 
     workers = "training.fit training.resume training.load_model gradients.load_model checks.run_matrix "
-    workers += "benchmarks.run_benchmark"
+    workers += "benchmarks.run_benchmark experiments.experiments.run"
     for name in workers.split():
         monkeypatch.setattr(f"minires.cli.{name}", worker)
     monkeypatch.setattr("minires.cli.training.require_device", lambda device: None)
@@ -184,7 +184,7 @@ def test_every_option_is_explained(command):
 USAGE = {
     "train --mdoel resnet20": "Unrecognized options: --mdoel",
     "trian": "trian",
-    "": "train, eval, check, models, data, trace, step, bench, tutorials",
+    "": "train, eval, check, models, data, trace, step, bench, experiment, tutorials",
     "train --model resnet19 --run-dir r": "resnet19: the depth is 19, expected 6n + 2",
     "train --model resnet8 --shortcut D --run-dir r": "shortcut is 'D', expected one of A, A-both, B, C",
     "train --model plain8 --shortcut A --run-dir r": "plain8 has no option 'shortcut'",
@@ -227,6 +227,12 @@ USAGE = {
     "train --accumulate 0": "accumulate is 0, expected an integer of at least 1",
     "data cifar11": "name is 'cifar11', expected one of cifar10, ",
     "data --download": "--download needs the name of a data set: minires data cifar10 --download",
+    "experiment": "{list,run}",
+    "experiment run": "run needs names of experiments, or all: minires experiment run all",
+    "experiment run ode": "no experiment is called 'ode', expected some of ",
+    "experiment run all --seeds 0,x": "seeds is '0,x', expected integers with commas between: --seeds 0,1,2",
+    "experiment run all --seeds -1": "seeds is -1, expected integers of at least 0",
+    "experiment run all --jobs 0": "jobs is 0, expected at least 1",
     "data folder --download": "name is 'folder', expected one of cifar10, ",
 }
 

@@ -1,6 +1,5 @@
 """Everything public says what it takes and gives; ``make lint`` has mypy check that."""
 
-import functools
 import importlib
 import inspect
 

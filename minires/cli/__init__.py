@@ -1,4 +1,4 @@
-"""The command ``minires``: train, eval, check, models, data, trace, step, bench, tutorials.
+"""The command ``minires``: train, eval, check, models, data, trace, step, bench, experiment, tutorials.
 
 Results go to standard output, progress to standard error; with ``--json`` standard output is one JSON object and
 nothing else. Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + signal stopped: 130 by Ctrl-C, 143 by SIGTERM, 129 by
@@ -19,6 +19,7 @@ from .benchmarks import bench
 from .catalogue import data, models
 from .checks import check
 from .common import FAILED, STOPPED, USAGE
+from .experiments import experiment
 from .gradients import step, trace
 from .terminal import sane_terminal
 from .training import evaluate_run, train
@@ -33,6 +34,7 @@ COMMANDS = {
     "trace": trace,
     "step": step,
     "bench": bench,
+    "experiment": experiment,
     "tutorials": tutorials,
 }
 

@@ -1,9 +1,9 @@
 """Experiments: every claim of the articles can be run, is plotted, and has a verdict that can fail."""
 
-from . import degradation, ode_order
+from .catalogue import EXPERIMENTS
 from .experiment import Check, Claim, Experiment, Verdict
 from .lab import Lab
+from .run import Progress, judge, run
+from .store import stored
 
-EXPERIMENTS = {module.EXPERIMENT.name: module.EXPERIMENT for module in (degradation, ode_order)}
-
-__all__ = ["EXPERIMENTS", "Check", "Claim", "Experiment", "Lab", "Verdict"]
+__all__ = ["EXPERIMENTS", "Check", "Claim", "Experiment", "Lab", "Progress", "Verdict", "judge", "run", "stored"]

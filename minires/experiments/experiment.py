@@ -41,6 +41,17 @@ class Check:
         """The value that is nearest to a bound, or farthest beyond it; NaN before all others."""
         return min(self.values, key=self._room)
 
+    @property
+    def criterion(self):
+        """The bounds, in words."""
+        if self.at_least == self.at_most:
+            return f"exactly {self.at_least:.3g}"
+        if self.at_most == math.inf:
+            return f"at least {self.at_least:.3g}"
+        if self.at_least == -math.inf:
+            return f"at most {self.at_most:.3g}"
+        return f"from {self.at_least:.3g} to {self.at_most:.3g}"
+
     def _room(self, value):
         return -math.inf if math.isnan(value) else min(value - self.at_least, self.at_most - value)
 
@@ -67,17 +78,7 @@ class Verdict:
 
     @property
     def criterion(self):
-        return "; ".join(f"{check.what} {_bounds(check)}" for check in self.checks)
-
-
-def _bounds(check):
-    if check.at_least == check.at_most:
-        return f"exactly {check.at_least:.3g}"
-    if check.at_most == math.inf:
-        return f"at least {check.at_least:.3g}"
-    if check.at_least == -math.inf:
-        return f"at most {check.at_most:.3g}"
-    return f"from {check.at_least:.3g} to {check.at_most:.3g}"
+        return "; ".join(f"{check.what} {check.criterion}" for check in self.checks)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """What experiments share: the recipe for the digits, networks that several of them look at, sabotage."""
 
 import contextlib
+import copy
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,11 @@ import numpy as np
 from .. import models
 from ..data import Loader, Normalize, load
 from ..engine import compile
-from ..errors import NumericError
+from ..errors import CheckpointError, NumericError
 from ..files import write_atomically
 from ..layers import Residual
 from ..train import evaluate, run
+from ..weights import load_weights, save_weights
 
 RECIPE = {
     "lr": 0.05,
@@ -22,6 +25,7 @@ RECIPE = {
     "milestones": (0.75,),
     "warmup": 20,
     "augment": "none",
+    "prefetch": 0,
 }
 
 
@@ -31,11 +35,14 @@ class Lab:
     progress: called with a few words whenever a part is done   digits: the pair (training, test) of data sets
     data_dir: folder of the data sets that full versions need   weights: file of published weights that one needs
     parts: folder where the parts of long measurements are kept, to go on from when interrupted; None keeps none
+    networks: folder for what ``trained`` makes, where the labs of other processes look too; None keeps none
     """
 
-    def __init__(self, engine="compiled", progress=lambda words: None, *, data_dir=None, weights=None, parts=None):
+    def __init__(
+        self, engine="compiled", progress=lambda words: None, *, data_dir=None, weights=None, parts=None, networks=None
+    ):
         self.engine, self.progress = engine, progress
-        self.data_dir, self.weights, self.parts = data_dir, weights, parts
+        self.data_dir, self.weights, self.parts, self.networks = data_dir, weights, parts, networks
         self.digits = load("digits", "train"), load("digits", "test")
         self._trained = {}
 
@@ -51,20 +58,42 @@ class Lab:
             self.progress(f"{about} epoch {row['epoch']} of {epochs}, training loss {row['train_loss']:.3f}".strip())
 
         with contextlib.suppress(NumericError):
-            settings = RECIPE | {"engine": self.engine, "seed": seed} | settings
-            run(model, data or self.digits, epochs, on_epoch=keep, **settings)
+            settings = RECIPE | {"engine": "reference", "seed": seed} | settings  # the engine is in the network
+            run(self.fast(model), data or self.digits, epochs, on_epoch=keep, **settings)
         return rows
 
     def trained(self, name, seed, epochs=6, **options):
         """(model, rows) of the network ``name`` trained on the digits; made once for all experiments that look at it.
 
-        Nobody may change the model: deep copies are for that.
+        The model is a copy, to be changed at will.
         """
         key = name, seed, epochs, tuple(sorted(options.items()))
         if key not in self._trained:
-            model = models.build(name, rng=seed, **options)
-            self._trained[key] = model, self.train(model, epochs, seed=seed, about=name)
-        return self._trained[key]
+            self._trained[key] = self._fetched(name, seed, epochs, options) or self._made(name, seed, epochs, options)
+        model, rows = self._trained[key]
+        return copy.deepcopy(model), rows
+
+    def _made(self, name, seed, epochs, options):
+        model = models.build(name, rng=seed, **options)
+        rows = self.train(model, epochs, seed=seed, about=name)
+        if self.networks is not None:
+            path = self._file(name, seed, epochs, options)
+            with contextlib.suppress(NumericError, CheckpointError):  # diverged, or another process writes it too
+                save_weights(path, model)
+                write_atomically(path.with_suffix(".json"), json.dumps(rows).encode())  # last: it says all is there
+        return model, rows
+
+    def _fetched(self, name, seed, epochs, options):
+        path = self.networks and self._file(name, seed, epochs, options)
+        if not (path and path.with_suffix(".json").exists()):
+            return None
+        model = models.build(name, rng=None, **options)
+        load_weights(path, model)
+        return model, json.loads(path.with_suffix(".json").read_bytes())
+
+    def _file(self, name, seed, epochs, options):
+        kind = zlib.crc32(repr(sorted(options.items())).encode())
+        return Path(self.networks, f"{name}-{seed}-{epochs}-{kind:08x}.safetensors")
 
     def part(self, name, make):
         """The numbers ``make()``, or those of this name that lie in the folder ``parts`` from an earlier time."""
@@ -78,7 +107,7 @@ class Lab:
         return json.loads(path.read_text())
 
     def fast(self, model):
-        """``model`` as the engine of this lab runs it."""
+        """``model`` as the engine of this lab runs it, in one thread: the cores have other measurements to do."""
         return compile(model, threads=1, input_gradient=False) if self.engine == "compiled" else model
 
     def accuracy(self, model, data=None, normalize=None):

@@ -38,6 +38,6 @@ def options_of(command):
         match = re.match(r"│ (?P<names>--[a-z][\w-]*(?:, --[\w-]+)*)(?P<values> .*?)?(?:  |\s*│$)", line)
         if match:
             found.append(Option(tuple(match["names"].split(", ")), (match["values"] or "").strip()))
-        elif match := re.match(r"│ (?P<values>\[[A-Z]\w*\]|[A-Z]+|\{[\w,]+\})(?:  |\s*│$)", line):
+        elif match := re.match(r"│ (?P<values>\[[A-Z]\w*(?: \.\.\.)?\]|[A-Z]+|\{[\w,]+\})(?:  |\s*│$)", line):
             found.append(Option((), match["values"]))
     return found

@@ -16,6 +16,7 @@ FLOATS = tuple("0 0.1 0.5 0.9 1 1.0 -0.0 -1 1e-300 1e308 1e309 inf -inf nan 1_0.
 MODELS = tuple("resnet8 preact_resnet8 plain8 resnet14 wrn_10_1 resnext29_2x4d highway8 resnet18 nin".split())
 WRONG_MODELS = ("resnet" + "9" * 23, *"resnet6000002 resnet19 resnet vgg1000000 wrn_10_1_1 densenetbc_0_0".split())
 CASES = ("forward conv3x3_4@8 b1", "dw conv1x1_4@4 b2", "infer nothing b1", "train resnet8", "x*", "dx conv3x3_1@1 b0")
+EXPERIMENTS = ("ode_order", "ode_order", "ode", "ODE_ORDER")  # one of no time; not all
 PATHS = tuple("run run/checkpoint.safetensors file folder link dangling device absent absent/absent . empty".split())
 PATHS += tuple("run/metrics.jsonl file/x weights.safetensors ~nobody/x /proc/x pictures ./-x".split())
 POOLS = {  # where a word that is right must be known
@@ -40,9 +41,20 @@ SMALL = {
     "trace": {"--batch-size": ("1", "2", "3", "0"), "--model": ("resnet8", "plain8", *WRONG_MODELS[:4])},
     "step": {"--batch-size": ("1", "2", "0"), "--model": ("resnet8", "plain8") + WRONG_MODELS[:4]},
     "check": {"--seeds": ("0", "-1", "x", "", "1.5", "1")},
+    "experiment": {"--seeds": ("0", "1", "0,1", "x", "", "-1", "0,")},
     "bench": {"--cases": CASES, "--systems": ("reference", "x"), "--threads": ("1", "x"), "--rounds": ("1",)},
 }
-OFTEN = {"train": 8, "eval": 5, "models": 5, "trace": 4, "step": 3, "data": 3, "bench": 1, "check": 0.15}
+OFTEN = {
+    "train": 8,
+    "eval": 5,
+    "models": 5,
+    "trace": 4,
+    "step": 3,
+    "data": 3,
+    "bench": 1,
+    "experiment": 1,
+    "check": 0.15,
+}
 COLUMNS = (None, None, "60", "1", "5", "0", "-3", "x", "100000000")
 ENCODINGS = ("utf-8", "utf-8", "ascii", "cp1252")
 TYPED = b"n;s;u ReLU;p y 0 0;g 5;b;l;w;u norm(dx) < 1;u (;\xff\xfe;p;".split(b";")
@@ -104,6 +116,8 @@ def value_of(rng, option):
         return rng.choice(INTS)
     if "FLOAT" in kind or kind == "R G B":
         return rng.choice(FLOATS)
+    if kind == "[NAME ...]":
+        return rng.choice(EXPERIMENTS)
     if kind == "[NAME]":
         return rng.choice(MODELS + WRONG_MODELS + tuple(DATASETS))
     return rng.choice(PATHS)  # FILE, DIR, RUN, and whatever is new

@@ -22,6 +22,7 @@ FILES = {"trace --html": "trace --model resnet8 --batch-size 2".split()}
 FOLDERS = {
     "train --run-dir": (TRAIN, "checkpoint.safetensors config.json metrics.jsonl curves.png"),
     "bench --out": ("bench cpu --quick".split(), "cpu.json cpu.md cpu.png"),
+    "experiment --out": ("experiment run ode_order --seeds 0".split(), "ode_order.json times.json"),
     "tutorials --to": (["tutorials"], " ".join(sorted(path.name for path in TUTORIALS.glob("0*.py")))),
     "data --data-dir": ("data mnist --download".split(), "mnist/images"),
 }
@@ -36,6 +37,8 @@ INPUTS = {
     "step --run",
     "step --data-dir",
     "train --weights",
+    "experiment --data-dir",
+    "experiment --weights",
 }
 IMAGES = b"images" * 1000
 
@@ -68,6 +71,7 @@ def no_work(monkeypatch):
     for name in ("cli.gradients.Subject.load", "cli.benchmarks.run_benchmark"):
         monkeypatch.setattr(f"minires.{name}", work)
     monkeypatch.setattr(sys.modules["minires.train.fit"], "Training", work)
+    monkeypatch.setattr(sys.modules["minires.experiments.run"], "Team", work)
     monkeypatch.setattr(sources, "copy", work)
 
 

@@ -69,3 +69,29 @@ def test_without_addition_a_residual_is_its_branch():
     assert (y == expected).all()
     assert (dx == branch.backward(dy, branch_cache)).all()
     assert (fork(x) == x + expected).all(), "afterwards everything is as before"
+
+
+@pytest.mark.parametrize("options", [{}, {"norm": None, "init": "skipinit"}])
+def test_what_one_lab_has_trained_another_finds(tmp_path, options):
+    """Bit for bit, with its rows; each gets a copy that it may change."""
+    first, rows = Lab(networks=tmp_path).trained("digits_resnet8", 0, 1, **options)
+    other, _ = Lab().trained("digits_resnet8", 0, 1, **options)
+    lab = Lab(networks=tmp_path)
+    lab.train = None  # there is no need
+    (found, again), (second, _) = (lab.trained("digits_resnet8", 0, 1, **options) for _ in range(2))
+    assert again == rows and len(rows) == 1
+    for one in (found, other, second):
+        for (name, expected), (_, tensor) in zip(first.tensors(), one.tensors(), strict=True):
+            assert tensor.data.tobytes() == expected.data.tobytes(), name
+            assert tensor.data is not expected.data
+    found.at("stem.conv").weight.data[...] = 0
+    assert second.at("stem.conv").weight.data.any()
+    with pytest.raises(TypeError):
+        lab.trained("digits_resnet8", 1, 1, **options)
+
+
+def test_a_network_that_diverged_is_not_kept(tmp_path):
+    lab = Lab(networks=tmp_path)
+    lab.train = lambda model, *args, **how: model.at("stem.conv").weight.data.fill(np.nan) or []
+    model, rows = lab.trained("digits_resnet8", 0)
+    assert rows == [] and np.isnan(model.at("stem.conv").weight.data).all() and list(tmp_path.iterdir()) == []

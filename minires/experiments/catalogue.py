@@ -1,0 +1,5 @@
+"""All experiments, in the order of the articles: whoever adds one adds it here."""
+
+from . import degradation, ode_order
+
+EXPERIMENTS = {module.EXPERIMENT.name: module.EXPERIMENT for module in (degradation, ode_order)}

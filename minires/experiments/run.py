@@ -1,0 +1,114 @@
+"""Measures experiments, several at once, and keeps every number as it comes; judges what is kept."""
+
+import os
+from dataclasses import dataclass
+
+from ..errors import RangeError
+from ..files.whole import check_folder
+from .catalogue import EXPERIMENTS
+from .store import Store, stored
+from .team import Team
+
+ENGINES = ("compiled", "reference")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is: ``words`` of the experiment ``name`` at ``seed``; ``done`` of ``total`` measurements are over.
+
+    finished: this one has just become so
+    """
+
+    name: str
+    seed: int
+    words: str
+    done: int
+    total: int
+    finished: bool
+
+
+def run(
+    names,
+    seeds=(0, 1, 2),
+    out="experiments",
+    *,
+    quick=True,
+    engine="compiled",
+    jobs=None,
+    progress=None,
+    data_dir="data",
+    weights=None,
+):
+    """Measure the experiments ``names`` at ``seeds``, and return {(name, seed): why} of the measurements that failed.
+
+    The numbers go into the folder ``out``, after each measurement; what is there and fits is not measured again, so
+    that an interrupted run goes on with the same call. Each measurement has one thread, in one of ``jobs`` processes
+    (default: one for each core).
+
+    quick: the small version; False: more seeds, draws and epochs, and real data where the experiment names them
+    engine: "compiled", or "reference" for the layers as they are written   progress: called with a :class:`Progress`
+    data_dir: folder of the data sets, and weights: file of published weights, where a full version needs them
+
+    Raises RangeError for an unknown name, StateError where the folder has numbers of other settings, and what
+    :func:`~minires.experiments.stored` raises.
+    """
+    chosen, seeds = select(names), _checked(seeds)
+    if engine not in ENGINES:
+        raise RangeError(f"engine is {engine!r}, expected one of {', '.join(ENGINES)}")
+    if jobs is not None and jobs < 1:
+        raise RangeError(f"jobs is {jobs}, expected at least 1")
+    check_folder(out)
+    store = Store(out, quick=quick, engine=engine)
+    tasks = [(one, seed, store.parts(one)) for one in chosen for seed in store.missing(one, seeds)]
+    failed, done = {}, 0
+    lab = {"engine": engine, "data_dir": data_dir, "weights": weights}
+    with Team(min(jobs or _cores(), len(tasks)), lab) as team:
+        for experiment, seed, answer in team.answers(tasks, quick=quick):
+            finished = "progress" not in answer
+            done += finished
+            if "numbers" in answer:
+                store.keep(experiment, seed, answer["numbers"], answer["seconds"])
+                words = f"{answer['seconds']:.1f} s"
+            elif finished:
+                failed[experiment.name, seed] = words = answer["error"]
+            else:
+                words = answer["progress"]
+            if progress is not None:
+                progress(Progress(experiment.name, seed, words, done, len(tasks), finished))
+    return failed
+
+
+def judge(out="experiments", names=None, seeds=None):
+    """{name: :class:`~minires.experiments.Verdict`} of the numbers in the folder ``out``; nothing is computed anew.
+
+    names: of the experiments, by default all that are there   seeds: by default all that are there; an experiment that
+    lacks one is left out
+    """
+    found, verdicts = stored(out), {}
+    for experiment in EXPERIMENTS.values() if names is None else select(names):
+        numbers = found.get(experiment.name, {"seeds": {}})["seeds"]
+        wanted = sorted(numbers) if seeds is None else seeds
+        if wanted and set(wanted) <= numbers.keys():
+            verdicts[experiment.name] = experiment.verdict([numbers[seed] for seed in wanted])
+    return verdicts
+
+
+def select(names):
+    """The experiments with these names, each once. Raises RangeError."""
+    for name in names:
+        if name not in EXPERIMENTS:
+            raise RangeError(f"no experiment is called {name!r}, expected some of {', '.join(EXPERIMENTS)}")
+    return [EXPERIMENTS[name] for name in dict.fromkeys(names)]
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _checked(seeds):
+    seeds = tuple(dict.fromkeys(seeds))
+    if not seeds or any(seed < 0 for seed in seeds):
+        raise RangeError(
+            f"seeds is {', '.join(map(str, seeds)) or 'empty'}, expected integers of at least 0, such as 0, 1, 2"
+        )
+    return seeds
