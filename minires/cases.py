@@ -1,5 +1,7 @@
 """One row a layer: how to make it, and the shape of an input that suits it. What the checks of the package run on."""
 
+from typing import Any
+
 import numpy as np
 
 from . import layers as L
@@ -85,7 +87,7 @@ CASES = {
 }
 
 
-def case(name, seed):
+def case(name: str, seed: int) -> tuple[Any, Any]:
     """(make, x) of the row ``name``: a function that makes the same layer each time, and a random float64 input."""
     make, shape = CASES[name]
     return lambda: make(np.random.default_rng(seed)), np.random.default_rng(seed + 1).standard_normal(shape)

@@ -1,14 +1,16 @@
 """Everything that a layer promises, as one call: ``check_layer(make, x)``."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from .backend import device_of, to_device, to_numpy
+from .backend import Array, device_of, to_device, to_numpy
 from .errors import ContractError
 from .gradcheck import gradcheck
 from .gradcheck.probe import rms, stream
+from .layers.base import Layer
 from .layers.checks import as_floats
 
 ROUNDING = 1e-11  # relative differences that a change of memory layout may cause in float64
@@ -26,7 +28,7 @@ class ContractReport:
     reads_x: bool
 
     @property
-    def worst_error(self):
+    def worst_error(self) -> float:
         return max(report.worst_error for report in self.gradients)
 
     def __str__(self):
@@ -34,7 +36,7 @@ class ContractReport:
         return f"{self.layer}: keeps the contract, worst relative error of a gradient {self.worst_error:.1e}{reads}"
 
 
-def check_layer(make, x, *, method="complex", seed=0):
+def check_layer(make: Callable[[], Layer], x: Array, *, method: str = "complex", seed: int = 0) -> ContractReport:
     """Raise :class:`~minires.errors.ContractError` unless the layers that ``make()`` returns keep the contract at x.
 
     make: a function without arguments that returns a fresh layer   x: an input, float32 or float64, generic

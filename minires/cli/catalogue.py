@@ -83,8 +83,9 @@ def data(
         return _list_data_sets(data_dir, as_json)
     if download:
         data_sets.download(name, data_dir)
-    settings = {"size": image, "test_part": test_part}
-    splits = {split: data_sets.load(name, split, data_dir, **settings) for split in ("train", "test")}
+    splits = {
+        split: data_sets.load(name, split, data_dir, size=image, test_part=test_part) for split in ("train", "test")
+    }
     mean, std = splits["train"].mean_std()
     facts = {
         "name": name,

@@ -123,7 +123,7 @@ def evaluate_run(
     if run is not None:
         network, images, normalize, left_out = _from_run(run, place)
     elif pretrained:
-        network, record = weights_of_minires(model)
+        network, record = weights_of_minires(str(model))
         images = _images_of_record(record, place)
         normalize = data_sets.Normalize(record.data["mean"], record.data["std"])
     else:

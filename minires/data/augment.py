@@ -1,9 +1,13 @@
 """From bytes to what a network is fed: normalisation, and random changes that keep the class of an image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
+from minires.backend import Array, DType
+from minires.data.dataset import Dataset
 from minires.errors import RangeError, ShapeError
 from minires.layers.checks import is_integer
 
@@ -15,7 +19,7 @@ class Normalize:
     Raises ShapeError where they do not fit together, RangeError for a std that is not positive and finite.
     """
 
-    def __init__(self, mean, std):
+    def __init__(self, mean: Sequence[float] | Array, std: Sequence[float] | Array) -> None:
         self.mean, self.std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
         if self.mean.ndim != 1 or self.mean.shape != self.std.shape:
             raise ShapeError(
@@ -29,11 +33,11 @@ class Normalize:
             )
 
     @classmethod
-    def of(cls, dataset):
+    def of(cls, dataset: Dataset) -> Self:
         """Normalise by the mean and standard deviation of ``dataset``."""
         return cls(*dataset.mean_std())
 
-    def __call__(self, images, dtype=np.float32):
+    def __call__(self, images: Array, dtype: DType = np.float32) -> Array:
         """images: (B, C, H, W) uint8. Returns (B, C, H, W) of ``dtype``, C-contiguous."""
         if images.ndim != 4 or images.shape[1] != len(self.mean):
             raise ShapeError(
@@ -62,7 +66,7 @@ class CropFlip:
             expected = "an integer of 0 or more: give the pixels added on each side"
             raise RangeError(f"CropFlip: pad is {self.pad!r}, expected {expected}")
 
-    def __call__(self, images, rng):
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         """images: (B, C, H, W) uint8, left as they are; rng: numpy.random.Generator. Returns (B, C, H, W) uint8."""
         count, _, height, width = images.shape
         top, left = rng.integers(0, 2 * self.pad + 1, size=(2, count))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minires.backend import Array
 from minires.errors import DTypeError, RangeError, ShapeError
 
 CHUNK = 1000
@@ -47,14 +48,14 @@ class Dataset:
                 f"{len(self.classes) - 1}: correct the labels or name every class"
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
-    def subset(self, indices):
+    def subset(self, indices: slice | Array) -> "Dataset":
         """The data set of the images at ``indices``: a slice or an array of int, as NumPy indexes axis 0."""
         return Dataset(self.name, self.images[indices], self.labels[indices], self.classes)
 
-    def mean_std(self):
+    def mean_std(self) -> tuple[Array, Array]:
         """Mean and standard deviation of each channel over all images and pixels, for values in [0, 1].
 
         Returns two float64 arrays (C,). Sums run in integers, so the only rounding is that of the last division.

@@ -11,15 +11,19 @@ from minires.data.mnist import IDX_SETS, find_idx_set, read_idx_set
 from minires.data.npz import read_npz
 from minires.data.sources import SOURCES
 from minires.errors import DataFileError, RangeError
+from minires.files import StrPath
 from minires.files.bounded import place, reading
 from minires.files.kind import refused
+from minires.layers.checks import Pair
 
 DATASETS = tuple(sorted((*CIFAR, *EMBEDDED, *IDX_SETS, "folder", "npz")))
 SPLITS = ("train", "test")
 CIFAR_CLASSES = {"cifar10": classes.CIFAR10, "cifar100": classes.CIFAR100}
 
 
-def load(name, split, data_dir=None, *, size=None, test_part=None):
+def load(
+    name: str, split: str, data_dir: StrPath | None = None, *, size: Pair | None = None, test_part: float | None = None
+) -> Dataset:
     """Return a split of a data set as :class:`Dataset`.
 
     name: one of ``DATASETS``; "digits" (8 x 8 pixels) and "fashion_mnist_12k" (a teaching subset) come with the package
@@ -49,7 +53,8 @@ def load(name, split, data_dir=None, *, size=None, test_part=None):
     if test_part is not None and not (isinstance(test_part, float) and 0 < test_part < 1):
         raise RangeError(f"load: test_part is {test_part!r}, expected a number above 0 and below 1: change it")
     if name in EMBEDDED:
-        return Dataset(name, *read_embedded(name, split), EMBEDDED[name])
+        images, labels = read_embedded(name, split)
+        return Dataset(name, images, labels, EMBEDDED[name])
     if data_dir is None:
         raise DataFileError(f"{name}: data_dir is None, expected the folder of its files: {how_to_get(name, 'DIR')}")
     data_dir = place(data_dir)

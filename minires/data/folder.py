@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
+from minires.backend import Array
 from minires.data.picture import read_image, require_pillow
 from minires.errors import DataFileError, RangeError
+from minires.files import StrPath
 from minires.files.bounded import broken, place, reading
 from minires.files.kind import refused
-from minires.layers.checks import is_integer
+from minires.layers.checks import Pair, is_integer
 
 MAX_BYTES = 1 << 33  # of all images together, which stay in memory
 MAX_LISTED = 20  # files or sizes in a message
@@ -18,7 +20,7 @@ SPLIT_ONE = "let a part of each class be the test set: test_part=0.2 in Python, 
 ONE_SIZE = "give all images one size, or cut them to one: size=64 in Python, --image 64 on the command line"
 
 
-def read_folder(folder, size=None):
+def read_folder(folder: StrPath, size: Pair | None = None) -> tuple[Array, Array, tuple[str, ...]]:
     """Return images (N, 3, H, W) uint8, labels (N,) int64 and the sorted names of the sub-folders, the classes.
 
     Images are in the order of class and file name, upright as their EXIF data say, and transparent pixels lie on white.

@@ -8,8 +8,10 @@ import math
 
 import numpy as np
 
+from minires.backend import Array
 from minires.errors import DataFileError
 from minires.data.classes import check_labels
+from minires.files import StrPath
 from minires.files.bounded import AGAIN, broken, open_bytes, read_at_most, reading
 from minires.files.kind import HEAD, refused
 
@@ -17,7 +19,7 @@ UNSIGNED_BYTE = 8
 MAX_BYTES = 1 << 30
 
 
-def read_idx(path, axes):
+def read_idx(path: StrPath, axes: int) -> Array:
     """Return the array of an IDX file of unsigned bytes with the given number of ``axes``: 3 images, 1 labels.
 
     Memory is asked for as the data come, and no more is unpacked than the header announces plus one byte.

@@ -1,10 +1,14 @@
 """Batches in an order that depends on seed, epoch and batch number alone, prepared ahead by one thread."""
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
+from minires.backend import Array, DType
+from minires.data.dataset import Dataset
 from minires.errors import DTypeError, RangeError
 from minires.layers.checks import is_integer
 
@@ -23,18 +27,18 @@ class Loader:
 
     def __init__(
         self,
-        dataset,
-        batch_size,
+        dataset: Dataset,
+        batch_size: int,
         *,
-        seed,
-        shuffle,
-        augment=None,
-        normalize=None,
-        mix=None,
-        dtype=np.float32,
-        drop_last=False,
-        prefetch=2,
-    ):
+        seed: int,
+        shuffle: bool,
+        augment: Callable[[Array, np.random.Generator], Array] | None = None,
+        normalize: Callable[[Array, Any], Array] | None = None,
+        mix: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None,
+        dtype: DType = np.float32,
+        drop_last: bool = False,
+        prefetch: int = 2,
+    ) -> None:
         self.dataset = dataset
         self.batch_size = at_least("batch_size", batch_size, 1)
         self.seed = at_least("seed", seed, 0)
@@ -53,12 +57,12 @@ class Loader:
                 "batch with drop_last=True: take a smaller batch_size"
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Number of batches in an epoch."""
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
-    def epoch(self, epoch, start=0):
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, Array]]:
         """Iterate over the batches ``start``, ``start`` + 1, … of an epoch.
 
         Yields ``(x, labels)``: x (B, C, H, W) of the loader's dtype, C-contiguous; labels (B,) int64, or the targets

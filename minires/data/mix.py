@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from minires.backend import Array
 from minires.errors import RangeError
 from minires.ops import one_hot
 
@@ -23,7 +26,7 @@ class Mixup:
     def __post_init__(self):
         check_alpha(self)
 
-    def __call__(self, x, labels, rng):
+    def __call__(self, x: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         """x: (B, C, H, W) floats   labels: (B,)   Returns (x, targets), targets (B, classes) of the type of x."""
         share, pair = rng.beta(self.alpha, self.alpha), rng.permutation(len(x))
         return blended(x, x[pair], share), shared(labels, pair, share, self.classes, x.dtype)
@@ -44,7 +47,7 @@ class CutMix:
     def __post_init__(self):
         check_alpha(self)
 
-    def __call__(self, x, labels, rng):
+    def __call__(self, x: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         """x: (B, C, H, W) floats   labels: (B,)   Returns (x, targets), targets (B, classes) of the type of x."""
         pair, side = rng.permutation(len(x)), math.sqrt(1 - rng.beta(self.alpha, self.alpha))
         rows, columns = (_range(size, side, rng) for size in x.shape[2:])

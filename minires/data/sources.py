@@ -4,9 +4,12 @@ import hashlib
 import http.client
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from minires.errors import DataFileError, RangeError
+from minires.files import StrPath
 from minires.files.bounded import CHUNK, broken, place
 from minires.files.whole import check_folder, make_folder, written_whole
 
@@ -73,7 +76,7 @@ SOURCES = {
 }
 
 
-def download(name, data_dir, *, progress=True, sources=SOURCES):
+def download(name: str, data_dir: StrPath, *, progress: bool = True, sources: Mapping[str, Any] = SOURCES) -> Any:
     """Fetch the files of a data set into ``data_dir``, where ``load(name, …, data_dir)`` finds them.
 
     A file that is there with the right MD5 sum is kept, one with another is never overwritten. A file appears under

@@ -3,10 +3,12 @@
 import copy
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from ..backend import device_of
+from ..backend import Array, device_of
 from ..errors import DTypeError, MiniresError, RangeError, StateError
 from ..layers import Layer
 from ..layers.checks import is_integer
@@ -19,7 +21,9 @@ from .watch import Watch
 KEPT = 8  # plans: training and evaluation, whole batches and the last one, at two sizes of images
 
 
-def compile(model, *, threads=None, input_gradient=True, frozen=False):
+def compile(
+    model: Layer, *, threads: int | None = None, input_gradient: bool = True, frozen: bool = False
+) -> "Compiled":
     """Return a :class:`Compiled`: a layer with the parameters of ``model`` that computes the same, faster.
 
     threads: how many threads compute, by default one for each core that this process may use (in a container its
@@ -60,13 +64,13 @@ class Compiled(Layer):
     forward ran. The last 8 plans are kept; a copy, or what pickle makes of one, begins with none.
     """
 
-    def __init__(self, definition, threads, input_gradient, frozen):
+    def __init__(self, definition: Layer, threads: int, input_gradient: bool, frozen: bool) -> None:
         self.definition, self.threads = definition, threads
         self.input_gradient, self.frozen = input_gradient, frozen
         self._plans, self._watch = OrderedDict(), None  # a plan, or why there is none
         self._lock, self._choosing = threading.Lock(), threading.Lock()
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         if self.frozen:
             raise StateError("frozen=True serves inference alone: call fast(x), or compile without it", "Compiled")
         y, plan, frame = self._run(x, "train" if train else "eval")
@@ -77,7 +81,7 @@ class Compiled(Layer):
             plan.track(frame, self._lock)
         return y, _Cache(plan, frame, y.shape)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Any:
         plan = cache.plan
         if plan is None:
             dx = self.definition.backward(dy, cache.content)
@@ -87,27 +91,27 @@ class Compiled(Layer):
             raise self._refusal(dy, plan)
         return dx if self.input_gradient else None
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         y, plan, frame = self._run(x, "infer")
         if plan is None:
             return self.definition(x)
         plan.release(frame)
         return y
 
-    def children(self):
+    def children(self) -> Iterator[tuple[str, Layer]]:
         return self.definition.children()
 
-    def set_child(self, name, layer):
+    def set_child(self, name: str, layer: Layer) -> None:
         self.definition.set_child(name, layer)
 
-    def walk(self, path=""):
+    def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
         return self.definition.walk(path)
 
-    def describe(self):
+    def describe(self) -> str:
         """The last plans as tables, a line for each operation (layer, algorithm, work, time), or why there is none."""
         with self._choosing:
             plans = list(self._plans.items())
-        parts = [table(plan) if isinstance(plan, Plan) else _reason(*key[:3], plan) for key, plan in plans]
+        parts = [table(plan) if isinstance(plan, Plan) else _reason(key, plan) for key, plan in plans]
         return "\n\n".join(parts) or "no plan yet: one is made for each shape of input, by the first call with it"
 
     def __repr__(self):
@@ -210,8 +214,9 @@ class _Cache:
             self.plan.release(self.content)
 
 
-def _reason(mode, shape, dtype, reason):
+def _reason(key, reason):
     """The line of :meth:`Compiled.describe` where the definition runs."""
+    mode, shape, dtype, *_ = key
     return f"{mode}, {' x '.join(map(str, shape))}, {dtype}: the definition runs, because {reason}"
 
 

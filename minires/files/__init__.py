@@ -3,6 +3,14 @@
 from .safetensors import read_safetensors, write_safetensors
 from .stored import Storage, StoredTensor
 from .tar import read_members
-from .whole import write_atomically
+from .whole import StrPath, write_atomically
 
-__all__ = ["Storage", "StoredTensor", "read_members", "read_safetensors", "write_atomically", "write_safetensors"]
+__all__ = [
+    "Storage",
+    "StoredTensor",
+    "StrPath",
+    "read_members",
+    "read_safetensors",
+    "write_atomically",
+    "write_safetensors",
+]

@@ -7,12 +7,15 @@ another memory layout or byte order.
 
 import json
 import math
+import mmap
+from collections.abc import Mapping
+from typing import Any
 
-from ..backend import to_numpy
+from ..backend import Array, to_numpy
 from ..errors import CheckpointError
 from .seal import ZEROS, check_seal, header_size, seal
 from .stored import Storage, StoredTensor, itemsize, require_sizes
-from .whole import write_atomically
+from .whole import StrPath, write_atomically
 
 NAMES = {
     "F64": "float64",
@@ -35,7 +38,9 @@ MAX_HEADER = 2**24  # bytes; resnet1202 has 0.9 million, and three times that wi
 WRITER = "writer"
 
 
-def read_safetensors(path, data):
+def read_safetensors(
+    path: StrPath, data: bytes | memoryview | mmap.mmap
+) -> tuple[dict[str, StoredTensor], dict[str, str]]:
     """({name: StoredTensor}, {name: text}). Raises ValueError or TypeError, CheckpointError where a checksum fails."""
     size = header_size(data)
     if not 2 <= size <= min(MAX_HEADER, len(data) - 8):
@@ -56,13 +61,13 @@ def read_safetensors(path, data):
     return _tensors(header, memoryview(data)[8 + size :]), texts
 
 
-def write_safetensors(path, arrays, texts):
+def write_safetensors(path: StrPath, arrays: Mapping[str, Array], texts: Mapping[str, str]) -> None:
     """Write ``{name: array}`` and ``{name: text}`` with a checksum; the file is whole or as it was.
 
     Arrays may live on any device and have any memory layout and byte order. Raises
     :class:`~minires.errors.CheckpointError` for a type that the format or NumPy lacks, and where the disk fails.
     """
-    header = {"__metadata__": {**texts, WRITER: "minires", "sha256": ZEROS.decode()}}
+    header: dict[str, Any] = {"__metadata__": {**texts, WRITER: "minires", "sha256": ZEROS.decode()}}
     for name, array in arrays.items():
         if array.dtype.name not in CODES:
             raise CheckpointError(

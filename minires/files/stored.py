@@ -3,9 +3,11 @@
 import math
 import zlib
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 
+from ..backend import Array
 from ..errors import CheckpointError
 
 # NumPy has no bfloat16: the upper half of a float32
@@ -34,15 +36,15 @@ MAX_ENTRIES = 2**40
 class Storage:
     """A run of numbers of one type in the bytes of a file; ``crc``: their CRC-32, None or 0 where none is recorded."""
 
-    def __init__(self, dtype, count, data=None, crc=None):
+    def __init__(self, dtype: str, count: int, data: Any = None, crc: int | None = None) -> None:
         self.dtype, self.count, self.data, self.crc = dtype, count, data, crc
 
     @property
-    def size(self):
+    def size(self) -> int:
         """In bytes."""
         return self.count * itemsize(self.dtype)
 
-    def read(self):
+    def read(self) -> Any:
         """The bytes. Raises ValueError unless they have the recorded CRC-32, which is compared once."""
         if self.crc and zlib.crc32(self.data) != self.crc:
             raise ValueError("the CRC-32 of its values differs from the one in the file")
@@ -84,7 +86,9 @@ class StoredTensor:
     strides: tuple
 
     @classmethod
-    def checked(cls, storage, offset, shape, strides=None):
+    def checked(
+        cls, storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...] | None = None
+    ) -> Self:
         """The tensor, if every entry lies in the storage; ValueError or TypeError else. Without strides: C order."""
         strides = contiguous(require_sizes("shape", shape)) if strides is None else strides
         require_sizes("strides", strides)
@@ -99,20 +103,20 @@ class StoredTensor:
         return cls(storage, offset, shape, strides)
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         return self.storage.dtype
 
     @property
-    def stored_bytes(self):
+    def stored_bytes(self) -> int:
         """As many as its entries would fill in a file, each once."""
         return math.prod(self.shape) * itemsize(self.dtype)
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """In memory, where shared and repeated entries are spelled out."""
         return math.prod(self.shape) * itemsize("float32" if self.dtype == "bfloat16" else self.dtype)
 
-    def array(self, name="a tensor"):
+    def array(self, name: str = "a tensor") -> Array:
         """A new NumPy array in native byte order; bfloat16 comes as float32, exactly. Raises CheckpointError."""
         dtype = np.dtype(DTYPES[self.dtype])
         if 0 in self.shape:

@@ -1,8 +1,11 @@
 """Members of a tar archive, read in place: nothing is written to disk and no member name is used as a path."""
 
+from collections.abc import Mapping
+
 from ..errors import DataFileError
 from .bounded import AGAIN, CHUNK, broken, open_bytes, read_at_most, reading
 from .kind import HEAD, refused
+from .whole import StrPath
 
 BLOCK = 512
 MAX_ARCHIVE = 1 << 30  # bytes after unpacking; the largest archive of CIFAR has 0.2 * 2**30
@@ -10,7 +13,7 @@ FILE_TYPES = b"0\0"
 SKIPPED_TYPES = b"125xgLK"  # links, folders, and extended headers, which short names do not need
 
 
-def read_members(path, limits):
+def read_members(path: StrPath, limits: Mapping[str, int]) -> dict[str, bytes]:
     """Return ``{name: bytes}`` of the files in the archive whose name, without folders, is a key of ``limits``.
 
     path: a .tar or .tar.gz file. limits: {name: most bytes accepted}. Names that the archive lacks are absent

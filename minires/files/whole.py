@@ -13,11 +13,12 @@ from pathlib import Path
 
 from ..errors import CheckpointError, MiniresError, RangeError
 
+StrPath = str | os.PathLike[str]
 STREAMS = (stat.S_IFIFO, stat.S_IFCHR)
 STDOUT, STDERR = 1, 2
 
 
-def write_atomically(path, data):
+def write_atomically(path: StrPath, data: bytes) -> None:
     """Put ``data`` (bytes) into the file ``path``: after a crash the old or the new content is there, whole."""
     with _named(path, "make room, or choose another folder; what was there before is whole"):
         with written_whole(path) as file:

@@ -15,12 +15,14 @@ Where the derivative jumps between -v and v, at a kink, there is nothing to comp
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from ..backend import to_device, to_numpy
+from ..backend import Array, to_device, to_numpy
 from ..errors import GradientError, RangeError, ShapeError, StateError
 from ..layers import observe
+from ..layers.base import Layer
 from ..layers.checks import as_floats
 from .blame import blame
 from .compare import TOLERANCE, compare
@@ -50,16 +52,16 @@ class Report:
     outputs: tuple
 
     @property
-    def worst_error(self):
+    def worst_error(self) -> float:
         return max(output.error for output in self.outputs)
 
     @property
-    def wrong(self):
+    def wrong(self) -> tuple[Any, ...]:
         """The outputs that do not agree, those of a report that a GradientError carries."""
         return tuple(output for output in self.outputs if output.where is not None)
 
     @property
-    def structurally_zero(self):
+    def structurally_zero(self) -> tuple[str, ...]:
         """Names of the arrays whose gradient is zero whatever the upstream gradient is."""
         return tuple(output.name for output in self.outputs if output.structurally_zero)
 
@@ -74,7 +76,18 @@ class Report:
         return "\n".join(lines)
 
 
-def gradcheck(layer, x, *, train=True, dy=None, method="complex", each=False, directions=3, tol=None, seed=0):
+def gradcheck(
+    layer: Layer,
+    x: Array,
+    *,
+    train: bool = True,
+    dy: Array | None = None,
+    method: str = "complex",
+    each: bool = False,
+    directions: int = 3,
+    tol: float | None = None,
+    seed: int = 0,
+) -> Report:
     """Compare backward with the derivative of forward, for x and every parameter that is not frozen.
 
     Return a :class:`Report`.

@@ -92,7 +92,7 @@ class Layer:
         for name, child in self.children():
             yield from child.walk(join(path, name))
 
-    def at(self, path: str) -> "Layer":
+    def at(self, path: str) -> Any:
         """The layer at ``path``, as :meth:`walk` names it. Raises RangeError, which lists what is there."""
         if not isinstance(path, str):
             raise DTypeError(f"a path is {path!r} ({type(path).__name__}), expected a string: 'stage1.0'")

@@ -27,7 +27,7 @@ class Sequential(Layer):
         self.layers |= named
         require_named(self, self.layers)
 
-    def __getitem__(self, name: str) -> Layer:
+    def __getitem__(self, name: int | str) -> Any:
         """The layer called ``name``; an integer counts from the front or, if negative, from the end."""
         return list(self.layers.values())[name] if isinstance(name, int) else self.layers[name]
 

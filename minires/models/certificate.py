@@ -3,6 +3,7 @@
 import math
 import textwrap
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,14 +61,14 @@ class Certificate:
     notes: tuple
     layers: tuple
 
-    def facts(self):
+    def facts(self) -> dict[str, Any]:
         """A dictionary that JSON can hold."""
         return vars(self) | {"layers": [row.facts() for row in self.layers]}
 
     def __str__(self):
         return self.table()
 
-    def table(self, width=100):
+    def table(self, width: int = 100) -> str:
         """What was found as text, ``width`` >= 60 columns wide. Below 76 it lacks what the layers see."""
         title = f"{self.name} on {_times(self.image)} pixels, {self.num_classes} classes"
         facts = {
@@ -88,7 +89,14 @@ class Certificate:
         return "\n".join([*textwrap.wrap(title, width), "", *(_line(row, width) for row in rows), "", *wrapped])
 
 
-def certify(name, *, image=None, num_classes=None, in_channels=None, **options):
+def certify(
+    name: str,
+    *,
+    image: int | None = None,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    **options: Any,
+) -> Certificate:
     """Build the network called ``name`` and return its :class:`Certificate`.
 
     ``image``: rows and columns, by default those that the family was made for; the rest as in ``build``.

@@ -3,10 +3,12 @@
 With bottleneck blocks, depth 9n + 2, they are those of He et al. 2016, "Identity Mappings": ResNet-164 and ResNet-1001.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 from ..errors import RangeError
-from ..initializers import generator
+from ..initializers import Rng, generator
+from ..layers import Sequential
 from ..layers.checks import is_integer
 from .blocks import GATE_BIAS, SHORTCUTS, basic_block, bottleneck_block, check_options, plain_block
 from .family import Family
@@ -20,21 +22,21 @@ DEPTHS = (8, 14, 20, 32, 44, 56, 110, 164, 1001, 1202)
 
 
 def cifar_resnet(
-    depth,
+    depth: int,
     *,
-    num_classes=10,
-    in_channels=3,
-    shortcut="A",
-    block="original",
-    gate_bias=GATE_BIAS,
-    bottleneck=None,
-    stride_on=None,
-    norm="batch",
-    init=None,
-    widths=WIDTHS,
-    tail=None,
-    rng,
-):
+    num_classes: int = 10,
+    in_channels: int = 3,
+    shortcut: str = "A",
+    block: str = "original",
+    gate_bias: float = GATE_BIAS,
+    bottleneck: bool | None = None,
+    stride_on: str | None = None,
+    norm: str | None = "batch",
+    init: str | None = None,
+    widths: Sequence[int] = WIDTHS,
+    tail: str | None = None,
+    rng: Rng,
+) -> Sequential:
     """conv3x3 - BN - ReLU, three stages of n blocks with 16, 32, 64 channels, global mean, linear.
 
     x: (N, in_channels, H, W), any H, W >= 1   y: (N, num_classes)   depth = 6n + 2, or 9n + 2 with bottlenecks
@@ -65,29 +67,29 @@ def cifar_resnet(
     if not bottleneck:
         if stride_on is not None:
             raise RangeError(f"stride_on is {stride_on!r}, but basic blocks have no 1x1 convolution: leave it out")
-        block = partial(basic_block, **settings)
+        make = partial(basic_block, **settings)
         hint = " or, for bottlenecks, 9n + 2"
-        model = three_stages(block, *frame, widths=widths, hint=hint)
+        model = three_stages(make, *frame, widths=widths, hint=hint)
         return start_branches(model, norm, init)
-    block = partial(bottleneck_block, stride_on="3x3" if stride_on is None else stride_on, **settings)
-    model = three_stages(block, *frame, widths=widths, layers=3)
+    make = partial(bottleneck_block, stride_on="3x3" if stride_on is None else stride_on, **settings)
+    model = three_stages(make, *frame, widths=widths, layers=3)
     return start_branches(he_by_fan_out(model), norm, init)
 
 
 def cifar_preact_resnet(
-    depth,
+    depth: int,
     *,
-    num_classes=10,
-    in_channels=3,
-    shortcut=None,
-    gate_bias=GATE_BIAS,
-    bottleneck=None,
-    stride_on=None,
-    norm="batch",
-    init=None,
-    widths=WIDTHS,
-    rng,
-):
+    num_classes: int = 10,
+    in_channels: int = 3,
+    shortcut: str | None = None,
+    gate_bias: float = GATE_BIAS,
+    bottleneck: bool | None = None,
+    stride_on: str | None = None,
+    norm: str | None = "batch",
+    init: str | None = None,
+    widths: Sequence[int] = WIDTHS,
+    rng: Rng,
+) -> Sequential:
     """:func:`cifar_resnet` with block="full_preact": ResNet v2, He et al. 2016.
 
     ``shortcut``: by default "A" for basic blocks. Bottlenecks follow the authors' resnet-pre-act.lua: by default
@@ -112,7 +114,9 @@ def cifar_preact_resnet(
     )
 
 
-def cifar_plain(depth, *, num_classes=10, in_channels=3, widths=WIDTHS, rng):
+def cifar_plain(
+    depth: int, *, num_classes: int = 10, in_channels: int = 3, widths: Sequence[int] = WIDTHS, rng: Rng
+) -> Sequential:
     """The plain network of the same shape as :func:`cifar_resnet`: no shortcut, the same parameters."""
     rng = generator(rng)
     block = partial(plain_block, rng=rng)

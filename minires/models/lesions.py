@@ -14,20 +14,22 @@ A path names a layer as in ``model.walk()``; :func:`forks` lists those that have
 """
 
 import itertools
+from collections.abc import Sequence
 
 from ..backend import xp_of
 from ..errors import RangeError
 from ..layers import Conv2d, Gate, Identity, Linear, Residual, Scale, Sequential, observe, replace
+from ..layers.base import Layer
 
 FORKS = (Residual, Gate)
 
 
-def forks(model):
+def forks(model: Layer) -> list[str]:
     """The paths of all layers with a residual branch, in the order of the model."""
     return [path for path, layer in model.walk() if isinstance(layer, FORKS)]
 
 
-def delete(model, path):
+def delete(model: Layer, path: str) -> Layer:
     """A copy of ``model`` in which F = 0 in the fork at ``path``; what stands behind the addition stays.
 
     A Residual leaves its shortcut, y = h(x); of v1, ReLU(h(x)). A Gate leaves y = (1 - t) x.
@@ -39,7 +41,7 @@ def delete(model, path):
     return replace(model, {f"{path}.branch": Scale(0)})
 
 
-def bypass(model, path, *, image=None):
+def bypass(model: Layer, path: str, *, image: tuple[int, ...] | None = None) -> Layer:
     """A copy of ``model`` without the layers at ``path``, a block of a plain network say: y = x there.
 
     image: see :func:`reorder`. Raises RangeError unless the layer maps its input to the same shape.
@@ -54,7 +56,7 @@ def bypass(model, path, *, image=None):
     return replace(model, {path: Identity()})
 
 
-def scale_branch(model, path, factor):
+def scale_branch(model: Layer, path: str, factor: float) -> Layer:
     """A copy of ``model`` in which F is ``factor`` times as large in the fork at ``path``.
 
     Raises RangeError if there is no Residual or Gate at ``path``.
@@ -66,12 +68,12 @@ def scale_branch(model, path, factor):
     return replace(model, {f"{path}.branch": Sequential(**layers, **{free: Scale(factor)})})
 
 
-def swap(model, path_a, path_b, *, image=None):
+def swap(model: Layer, path_a: str, path_b: str, *, image: tuple[int, ...] | None = None) -> Layer:
     """A copy of ``model`` in which the blocks at ``path_a`` and ``path_b`` have changed places. See :func:`reorder`."""
     return _rearrange(model, {path_a: path_b, path_b: path_a}, image)
 
 
-def reorder(model, order, *, image=None):
+def reorder(model: Layer, order: Sequence[str], *, image: tuple[int, ...] | None = None) -> Layer:
     """A copy of ``model`` whose blocks at the paths in ``order`` come in that order.
 
     order: paths of blocks, each once; the k-th takes the place of that which comes k-th in the model

@@ -1,9 +1,12 @@
 """A network is a stem, a fold over stages of blocks, and a head."""
 
 import math
+from collections.abc import Callable, Sequence
 
 from ..errors import RangeError
+from ..initializers import Rng
 from ..layers import Conv2d, Flatten, GlobalAvgPool2d, Linear, MaxPool2d, Sequential
+from ..layers.base import Layer
 from ..layers.checks import is_integer
 from .blocks import conv3x3
 from .placement import activations
@@ -13,7 +16,17 @@ DEEPEST = 2000  # layers; the deepest known is ResNet-1202
 WIDEST = 2048  # channels of a stage
 
 
-def assemble(stem, block, *, channels, widths, counts, tail="", num_classes, rng):
+def assemble(
+    stem: Layer,
+    block: Callable[..., Layer],
+    *,
+    channels: int,
+    widths: Sequence[int],
+    counts: Sequence[int],
+    tail: str = "",
+    num_classes: int,
+    rng: Rng,
+) -> Sequential:
     """``Sequential(stem, stage1, stage2, ..., head)``.
 
     stem: a layer that gives ``channels`` channels   block(in_channels, out_channels, stride=...): makes a layer
@@ -69,7 +82,7 @@ def as_classifier(layer):
     return layer
 
 
-def small_stem(in_channels, channels, words="bn relu", *, rng):
+def small_stem(in_channels: int, channels: int, words: str = "bn relu", *, rng: Rng) -> Sequential:
     """For images of about 32 x 32: conv3x3, then the activations of ``words``.
 
     >>> from minires.models import small_stem
@@ -114,7 +127,7 @@ def blocks_per_stage(depth, layers, *, rest=2, stages=3, hint=""):
     raise RangeError(message)
 
 
-def he_by_fan_out(model):
+def he_by_fan_out(model: Layer) -> Layer:
     """Rescale the convolutions of a fresh ``model`` from He's normal by fan-in to that by fan-out; return the model.
 
     Fan-out is K^2 times the output channels, with groups too, as in PyTorch and the Lua original of ResNet.

@@ -7,9 +7,12 @@ import ast
 import difflib
 import inspect
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from ..errors import DTypeError, RangeError
-from ..initializers import Undrawn
+from ..initializers import Rng, Undrawn
+from ..layers import Sequential
 from ..layers.checks import is_integer
 from . import (
     cifar_resnet,
@@ -28,6 +31,7 @@ from . import (
     vgg,
     wrn,
 )
+from .family import Family
 
 # The first family with a fitting name wins: ImageNet's resnet50 comes before the resnet{6n+2} for small images
 _FILES = (
@@ -55,7 +59,9 @@ SIZES = ("name", "num_classes", "in_channels", "image", "rng", "path", "layout",
 EXAMPLES = tuple(example for family in FAMILIES for example in family.examples)
 
 
-def build(name, *, num_classes=None, in_channels=None, rng, **options):
+def build(
+    name: str, *, num_classes: int | None = None, in_channels: int | None = None, rng: Rng | None, **options: Any
+) -> Sequential:
     """Build the network called ``name`` with fresh weights.
 
     x: (N, in_channels, H, W)   y: (N, num_classes), by default as many as the published networks of the family have
@@ -79,7 +85,7 @@ def build(name, *, num_classes=None, in_channels=None, rng, **options):
         raise RangeError(f"{name}: {error}") from error
 
 
-def find(name):
+def find(name: str) -> tuple[Family, tuple[int | str, ...]]:
     """(family, numbers) of a name: "wrn_28_10" -> (the Family of wide residual networks, (28, 10)).
 
     Raises RangeError, which suggests the nearest names, where no family has it. Whether a member has these numbers
@@ -97,7 +103,7 @@ def find(name):
     raise RangeError(f"no model is called {name!r}: try {near}; minires models lists the families")
 
 
-def parse_options(texts, **options):
+def parse_options(texts: Iterable[str], **options: Any) -> dict[str, Any]:
     """``options`` and those of ``texts``: "dropout=0.3" is 0.3; what is no number, bool or None stays text."""
     for text in texts:
         key, equals, value = text.partition("=")
@@ -124,7 +130,7 @@ def check_options(name, options):
             raise RangeError(f"{name}: {option} is {value}, expected at most {MOST:,}")
 
 
-def options_of(family):
+def options_of(family: Family) -> dict[str, Any]:
     """{name: default} of what ``build`` takes for the networks of a family besides the sizes and the generator."""
     parameters = inspect.signature(family.build).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in SIZES}

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import RangeError
 from ..layers import AvgPool2d, BatchNorm2d, Conv2d, Fork, Linear, MaxPool2d, ReLU, RungeKutta, SqueezeExcite
+from ..layers.base import Layer
 from ..layers.checks import as_input, is_integer
 from ..layers.known import kind_of
 from ..ops import out_sizes
@@ -28,7 +29,7 @@ class Summary:
     depth: int
 
 
-def summarize(model, image):
+def summarize(model: Layer, image: tuple[int, int, int]) -> Summary:
     """Count what ``model`` costs on one image. ``image``: its shape (C, H, W), each an integer of at least 1."""
     shapes = output_shapes(model, image)
     layers = dict(model.walk())

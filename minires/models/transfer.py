@@ -3,12 +3,14 @@
 import copy
 
 from ..errors import RangeError
+from ..initializers import Rng
 from ..layers import Concat, Conv2d, Gate, Linear, Param, Residual, Sequential, replace
+from ..layers.base import Layer
 from ..layers.known import kind_of
 from .network import classifier
 
 
-def replace_head(model, num_classes, *, rng):
+def replace_head(model: Layer, num_classes: int, *, rng: Rng) -> Layer:
     """Return a copy of ``model`` whose last linear layer is a fresh one for ``num_classes`` classes.
 
     The copy shares all other parameters; its running statistics are its own. RangeError for a model without one.
@@ -19,7 +21,7 @@ def replace_head(model, num_classes, *, rng):
     return replace(model, {path: new.to(dtype=old.weight.data.dtype)})
 
 
-def head_of(model):
+def head_of(model: Layer) -> str:
     """The path of the last linear layer, which gives the classes."""
     paths = [path for path, layer in model.walk() if isinstance(layer, Linear) and path]
     if not paths:
@@ -30,7 +32,7 @@ def head_of(model):
     return paths[-1]
 
 
-def freeze_but(model, *paths, statistics=False):
+def freeze_but(model: Layer, *paths: str, statistics: bool = False) -> Layer:
     """Freeze every parameter but those of the layers at ``paths`` (by default the head); return the model.
 
     Frozen parameters get no gradient, cost none, and no optimiser moves them. Batch norms still track the running
@@ -44,7 +46,7 @@ def freeze_but(model, *paths, statistics=False):
     return model
 
 
-def adapt_stem(model):
+def adapt_stem(model: Layer) -> Layer:
     """Return a copy of ``model`` for images of one channel: its first convolution has the sum of its filters.
 
     On a grey image the copy computes what ``model`` computes on three equal channels. Images must be normalised by one
@@ -60,7 +62,7 @@ def adapt_stem(model):
     return replace(model, {path: stem})
 
 
-def features(model, path):
+def features(model: Layer, path: str) -> Layer:
     """A layer whose output is that of the layer at ``path`` in ``model``; it shares the parameters.
 
     What comes behind is left out, so it costs nothing; backward works as in any layer. RangeError for a path that does

@@ -3,7 +3,7 @@
 import inspect
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Mutant:
     shape: tuple
     backward_only: bool
 
-    def case(self, seed):
+    def case(self, seed: int) -> tuple[Any, Any]:
         """(make, x) like :func:`minires.cases.case`: makes the same wrong layer each time; a random float64 input."""
         x = np.random.default_rng(seed + 1).standard_normal(self.shape)
         return lambda: self.make(np.random.default_rng(seed)), x

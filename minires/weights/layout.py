@@ -29,7 +29,7 @@ class Layout:
     std: tuple | None = None
     kernels: dict = field(default_factory=dict)
 
-    def shape(self, name, shape):
+    def shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape there of the tensor called ``name`` there, which has ``shape`` here."""
         kernel = next((kernel for regex, kernel in self.kernels.items() if re.fullmatch(regex, name)), None)
         if kernel is None or len(shape) < 2:

@@ -1,16 +1,20 @@
 """Weights of files into models."""
 
+from typing import Any
+
 import numpy as np
 
 from ..backend import device_of, to_device
 from ..errors import CheckpointError
+from ..files import StrPath
+from ..layers.base import Layer
 from ..models import build
 from .names import LAYOUTS, layout_called, layouts_of
 from .open import open_weights
-from .search import choose, find_fits, origin_of
+from .search import Origin, choose, find_fits, origin_of
 
 
-def load_weights(path, model, *, layout=None, entry=None):
+def load_weights(path: StrPath, model: Layer, *, layout: str | None = None, entry: str | None = None) -> Origin:
     """Put the weights of a file into ``model``; all or nothing. Return their :class:`Origin`.
 
     The file is one of PyTorch (zip or legacy format), safetensors (whole, or an index of shards, or the folder of
@@ -29,7 +33,16 @@ def load_weights(path, model, *, layout=None, entry=None):
     return origin
 
 
-def build_with_weights(name, path, *, num_classes=None, in_channels=None, layout=None, entry=None, **options):
+def build_with_weights(
+    name: str,
+    path: StrPath,
+    *,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    layout: str | None = None,
+    entry: str | None = None,
+    **options: Any,
+) -> tuple[Layer, Origin]:
     """Return ``(model, origin)``: the network called ``name`` with the weights of a file, and their :class:`Origin`.
 
     The options that the network of the file's library needs, such as shortcut="A-both", are set unless ``options`` has

@@ -5,7 +5,9 @@ import os
 import stat
 from dataclasses import dataclass, replace
 
+from ..backend import Array
 from ..errors import CheckpointError, DataFileError
+from ..files import StrPath
 from ..files.kind import HEAD, SAFETENSORS, UNKNOWN, kind_of
 from ..files.npz import is_npz, read_npz
 from ..files.safetensors import read_safetensors
@@ -122,7 +124,7 @@ def _open_shards(path, shards):
     return WeightFile(path, size, {"": tensors}, {})
 
 
-def read_weights(path, *, entry=None):
+def read_weights(path: StrPath, *, entry: str | None = None) -> dict[str, Array]:
     """Return ``{name: NumPy array}`` of any file of weights, with the names of the file (see :func:`open_weights`).
 
     Names lose the prefix of a wrapper that all of them have ("module."). Where the file holds several sets of weights,

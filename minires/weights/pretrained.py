@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RangeError
+from ..layers.base import Layer
 from ..models import build, parse_options
 from .load import load_weights
 from .open import open_weights
@@ -25,11 +26,11 @@ class Record:
     data: dict
     summary: dict
 
-    def to_json(self):
+    def to_json(self) -> str:
         return json.dumps(vars(self))
 
 
-def pretrained(name):
+def pretrained(name: str) -> tuple[Layer, Record]:
     """Return ``(model, record)``: the network called ``name`` as it was trained, on the CPU, and its :class:`Record`.
 
     >>> model, record = pretrained("resnet20")

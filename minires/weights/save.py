@@ -1,16 +1,22 @@
 """Weights of models into files, with the names of minires or of another library."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ..backend import to_numpy
 from ..errors import CheckpointError, NumericError
+from ..files import StrPath
 from ..files.safetensors import write_safetensors
+from ..layers.base import Layer
 from .names import layout_called
 
 WEIGHTS = "minires weights 1"
 
 
-def save_weights(path, model, *, layout="minires", texts=None):
+def save_weights(
+    path: StrPath, model: Layer, *, layout: str = "minires", texts: Mapping[str, str] | None = None
+) -> None:
     """Write the parameters and buffers of ``model`` into the safetensors file ``path``.
 
     layout: whose names the tensors get, such as "torchvision". PyTorch loads that file:

@@ -26,7 +26,7 @@ class Origin:
     prefix: str
     left_out: tuple
 
-    def words(self):
+    def words(self) -> str:
         """One line for people."""
         parts = [f"names of {self.name}"]
         if self.entry:

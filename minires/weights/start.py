@@ -3,8 +3,11 @@
 import hashlib
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import RangeError
+from ..files import StrPath
+from ..initializers import Rng
 from ..layers import Conv2d
 from ..layers.base import Layer
 from ..models import find
@@ -31,7 +34,16 @@ class Start:
     notes: tuple
 
 
-def start_from(name, path, *, num_classes, in_channels=None, rng, entry=None, **options):
+def start_from(
+    name: str,
+    path: StrPath,
+    *,
+    num_classes: int,
+    in_channels: int | None = None,
+    rng: Rng,
+    entry: str | None = None,
+    **options: Any,
+) -> Start:
     """Return a :class:`Start`: the network called ``name`` with the weights of a file, ready for other classes.
 
     Where the file is for another number of classes, the last linear layer is a fresh one, drawn from ``rng``; where it
