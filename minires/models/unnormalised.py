@@ -33,7 +33,7 @@ def start_branches(model, norm, init):
     Fixup moreover sets the last convolution of F and the layer of the classes to 0, multiplies the others of F by
     L^(-1 / (2m - 2)), and adds a number b = 0 before each layer of F, behind the first convolution of the network and
     before the classes. The paper trains g and b at a tenth of the learning rate: ``scalar_rate=0.1`` of
-    :class:`~minires.train.TrainConfig`, without which 56 layers stay at chance with lr=0.1.
+    :class:`~minires.train.TrainConfig`, without which most seeds of 56 layers stay at chance with lr=0.1.
 
     "zero-gamma", with batch norm: the gamma of the norm that ends F, or the convolution that ends it, is 0 (Goyal et
     al. 2017, "Accurate, Large Minibatch SGD", section 5.1). It too starts every block as its shortcut.
