@@ -1,14 +1,46 @@
-"""Planted mistakes, each a misconception: the checks must refuse them all, and graders name mistakes by them.
+"""Planted mistakes, each a misconception: graders name mistakes by them.
+
+The checks must refuse all of ``MUTANTS``. They cannot see those of ``SILENT``, whose backward is the derivative of
+their forward: only who knows the right numbers sees that forward, or what it leaves behind, has others.
 
 >>> from minires.mutants import MUTANTS
 >>> next(m.misconception for m in MUTANTS if m.name == "BatchNorm2d.VarianceTermMissing")
 'The variance depends on x too: its term is missing from dx.'
 """
 
-from . import activation, affine, containers, conv, dropout, linear, losses, norm, pool, res2, runge_kutta, shape
+from . import (
+    activation,
+    affine,
+    batch_norm,
+    batch_norm_terms,
+    containers,
+    conv,
+    conv_parameters,
+    dropout,
+    linear,
+    losses,
+    norm,
+    pool,
+    relu,
+    res2,
+    residual,
+    runge_kutta,
+    shape,
+)
 from .base import Mutant
 
-_TOPICS = (activation, affine, containers, conv, dropout, linear, losses, norm, pool, res2, runge_kutta, shape)
-MUTANTS = tuple(sorted((mutant for topic in _TOPICS for mutant in topic.MUTANTS), key=lambda mutant: mutant.name))
+_PLANTED = (
+    *(activation, affine, batch_norm, batch_norm_terms, containers, conv, conv_parameters),
+    *(dropout, linear, losses, norm, pool, relu, res2, residual, runge_kutta, shape),
+)
+_SILENTLY = (batch_norm, conv, linear, losses, residual)
 
-__all__ = ["MUTANTS", "Mutant"]
+
+def _sorted(mutants):
+    return tuple(sorted(mutants, key=lambda mutant: mutant.name))
+
+
+MUTANTS = _sorted(mutant for topic in _PLANTED for mutant in topic.MUTANTS)
+SILENT = _sorted(mutant for topic in _SILENTLY for mutant in topic.SILENT)
+
+__all__ = ["MUTANTS", "SILENT", "Mutant"]

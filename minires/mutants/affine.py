@@ -30,6 +30,16 @@ class GainAveraged(Gain):
         return dx
 
 
+class GainAveragedOverTheBatch(Gain):
+    """Over the batch alone."""
+
+    def backward(self, dy, cache):
+        grad = self.weight.grad.copy()
+        dx = super().backward(dy, cache)
+        self.weight.grad[...] = grad + (self.weight.grad - grad) / len(dy)
+        return dx
+
+
 class GainGradientOfTheOutput(Gain):
     """dy/dg is x, not y = g x: multiply dy by the input."""
 
@@ -65,6 +75,16 @@ class OffsetAveraged(Offset):
         return dx
 
 
+class OffsetAveragedOverTheBatch(Offset):
+    """Over the batch alone."""
+
+    def backward(self, dy, cache):
+        grad = self.bias.grad.copy()
+        dx = super().backward(dy, cache)
+        self.bias.grad[...] = grad + (self.bias.grad - grad) / len(dy)
+        return dx
+
+
 class OffsetInTheGradient(Offset):
     """The derivative of x + b by x is 1: a constant that was added leaves the gradient as it is."""
 
@@ -73,10 +93,13 @@ class OffsetInTheGradient(Offset):
 
 
 ROWS = (
-    *(
-        (Gain, wrong)
-        for wrong in (GainForgottenInDx, GainNotTrained, GainAveraged, GainGradientOfTheOutput, GainGradientReplaced)
-    ),
-    *((Offset, wrong) for wrong in (OffsetNotTrained, OffsetAveraged, OffsetInTheGradient)),
+    (Gain, GainForgottenInDx),
+    (Gain, GainNotTrained),
+    (Gain, GainAveraged, GainAveragedOverTheBatch),
+    (Gain, GainGradientOfTheOutput),
+    (Gain, GainGradientReplaced),
+    (Offset, OffsetNotTrained),
+    (Offset, OffsetAveraged, OffsetAveragedOverTheBatch),
+    (Offset, OffsetInTheGradient),
 )
-MUTANTS = tuple(plant(right, wrong, lambda cls, rng: cls(0.5), (4, 9)) for right, wrong in ROWS)
+MUTANTS = tuple(plant(right, wrong, lambda cls, rng: cls(0.5), (4, 9), forms) for right, wrong, *forms in ROWS)

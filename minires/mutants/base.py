@@ -1,7 +1,7 @@
 """What a planted mistake is."""
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Callable
 
@@ -18,6 +18,8 @@ class Mutant:
     shape: of an input on which the mistake shows
 
     backward_only: forward is the right one, so that backward takes the caches of the right layer as well
+    kind: the wrong class, for a loss that of the loss
+    forms: the same misconception in other numbers, each as a mutant: in another order of steps, or in the other mode
     """
 
     name: str
@@ -27,6 +29,13 @@ class Mutant:
     right: Callable
     shape: tuple
     backward_only: bool
+    kind: type
+    forms: tuple = ()
+
+    @property
+    def versions(self):
+        """This mutant and its other forms."""
+        return self, *self.forms
 
     def case(self, seed: int) -> tuple[Any, Any]:
         """(make, x) like :func:`minires.cases.case`: makes the same wrong layer each time; a random float64 input."""
@@ -34,12 +43,13 @@ class Mutant:
         return lambda: self.make(np.random.default_rng(seed)), x
 
 
-def plant(right, wrong, build, shape):
+def plant(right, wrong, build, shape, forms=()):
     """The :class:`Mutant` of two classes: ``build(cls, rng)`` makes a layer of either.
 
-    The docstring of ``wrong`` is the misconception, so that it stands beside the line that it is about.
+    The docstring of ``wrong`` is the misconception, so that it stands beside the line that it is about; ``forms`` are
+    more classes with it, whose docstrings say what is other in them.
     """
-    return Mutant(
+    mutant = Mutant(
         name=f"{right.__name__}.{wrong.__name__}",
         of=right.__name__,
         misconception=" ".join(inspect.cleandoc(wrong.__doc__ or "").split()),
@@ -47,4 +57,10 @@ def plant(right, wrong, build, shape):
         right=partial(build, right),
         shape=shape,
         backward_only=wrong.forward is right.forward,
+        kind=wrong,
     )
+    others = (
+        replace(mutant, make=partial(build, form), backward_only=form.forward is right.forward, kind=form)
+        for form in forms
+    )
+    return replace(mutant, forms=tuple(others))

@@ -1,17 +1,6 @@
-"""Mistakes in containers: the chain rule, and the sum over branches."""
+"""Mistakes in containers other than Residual: the chain rule, and the sum over branches."""
 
-from ..layers import (
-    BatchNorm2d,
-    Concat,
-    Conv2d,
-    Gate,
-    GlobalAvgPool2d,
-    Residual,
-    Sequential,
-    Sigmoid,
-    SqueezeExcite,
-    Tanh,
-)
+from ..layers import BatchNorm2d, Concat, Conv2d, Gate, GlobalAvgPool2d, Sequential, Sigmoid, SqueezeExcite, Tanh
 from .base import plant
 
 
@@ -31,61 +20,6 @@ class LastLayerSkipped(Sequential):
         for layer, layer_cache in list(zip(self.layers.values(), cache))[-2::-1]:
             dy = layer.backward(dy, layer_cache)
         return dy
-
-
-class ShortcutDropped(Residual):
-    """y = shortcut(x) + F(x) depends on x along two paths: the gradient along the shortcut is missing."""
-
-    def terms(self, dy, cache):
-        return {"branch": super().terms(dy, cache)["branch"]}
-
-
-class BranchDropped(Residual):
-    """y = shortcut(x) + F(x) depends on x along two paths: the gradient along the branch is missing."""
-
-    def terms(self, dy, cache):
-        return {"shortcut": super().terms(dy, cache)["shortcut"]}
-
-
-class BranchTwice(Residual):
-    """Each path counts once: the gradient along the branch has been added twice."""
-
-    def backward(self, dy, cache):
-        terms = self.terms(dy, cache)
-        return terms["shortcut"] + terms["branch"] + terms["branch"]
-
-
-class Averaged(Residual):
-    """Gradients of paths that meet in x add up; they are not averaged."""
-
-    def backward(self, dy, cache):
-        return 0.5 * super().backward(dy, cache)
-
-
-class GradientSplit(Residual):
-    """An addition passes the whole dy to each of its terms; it does not share it out."""
-
-    def backward(self, dy, cache):
-        return super().backward(0.5 * dy, cache)
-
-
-class AddedInPlace(Residual):
-    """The identity hands dy itself on: += into its term changes the dy of the caller and of the other branch."""
-
-    def backward(self, dy, cache):
-        terms = self.terms(dy, cache)
-        dx = terms["shortcut"]
-        dx += terms["branch"]
-        return dx
-
-
-class PathsChained(Residual):
-    """Shortcut and branch lie side by side: each gets dy, the branch does not get the gradient of the shortcut."""
-
-    def terms(self, dy, cache):
-        shortcut_cache, branch_cache = cache
-        shortcut = self.shortcut.backward(dy, shortcut_cache)
-        return {"shortcut": shortcut, "branch": self.branch.backward(shortcut, branch_cache)}
 
 
 class SlicesExchanged(Concat):
@@ -182,14 +116,6 @@ def _sequential(cls, rng):
     return cls(_conv(rng), Tanh(), _conv(rng), BatchNorm2d(4))
 
 
-def _residual(cls, rng):
-    return cls(Sequential(_conv(rng), Tanh()))
-
-
-def _projection(cls, rng):
-    return cls(Sequential(_conv(rng), Tanh()), Conv2d(4, 4, 1, rng=rng))
-
-
 def _concat(cls, rng):
     return cls(left=_conv(rng), right=Tanh())
 
@@ -205,13 +131,6 @@ def _squeeze(cls, rng):
 ROWS = (
     (Sequential, WrongOrder, _sequential),
     (Sequential, LastLayerSkipped, _sequential),
-    (Residual, ShortcutDropped, _residual),
-    (Residual, BranchDropped, _residual),
-    (Residual, BranchTwice, _residual),
-    (Residual, Averaged, _residual),
-    (Residual, GradientSplit, _residual),
-    (Residual, AddedInPlace, _residual),
-    (Residual, PathsChained, _projection),
     (Concat, SlicesExchanged, _concat),
     (Concat, OffsetForgotten, _concat),
     (Gate, GateTermDropped, _gate),

@@ -1,4 +1,4 @@
-"""Mistakes in convolution."""
+"""Mistakes in convolution: forward, and the gradient of the input."""
 
 from ..backend import xp_of
 from ..layers import Conv2d
@@ -66,6 +66,13 @@ class PaddingNotCropped(ConvSteps):
         return dx[:, :, : size[0], : size[1]]
 
 
+class PaddingLeftOn(ConvSteps):
+    """Not cut at all."""
+
+    def crop(self, dx, size):
+        return dx
+
+
 class PaddingOffByOne(ConvSteps):
     """The border is PH rows and PW columns wide: dx is cut one pixel too late."""
 
@@ -122,39 +129,43 @@ class RowsNotTransposed(ConvSteps):
         return dy.reshape(self.out_channels, -1)
 
 
-class WeightGradientTransposed(ConvSteps):
-    """In dweight rows come before columns, KH then KW, as they do in weight."""
+class RowsNotTransposedInDx(ConvSteps):
+    """In dx alone."""
+
+    def backward(self, dy, cache):
+        x, size, out = cache
+        super().backward(dy, cache)
+        return self.crop(self.col2im(self.dcol(dy.reshape(self.out_channels, -1)), x.shape, out), size)
+
+
+class RowsNotTransposedInDweight(ConvSteps):
+    """In dweight alone."""
 
     def dweight(self, rows, x, out):
-        return super().dweight(rows, x, out).swapaxes(-1, -2)
+        dy = rows.reshape(self.out_channels, len(x), -1).swapaxes(0, 1)
+        return super().dweight(dy.reshape(self.out_channels, -1), x, out)
 
 
-class WeightGradientFlipped(ConvSteps):
-    """Only dx needs the flipped kernel: dweight correlates x with dy as it is."""
+class RowsNotTransposedInForward(ConvSteps):
+    """The columns of forward hold the channels first, too."""
+
+    def forward(self, x, train=False):
+        y, cache = super().forward(x, train)
+        bias = 0 if self.bias is None else self.bias.data[:, None, None]
+        return (y - bias).swapaxes(0, 1).reshape(y.shape) + bias, cache
+
+
+class KernelFlippedInForward(ConvSteps):
+    """A convolution layer lays the kernel on x as it is; the convolution of mathematics would flip it first."""
+
+    def _weight_rows(self):
+        return self.kernels().reshape(self.out_channels, -1)
+
+    def kernels(self):
+        return self.weight.data[:, :, ::-1, ::-1]
 
     def dweight(self, rows, x, out):
         return super().dweight(rows, x, out)[:, :, ::-1, ::-1]
-
-
-class WeightGradientAveraged(ConvSteps):
-    """The loss has divided by N already: dweight is a sum over the images, not a mean."""
-
-    def dweight(self, rows, x, out):
-        return super().dweight(rows, x, out) / len(x)
-
-
-class BiasOverWrongAxes(ConvSteps):
-    """A bias belongs to a channel: dbias sums over the images, rows and columns (axes 0, 2, 3)."""
-
-    def dbias(self, dy):
-        return dy.sum(axis=(0, 1, 2))
-
-
-class BiasAveragedOverPixels(ConvSteps):
-    """The bias is added at every pixel, so dbias is the sum of dy over the pixels, not the mean."""
-
-    def dbias(self, dy):
-        return dy.mean(axis=(2, 3)).sum(axis=0)
 
 
 def _plain(cls, rng):
@@ -162,12 +173,7 @@ def _plain(cls, rng):
 
 
 def _square(cls, rng):
-    return cls(4, 4, 3, padding=1, rng=rng)
-
-
-def _wide(cls, rng):
-    """As many output channels as columns, so that a sum over the wrong axes fits."""
-    return cls(4, 6, 3, padding=1, bias=True, rng=rng)
+    return cls(4, 4, 3, padding=1, bias=True, rng=rng)
 
 
 def _grouped(cls, rng):
@@ -185,18 +191,14 @@ def _dilated(cls, rng):
 ROWS = (
     (KernelNotFlipped, _plain),
     (ChannelsNotExchanged, _square),
-    (PaddingNotCropped, _plain),
+    (PaddingNotCropped, _plain, PaddingLeftOn),
     (PaddingOffByOne, _dilated),
     (CroppedFromTheOtherSide, _lopsided),
     (StrideIgnored, _grouped),
     (DilationIgnored, _dilated),
     (ColumnsOverwritten, _plain),
     (GroupsMixed, _grouped),
-    (RowsNotTransposed, _plain),
-    (WeightGradientTransposed, _plain),
-    (WeightGradientFlipped, _plain),
-    (WeightGradientAveraged, _plain),
-    (BiasOverWrongAxes, _wide),
-    (BiasAveragedOverPixels, _plain),
+    (RowsNotTransposed, _plain, RowsNotTransposedInDx, RowsNotTransposedInDweight, RowsNotTransposedInForward),
 )
-MUTANTS = tuple(plant(Conv2d, wrong, build, (3, 4, 5, 6)) for wrong, build in ROWS)
+MUTANTS = tuple(plant(Conv2d, wrong, build, (3, 4, 5, 6), forms) for wrong, build, *forms in ROWS)
+SILENT = (plant(Conv2d, KernelFlippedInForward, _plain, (3, 4, 5, 6)),)

@@ -53,6 +53,13 @@ class BiasOverWrongAxis(LinearSteps):
         return dy.sum(axis=1)
 
 
+class BiasOverEverything(LinearSteps):
+    """One number for all biases."""
+
+    def dbias(self, dy):
+        return dy.sum() + 0 * dy.sum(axis=0)
+
+
 class BiasAveraged(LinearSteps):
     """The loss has divided by N already: dbias is a sum over the batch, not a mean."""
 
@@ -96,6 +103,17 @@ class WeightUpdated(Linear):
         return dx
 
 
+class InputsByOutputs(LinearSteps):
+    """weight is (outputs, inputs), so forward multiplies by its transpose: x weight is another map, where it fits."""
+
+    def forward(self, x, train=False):
+        y, cache = super().forward(x, train)
+        return x @ self.weight.data + (0 if self.bias is None else self.bias.data) + 0 * y, cache
+
+    dweight = WeightGradientTransposed.dweight
+    dx = TransposeForgotten.dx
+
+
 WRONG = (
     TransposeForgotten,
     WeightGradientTransposed,
@@ -107,5 +125,9 @@ WRONG = (
     CacheKept,
     WeightUpdated,
 )
+FORMS = {BiasOverWrongAxis: (BiasOverEverything,)}
 # batch, inputs and outputs are of one size, so that what is transposed still fits
-MUTANTS = tuple(plant(Linear, wrong, lambda cls, rng: cls(4, 4, rng=rng), (4, 4)) for wrong in WRONG)
+MUTANTS = tuple(
+    plant(Linear, wrong, lambda cls, rng: cls(4, 4, rng=rng), (4, 4), FORMS.get(wrong, ())) for wrong in WRONG
+)
+SILENT = (plant(Linear, InputsByOutputs, lambda cls, rng: cls(4, 4, rng=rng), (4, 4)),)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..backend import xp_of
 from ..losses import MeanSquaredError, Objective, SoftmaxCrossEntropy
-from ..ops import one_hot
+from ..ops import log_softmax, one_hot
 from .base import plant
 
 
@@ -84,6 +84,56 @@ class LikeliestClassAlone(SoftmaxCrossEntropy):
         return super().backward((log_p, row * one_hot(t.argmax(axis=1), t.shape[1], t.dtype), total))
 
 
+class TargetsMinusProbabilities(SoftmaxCrossEntropy):
+    """dlogits is p - q: q - p points to a larger loss when it is subtracted."""
+
+    def backward(self, cache):
+        return -super().backward(cache)
+
+
+class OtherClassesForgotten(SoftmaxCrossEntropy):
+    """The softmax ties the logits of a row together: those of the wrong classes get p, not 0."""
+
+    def backward(self, cache):
+        _, t, _ = cache
+        return super().backward(cache) * (t > 0)
+
+
+class SoftmaxForgotten(SoftmaxCrossEntropy):
+    """-q / p is the gradient of the probabilities: the derivative of the softmax follows, and p - q is what remains."""
+
+    def backward(self, cache):
+        log_p, t, total = cache
+        return -t / xp_of(log_p).exp(log_p) / total
+
+
+class SoftmaxOverTheBatch(SoftmaxCrossEntropy):
+    """The probabilities of one example add up to 1: softmax runs along its classes (axis 1), not over the batch."""
+
+    def forward(self, logits, labels):
+        _, (_, t, total) = super().forward(logits, labels)
+        log_p = log_softmax(logits.T).T
+        return -(t * log_p).sum() / total, (log_p, t, total)
+
+
+class Summed(SoftmaxCrossEntropy):
+    """The loss is a mean over the batch, so that its size does not depend on the number of examples."""
+
+    def forward(self, logits, labels):
+        loss, (log_p, t, total) = super().forward(logits, labels)
+        return loss * total, (log_p, t, 1)
+
+
+class Unstable(SoftmaxCrossEntropy):
+    """exp of a large logit is infinite: subtract the largest of each row first, which changes no probability."""
+
+    def forward(self, logits, labels):
+        _, (_, t, total) = super().forward(logits, labels)
+        xp = xp_of(logits)
+        log_p = xp.log(xp.exp(logits) / xp.exp(logits).sum(axis=1, keepdims=True))
+        return -(t * log_p).sum() / total, (log_p, t, total)
+
+
 class FactorTwoForgotten(MeanSquaredError):
     """The derivative of a square is 2 (outputs - targets): the 2 is missing."""
 
@@ -114,6 +164,10 @@ def _weighted(cls, rng):
     return Objective(cls(weight=[1, 2, 0.5, 3, 1], ignore_index=-1), np.array([3, -1, 0, 1]))
 
 
+def _labels(cls, rng):
+    return Objective(cls(), rng.integers(0, 5, 4))
+
+
 def _mixture(cls, rng):
     return Objective(cls(), rng.dirichlet(np.ones(5), 4))
 
@@ -123,11 +177,14 @@ def _squared_error(cls, rng):
 
 
 CROSS_ENTROPY = (DividedTwice, NotDivided, TargetsForgotten, LogProbabilities, SmoothingIgnored)
+HARD = (TargetsMinusProbabilities, OtherClassesForgotten, SoftmaxForgotten, SoftmaxOverTheBatch)
 WEIGHTED = (WeightOnTheTargetAlone, DividedByAllRows, IgnoredRowsPush)
 SQUARED_ERROR = (FactorTwoForgotten, SignExchanged, DividedByImages)
 MUTANTS = (
     *(plant(SoftmaxCrossEntropy, wrong, _cross_entropy, (4, 5)) for wrong in CROSS_ENTROPY),
+    *(plant(SoftmaxCrossEntropy, wrong, _labels, (4, 5)) for wrong in HARD),
     *(plant(SoftmaxCrossEntropy, wrong, _weighted, (4, 5)) for wrong in WEIGHTED),
     plant(SoftmaxCrossEntropy, LikeliestClassAlone, _mixture, (4, 5)),
     *(plant(MeanSquaredError, wrong, _squared_error, (4, 5)) for wrong in SQUARED_ERROR),
 )
+SILENT = tuple(plant(SoftmaxCrossEntropy, wrong, _labels, (4, 5)) for wrong in (Summed, Unstable))

@@ -12,9 +12,17 @@ import minires.losses
 from minires.cases import CASES, case
 from minires.contract import check_layer
 from minires.errors import ContractError
-from minires.mutants import MUTANTS, conv, linear, norm, pool
+from minires.mutants import MUTANTS, SILENT, batch_norm_terms, conv, linear, pool
 
-each_mutant = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+VERSIONS = [version for mutant in MUTANTS for version in mutant.versions]
+
+
+def title(mutant):
+    kind = mutant.kind.__name__
+    return mutant.name if mutant.name.endswith(f".{kind}") else f"{mutant.name} ({kind})"
+
+
+each_mutant = pytest.mark.parametrize("mutant", VERSIONS, ids=title)
 
 
 @each_mutant
@@ -31,7 +39,7 @@ def test_the_right_layer_is_accepted(mutant):
 
 
 STEPS = {
-    "BatchNormSteps": (norm.BatchNormSteps, lambda cls, rng: cls(4)),
+    "BatchNormSteps": (batch_norm_terms.BatchNormSteps, lambda cls, rng: cls(4)),
     "ConvSteps": (conv.ConvSteps, lambda cls, rng: cls(4, 6, 3, stride=2, padding=1, groups=2, bias=True, rng=rng)),
     "MaxPoolSteps": (pool.MaxPoolSteps, lambda cls, rng: cls(3, stride=2, padding=1)),
     "AvgPoolSteps": (pool.AvgPoolSteps, lambda cls, rng: cls(3, stride=2, padding=1)),
@@ -60,10 +68,11 @@ def effects(layer, x, cache, dy):
 
 
 def same(found, expected):
-    return all(np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(found, expected, strict=True))
+    pairs = list(zip(found, expected, strict=True))
+    return all(a.shape == b.shape and np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in pairs)
 
 
-@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.backward_only], ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", [m for m in VERSIONS if m.backward_only], ids=title)
 def test_backward_takes_the_cache_of_the_right_layer_and_does_something_else(mutant):
     x = 3 * mutant.case(0)[1]  # wide enough for every branch of every activation
     makers = mutant.right, mutant.right, mutant.make
@@ -85,14 +94,28 @@ def test_equal_seeds_give_equal_parameters(mutant):
     assert all(np.array_equal(a.data, b.data) for (_, a), (_, b) in zip(wrong.tensors(), right.tensors()))
 
 
+@pytest.mark.parametrize("mutant", SILENT, ids=title)
+def test_the_checks_cannot_see_the_silent_ones_although_their_numbers_are_others(mutant):
+    make, x = mutant.case(0)
+    check_layer(make, x)
+    x = 1000 * x if mutant.name.endswith("Unstable") else x
+    found = []
+    for build in (mutant.make, mutant.right):
+        layer = randomise(build(np.random.default_rng(0)), np.random.default_rng(2))
+        with np.errstate(all="ignore"):
+            found.append([layer.forward(x, True)[0], *(t.data for _, t in layer.tensors())])
+    assert not same(*found)
+
+
 def test_there_are_many_and_they_are_sorted():
     names = [mutant.name for mutant in MUTANTS]
+    assert not {mutant.name for mutant in SILENT} & set(names)
     assert len(names) >= 48
     assert names == sorted(set(names))
 
 
 def test_misconceptions_are_sentences_of_their_own():
-    sentences = [mutant.misconception for mutant in MUTANTS]
+    sentences = [mutant.misconception for mutant in (*MUTANTS, *SILENT)]
     assert len(set(sentences)) == len(sentences)
     for sentence in sentences:
         assert sentence.endswith(".") and "\n" not in sentence and 20 < len(sentence) < 160, sentence
@@ -101,7 +124,7 @@ def test_misconceptions_are_sentences_of_their_own():
 def test_no_two_mutants_are_one_mistake():
     """On each other's layers too: a diagnosis could not choose between them."""
     found = {}
-    for mutant in (m for m in MUTANTS if m.backward_only and hasattr(minires.layers, m.of)):
+    for mutant in (m for m in VERSIONS if m.backward_only and hasattr(minires.layers, m.of)):
         rows = [m for m in MUTANTS if m.of == mutant.of and m.backward_only]
         wrong = type(mutant.make(np.random.default_rng(0)))
         key = [mutant.of]
@@ -119,7 +142,7 @@ def test_no_two_mutants_are_one_mistake():
                     key += [a.round(9).tobytes() for a in effects(copy.deepcopy(twin), x, cache, dy)]
                 except (ValueError, IndexError, TypeError, AttributeError) as error:
                     key.append(type(error).__name__)
-        found.setdefault(tuple(key), []).append(mutant.name)
+        found.setdefault(tuple(key), []).append(title(mutant))
     assert [names for names in found.values() if len(names) > 1] == []
 
 

@@ -1,0 +1,222 @@
+"""Mistakes in batch norm: gamma, the deviation, the gradients of gamma and beta, the running statistics."""
+
+from ..layers import BatchNorm2d
+from .base import plant
+from .batch_norm_terms import BatchNormSteps
+
+
+class GammaForgotten(BatchNormSteps):
+    """y = gamma x_hat + beta, so dy passes through gamma on its way to x."""
+
+    def dx_hat(self, dy):
+        return dy
+
+
+class InvStdMissing(BatchNormSteps):
+    """x_hat is x - mean divided by the standard deviation, and so is dx: 1 / sqrt(var + eps) is missing."""
+
+    def dx_train(self, dx_hat, x_hat, inv_std):
+        return super().dx_train(dx_hat, x_hat, inv_std) / inv_std
+
+
+class InvStdMissingInBothModes(InvStdMissing):
+    """In evaluation too."""
+
+    def dx_eval(self, dx_hat, x_hat, inv_std):
+        return dx_hat
+
+
+class TimesStd(BatchNormSteps):
+    """dx is divided by the standard deviation, as x was in forward, not multiplied by it."""
+
+    def dx_eval(self, dx_hat, x_hat, inv_std):
+        return dx_hat / inv_std
+
+
+class TimesStdInBothModes(TimesStd):
+    """In training too."""
+
+    def dx_train(self, dx_hat, x_hat, inv_std):
+        return super().dx_train(dx_hat, x_hat, inv_std) / inv_std**2
+
+
+class TimesStdInTraining(BatchNormSteps):
+    """In training alone."""
+
+    def dx_train(self, dx_hat, x_hat, inv_std):
+        return super().dx_train(dx_hat, x_hat, inv_std) / inv_std**2
+
+
+class EpsForgotten(BatchNormSteps):
+    """Forward divides by sqrt(var + eps): a small eps, but without it dx is not the derivative of this forward."""
+
+    def dx_train(self, dx_hat, x_hat, inv_std):
+        return super().dx_train(dx_hat, x_hat, (1 / inv_std**2 - self.eps) ** -0.5)
+
+
+class EpsForgottenInBothModes(EpsForgotten):
+    """In evaluation too."""
+
+    def dx_eval(self, dx_hat, x_hat, inv_std):
+        return super().dx_eval(dx_hat, x_hat, (1 / inv_std**2 - self.eps) ** -0.5)
+
+
+class EpsOutsideTheRoot(BatchNormSteps):
+    """eps stands below the root, sqrt(var + eps): outside it the deviation is another one than that of backward."""
+
+    def forward(self, x, train=False):
+        _, (x_hat, inv_std, moving) = super().forward(x, train)
+        inv_std, before = 1 / ((1 / inv_std**2 - self.eps) ** 0.5 + self.eps), inv_std
+        x_hat = x_hat * (inv_std / before)
+        y = self._expand(self.gamma.data) * x_hat + self._expand(self.beta.data)
+        return y, (x_hat, inv_std, moving)
+
+
+class GammaGradientOfCentred(BatchNormSteps):
+    """dgamma sums dy x_hat, and x_hat is the normalised input: x - mean is not yet divided by the deviation."""
+
+    def dgamma(self, dy, x_hat, inv_std):
+        return self._sum(dy * (x_hat / inv_std))
+
+
+class GammaGradientOfInput(BatchNormSteps):
+    """gamma multiplies x_hat, so dgamma sums dy x_hat: x itself was not multiplied by it."""
+
+    def forward(self, x, train=False):
+        y, cache = super().forward(x, train)
+        return y, (x, cache)
+
+    def backward(self, dy, cache):
+        x, cache = cache
+        grad = self.gamma.grad.copy()
+        dx = super().backward(dy, cache)
+        self.gamma.grad[...] = grad + self._sum(dy * x)
+        return dx
+
+
+class GammaGradientAveraged(BatchNormSteps):
+    """gamma multiplies every value of its channel, so dgamma is a sum over all of them, not a mean."""
+
+    def dgamma(self, dy, x_hat, inv_std):
+        return self._mean(dy * x_hat).reshape(-1)
+
+
+class GammaGradientByImages(BatchNormSteps):
+    """Divided by the images alone."""
+
+    def dgamma(self, dy, x_hat, inv_std):
+        return self._sum(dy * x_hat) / len(dy)
+
+
+class BetaGradientAveraged(BatchNormSteps):
+    """beta is added to every value of its channel, so dbeta is the sum of dy over all of them, not the mean."""
+
+    def dbeta(self, dy):
+        return self._mean(dy).reshape(-1)
+
+
+class BetaGradientByImages(BatchNormSteps):
+    """Divided by the images alone."""
+
+    def dbeta(self, dy):
+        return self._sum(dy) / len(dy)
+
+
+class GradientsExchanged(BatchNormSteps):
+    """dgamma and dbeta have one shape: it is dgamma that sums dy x_hat, and dbeta that sums dy."""
+
+    def backward(self, dy, cache):
+        grads = [p.grad.copy() for p in (self.gamma, self.beta)]
+        dx = super().backward(dy, cache)
+        dgamma, dbeta = self.gamma.grad - grads[0], self.beta.grad - grads[1]
+        self.gamma.grad[...], self.beta.grad[...] = grads[0] + dbeta, grads[1] + dgamma
+        return dx
+
+
+class RunningVarianceInBackward(BatchNorm2d):
+    """The running variance may move between forward and backward: keep the inv_std that forward used in the cache."""
+
+    def backward(self, dy, cache):
+        x_hat, inv_std, train = cache
+        if not train:
+            inv_std = 1 / (self._expand(self.running_var.data) + self.eps) ** 0.5
+        return super().backward(dy, (x_hat, inv_std, train))
+
+
+class RunningStatisticsInBackward(BatchNorm2d):
+    """The mean is read again, too: x_hat is made anew."""
+
+    def forward(self, x, train=False):
+        y, cache = super().forward(x, train)
+        return y, (x, cache)
+
+    def backward(self, dy, cache):
+        x, (x_hat, inv_std, train) = cache
+        if not train:
+            inv_std = 1 / (self._expand(self.running_var.data) + self.eps) ** 0.5
+            x_hat = (x - self._expand(self.running_mean.data)) * inv_std
+        return super().backward(dy, (x_hat, inv_std, train))
+
+
+class RunningUpdatedInEvaluation(BatchNorm2d):
+    """Evaluation reads the running statistics and must not move them, or a result depends on what was tested before."""
+
+    def forward(self, x, train=False):
+        y, cache = super().forward(x, train)
+        if not train:
+            self._track(self._mean(x), self._mean((x - self._mean(x)) ** 2))
+        return y, cache
+
+
+class RunningUpdatedInEvaluationUnbiased(BatchNorm2d):
+    """By the unbiased variance."""
+
+    def forward(self, x, train=False):
+        y, cache = super().forward(x, train)
+        if not train:
+            m = x.size // self.channels
+            self._track(self._mean(x), self._mean((x - self._mean(x)) ** 2) * (m / (m - 1)))
+        return y, cache
+
+
+class MomentumReversed(BatchNorm2d):
+    """momentum weighs the batch, not what was there: running <- (1 - momentum) running + momentum batch."""
+
+    def _track(self, mean, unbiased_var):
+        for running, batch in ((self.running_mean, mean), (self.running_var, unbiased_var)):
+            running.data = self.momentum * running.data + (1 - self.momentum) * batch.real.reshape(-1)
+
+
+class RunningVarianceBiased(BatchNorm2d):
+    """The running variance estimates that of all images: it is the unbiased one that is tracked, var m / (m - 1)."""
+
+    def forward(self, x, train=False):
+        before = (1 - self.momentum) * self.running_var.data
+        y, cache = super().forward(x, train)
+        if train:
+            m = x.size // self.channels
+            self.running_var.data = before + (self.running_var.data - before) * ((m - 1) / m)
+        return y, cache
+
+
+MUTANTS = tuple(
+    plant(BatchNorm2d, wrong, lambda cls, rng: cls(4), (3, 4, 5, 6), forms)
+    for wrong, *forms in (
+        (GammaForgotten,),
+        (InvStdMissing, InvStdMissingInBothModes),
+        (TimesStd, TimesStdInBothModes, TimesStdInTraining),
+        (EpsForgotten, EpsForgottenInBothModes),
+        (EpsOutsideTheRoot,),
+        (GammaGradientOfCentred,),
+        (GammaGradientOfInput,),
+        (GammaGradientAveraged, GammaGradientByImages),
+        (BetaGradientAveraged, BetaGradientByImages),
+        (GradientsExchanged,),
+        (RunningVarianceInBackward, RunningStatisticsInBackward),
+        (RunningUpdatedInEvaluation, RunningUpdatedInEvaluationUnbiased),
+    )
+)
+SILENT = tuple(
+    plant(BatchNorm2d, wrong, lambda cls, rng: cls(4), (3, 4, 5, 6))
+    for wrong in (MomentumReversed, RunningVarianceBiased)
+)

@@ -1,0 +1,10 @@
+# expect: Residual.InputAdded
+
+
+def residual_forward(x, branch, shortcut, train):
+    out, cache = branch.forward(x, train)
+    return x + out, cache
+
+
+def residual_backward(dout, cache, branch, shortcut):
+    return dout + branch.backward(dout, cache)
