@@ -77,12 +77,13 @@ class FunctionLayer(Layer):
         for name, grad in zip(self._trained, grads):
             if not getattr(self, name).frozen:
                 getattr(self, name).add_grad(grad)
-        return dy * dx if self._loss else dx
+        return dx
 
     def results(self, dy, cache):
         """``{"dx": dx, "dgamma": ...}``, whatever backward returned; ContractError where their number is another."""
         if self._loss:
             found = self._backward(cache[0])
+            found = dy * found if _is_floats(found) else found
         else:
             found = self._backward(dy, cache[0], *self._children)
         names = ["dx", *(f"d{name}" for name in self._trained)]

@@ -43,4 +43,4 @@ def _sorted(mutants):
 MUTANTS = _sorted(mutant for topic in _PLANTED for mutant in topic.MUTANTS)
 SILENT = _sorted(mutant for topic in _SILENTLY for mutant in topic.SILENT)
 
-__all__ = ["MUTANTS", "SILENT", "Mutant"]
+__all__ = ["MUTANTS", "Mutant", "SILENT"]

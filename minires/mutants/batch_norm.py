@@ -2,7 +2,7 @@
 
 from ..layers import BatchNorm2d
 from .base import plant
-from .batch_norm_terms import BatchNormSteps
+from .batch_norm_terms import BatchNormSteps, of_four
 
 
 class GammaForgotten(BatchNormSteps):
@@ -179,6 +179,13 @@ class RunningUpdatedInEvaluationUnbiased(BatchNorm2d):
         return y, cache
 
 
+class AlwaysEvaluates(BatchNorm2d):
+    """Training normalises by mean and variance of the batch, and moves the running ones: those are for evaluation."""
+
+    def forward(self, x, train=False):
+        return super().forward(x, False)
+
+
 class MomentumReversed(BatchNorm2d):
     """momentum weighs the batch, not what was there: running <- (1 - momentum) running + momentum batch."""
 
@@ -200,7 +207,7 @@ class RunningVarianceBiased(BatchNorm2d):
 
 
 MUTANTS = tuple(
-    plant(BatchNorm2d, wrong, lambda cls, rng: cls(4), (3, 4, 5, 6), forms)
+    plant(BatchNorm2d, wrong, of_four, (3, 4, 5, 6), forms)
     for wrong, *forms in (
         (GammaForgotten,),
         (InvStdMissing, InvStdMissingInBothModes),
@@ -216,7 +223,5 @@ MUTANTS = tuple(
         (RunningUpdatedInEvaluation, RunningUpdatedInEvaluationUnbiased),
     )
 )
-SILENT = tuple(
-    plant(BatchNorm2d, wrong, lambda cls, rng: cls(4), (3, 4, 5, 6))
-    for wrong in (MomentumReversed, RunningVarianceBiased)
-)
+SILENTLY = (AlwaysEvaluates, MomentumReversed, RunningVarianceBiased)
+SILENT = tuple(plant(BatchNorm2d, wrong, of_four, (3, 4, 5, 6)) for wrong in SILENTLY)

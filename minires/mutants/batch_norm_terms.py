@@ -167,8 +167,12 @@ class VarianceTermSign(BatchNormSteps):
         return -super().variance_term(dx_hat, x_hat, inv_std)
 
 
+def of_four(cls, rng):
+    return cls(4)
+
+
 MUTANTS = tuple(
-    plant(BatchNorm2d, wrong, lambda cls, rng: cls(4), (3, 4, 5, 6), forms)
+    plant(BatchNorm2d, wrong, of_four, (3, 4, 5, 6), forms)
     for wrong, *forms in (
         (VarianceTermMissing,),
         (MeanTermMissing,),

@@ -168,7 +168,7 @@ class KernelFlippedInForward(ConvSteps):
         return super().dweight(rows, x, out)[:, :, ::-1, ::-1]
 
 
-def _plain(cls, rng):
+def plain(cls, rng):
     return cls(4, 5, 3, padding=1, bias=True, rng=rng)
 
 
@@ -189,16 +189,16 @@ def _dilated(cls, rng):
 
 
 ROWS = (
-    (KernelNotFlipped, _plain),
+    (KernelNotFlipped, plain),
     (ChannelsNotExchanged, _square),
-    (PaddingNotCropped, _plain, PaddingLeftOn),
+    (PaddingNotCropped, plain, PaddingLeftOn),
     (PaddingOffByOne, _dilated),
     (CroppedFromTheOtherSide, _lopsided),
     (StrideIgnored, _grouped),
     (DilationIgnored, _dilated),
-    (ColumnsOverwritten, _plain),
+    (ColumnsOverwritten, plain),
     (GroupsMixed, _grouped),
-    (RowsNotTransposed, _plain, RowsNotTransposedInDx, RowsNotTransposedInDweight, RowsNotTransposedInForward),
+    (RowsNotTransposed, plain, RowsNotTransposedInDx, RowsNotTransposedInDweight, RowsNotTransposedInForward),
 )
 MUTANTS = tuple(plant(Conv2d, wrong, build, (3, 4, 5, 6), forms) for wrong, build, *forms in ROWS)
-SILENT = (plant(Conv2d, KernelFlippedInForward, _plain, (3, 4, 5, 6)),)
+SILENT = (plant(Conv2d, KernelFlippedInForward, plain, (3, 4, 5, 6)),)

@@ -2,7 +2,7 @@
 
 from ..layers import Conv2d
 from .base import plant
-from .conv import ConvSteps
+from .conv import ConvSteps, plain
 
 
 class WeightGradientTransposed(ConvSteps):
@@ -54,20 +54,16 @@ class BiasAveragedOverBoth(ConvSteps):
         return dy.mean(axis=(0, 2, 3))
 
 
-def _plain(cls, rng):
-    return cls(4, 5, 3, padding=1, bias=True, rng=rng)
-
-
 def _wide(cls, rng):
     """As many output channels as columns, so that a sum over the wrong axes fits."""
     return cls(4, 6, 3, padding=1, bias=True, rng=rng)
 
 
 ROWS = (
-    (WeightGradientTransposed, _plain),
-    (WeightGradientFlipped, _plain),
-    (WeightGradientAveraged, _plain),
+    (WeightGradientTransposed, plain),
+    (WeightGradientFlipped, plain),
+    (WeightGradientAveraged, plain),
     (BiasOverWrongAxes, _wide),
-    (BiasAveragedOverPixels, _plain, BiasAveragedOverImages, BiasAveragedOverBoth),
+    (BiasAveragedOverPixels, plain, BiasAveragedOverImages, BiasAveragedOverBoth),
 )
 MUTANTS = tuple(plant(Conv2d, wrong, build, (3, 4, 5, 6), forms) for wrong, build, *forms in ROWS)

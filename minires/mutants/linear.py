@@ -114,6 +114,11 @@ class InputsByOutputs(LinearSteps):
     dx = TransposeForgotten.dx
 
 
+def _square(cls, rng):
+    """Batch, inputs and outputs are of one size, so that what is transposed still fits."""
+    return cls(4, 4, rng=rng)
+
+
 WRONG = (
     TransposeForgotten,
     WeightGradientTransposed,
@@ -126,8 +131,5 @@ WRONG = (
     WeightUpdated,
 )
 FORMS = {BiasOverWrongAxis: (BiasOverEverything,)}
-# batch, inputs and outputs are of one size, so that what is transposed still fits
-MUTANTS = tuple(
-    plant(Linear, wrong, lambda cls, rng: cls(4, 4, rng=rng), (4, 4), FORMS.get(wrong, ())) for wrong in WRONG
-)
-SILENT = (plant(Linear, InputsByOutputs, lambda cls, rng: cls(4, 4, rng=rng), (4, 4)),)
+MUTANTS = tuple(plant(Linear, wrong, _square, (4, 4), FORMS.get(wrong, ())) for wrong in WRONG)
+SILENT = (plant(Linear, InputsByOutputs, _square, (4, 4)),)

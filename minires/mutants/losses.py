@@ -40,6 +40,15 @@ class LogProbabilities(SoftmaxCrossEntropy):
         return (log_p * t.sum(axis=1, keepdims=True) - t) / total
 
 
+class LogOfProbabilities(SoftmaxCrossEntropy):
+    """Of those that have become 0, minus infinity."""
+
+    def backward(self, cache):
+        log_p, t, total = cache
+        xp = xp_of(log_p)
+        return (xp.log(xp.exp(log_p)) * t.sum(axis=1, keepdims=True) - t) / total
+
+
 class SmoothingIgnored(SoftmaxCrossEntropy):
     """With label smoothing the targets of the loss are q, and so are those of its gradient, not the hard labels."""
 
@@ -177,11 +186,12 @@ def _squared_error(cls, rng):
 
 
 CROSS_ENTROPY = (DividedTwice, NotDivided, TargetsForgotten, LogProbabilities, SmoothingIgnored)
+FORMS = {LogProbabilities: (LogOfProbabilities,)}
 HARD = (TargetsMinusProbabilities, OtherClassesForgotten, SoftmaxForgotten, SoftmaxOverTheBatch)
 WEIGHTED = (WeightOnTheTargetAlone, DividedByAllRows, IgnoredRowsPush)
 SQUARED_ERROR = (FactorTwoForgotten, SignExchanged, DividedByImages)
 MUTANTS = (
-    *(plant(SoftmaxCrossEntropy, wrong, _cross_entropy, (4, 5)) for wrong in CROSS_ENTROPY),
+    *(plant(SoftmaxCrossEntropy, wrong, _cross_entropy, (4, 5), FORMS.get(wrong, ())) for wrong in CROSS_ENTROPY),
     *(plant(SoftmaxCrossEntropy, wrong, _labels, (4, 5)) for wrong in HARD),
     *(plant(SoftmaxCrossEntropy, wrong, _weighted, (4, 5)) for wrong in WEIGHTED),
     plant(SoftmaxCrossEntropy, LikeliestClassAlone, _mixture, (4, 5)),

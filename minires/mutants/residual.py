@@ -8,11 +8,26 @@ class ShortcutDropped(Residual):
     """y = shortcut(x) + F(x) depends on x along two paths: the gradient along the shortcut is missing."""
 
     def terms(self, dy, cache):
+        _, branch_cache = cache
+        return {"branch": self.branch.backward(dy, branch_cache)}
+
+
+class ShortcutTermDropped(Residual):
+    """The backward of the shortcut runs, for the gradients of its weights."""
+
+    def terms(self, dy, cache):
         return {"branch": super().terms(dy, cache)["branch"]}
 
 
 class BranchDropped(Residual):
     """y = shortcut(x) + F(x) depends on x along two paths: the gradient along the branch is missing."""
+
+    def terms(self, dy, cache):
+        return {"shortcut": self.shortcut_term(dy, cache)}
+
+
+class BranchTermDropped(Residual):
+    """The backward of the branch runs, for the gradients of its weights."""
 
     def terms(self, dy, cache):
         return {"shortcut": super().terms(dy, cache)["shortcut"]}
@@ -80,7 +95,15 @@ class ProjectionIgnored(Residual):
     """Only the identity passes dy on as it is: a shortcut with weights has a backward of its own."""
 
     def terms(self, dy, cache):
-        return {"shortcut": dy, "branch": super().terms(dy, cache)["branch"]}
+        _, branch_cache = cache
+        return {"shortcut": dy, "branch": self.branch.backward(dy, branch_cache)}
+
+
+class ProjectionTermIgnored(Residual):
+    """The backward of the shortcut runs, for the gradients of its weights."""
+
+    def terms(self, dy, cache):
+        return {**super().terms(dy, cache), "shortcut": dy}
 
 
 class InputAdded(Residual):
@@ -117,15 +140,15 @@ def _projection(cls, rng):
 
 
 ROWS = (
-    (ShortcutDropped, _identity),
-    (BranchDropped, _identity),
+    (ShortcutDropped, _identity, ShortcutTermDropped),
+    (BranchDropped, _identity, BranchTermDropped),
     (BranchTwice, _identity),
     (Averaged, _identity),
     (GradientSplit, _identity),
     (AddedInPlace, _identity),
     (PathsChained, _projection, PathsChainedTheOtherWay),
     (TermsMultiplied, _identity),
-    (ProjectionIgnored, _projection),
+    (ProjectionIgnored, _projection, ProjectionTermIgnored),
 )
 MUTANTS = tuple(plant(Residual, wrong, build, (3, 4, 5, 6), forms) for wrong, build, *forms in ROWS)
 SILENT = (

@@ -97,7 +97,7 @@ def test_equal_seeds_give_equal_parameters(mutant):
 @pytest.mark.parametrize("mutant", SILENT, ids=title)
 def test_the_checks_cannot_see_the_silent_ones_although_their_numbers_are_others(mutant):
     make, x = mutant.case(0)
-    check_layer(make, x)
+    check_layer(make, x, method="auto")
     x = 1000 * x if mutant.name.endswith("Unstable") else x
     found = []
     for build in (mutant.make, mutant.right):

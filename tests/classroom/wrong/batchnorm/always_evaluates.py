@@ -1,4 +1,4 @@
-# unknown
+# expect: BatchNorm2d.AlwaysEvaluates
 import numpy as np
 
 

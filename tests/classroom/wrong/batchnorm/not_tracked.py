@@ -1,4 +1,4 @@
-# general: wrong running_mean running_var
+# general: wrong running_mean
 import numpy as np
 
 

@@ -27,7 +27,7 @@ def conv_backward(dout, cache):
         for f in range(F):
             for i in range(dout.shape[2]):
                 for j in range(dout.shape[3]):
-                    dxp[:, :, i : i + HH, j : j + WW] += w[f] * dout[n, f, i, j]
+                    dxp[n, :, i : i + HH, j : j + WW] += w[f] * dout[n, f, i, j]
                     dw[f] += xp[n, :, i : i + HH, j : j + WW] * dout[n, f, i, j]
     db = dout.sum(axis=(0, 2, 3))
     return dxp, dw, db

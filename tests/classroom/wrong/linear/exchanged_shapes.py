@@ -1,4 +1,4 @@
-# general: shape dweight dbias
+# general: exchanged dweight dbias
 import numpy as np
 
 

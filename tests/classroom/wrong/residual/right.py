@@ -9,7 +9,7 @@ def residual_forward(x, branch, shortcut, train):
 
 
 def residual_backward(dout, cache, branch, shortcut):
-    dx = np.zeros_like(dout)
+    dx = 0
     for layer, key in ((branch, "branch"), (shortcut, "skip")):
         dx = dx + layer.backward(dout, cache[key])
     return dx

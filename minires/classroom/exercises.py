@@ -1,0 +1,182 @@
+"""The exercises whose functions can be diagnosed: what they take, and the layers that they are run on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from ..errors import ContractError, RangeError
+from ..layers import BatchNorm2d, Conv2d, Linear, ReLU, Residual, Sequential, Tanh
+from ..losses import Objective, SoftmaxCrossEntropy
+from ..mutants import MUTANTS, SILENT
+from .functions import FunctionLayer
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """Functions that stand for a layer of minires.
+
+    name: that of the functions, ``linear_forward`` and ``linear_backward``   of: name of the layer or loss
+    takes: what forward takes after x, see :class:`~minires.classroom.FunctionLayer`
+    fits(right): whether the functions can stand for this layer: they may know no stride
+    more: ``((build(rng), shape of x), ...)`` beside the configurations of the planted mistakes: other sizes
+    small() yields ``(build(rng), shape)`` from few numbers to many, on which a mistake is shown
+    scales: what x is multiplied by   read: (tutorial, heading) about it
+    """
+
+    name: str
+    of: str
+    takes: tuple
+    more: tuple
+    small: Callable
+    read: tuple
+    fits: Callable = lambda right: True
+    scales: tuple = (1,)
+
+    def functions(self, namespace):
+        """(forward, backward) of a module or dict; ContractError where one is missing."""
+        given = namespace if isinstance(namespace, dict) else vars(namespace)
+        found = [given.get(f"{self.name}_{way}") for way in ("forward", "backward")]
+        for way, function in zip(("forward", "backward"), found):
+            if not callable(function):
+                raise ContractError(f"there is no function {self.name}_{way}: define it under this name")
+        return found
+
+    def wrap(self, namespace):
+        """A function that gives the layer of these functions on the arrays of a right one."""
+        forward, backward = self.functions(namespace)
+        return lambda right: FunctionLayer(forward, backward, like=right, takes=self.takes)
+
+    def configurations(self):
+        """``[(build(rng), shape), ...]``: all on which some planted mistake shows, and ``more``."""
+        return [row for row in configurations(self.of, self.more) if self.fits(row[0](np.random.default_rng(0)))]
+
+
+def planted(of):
+    """All planted mistakes of the layer or loss called ``of``."""
+    return [mutant for mutant in (*MUTANTS, *SILENT) if mutant.of == of]
+
+
+def configurations(of, more=()):
+    """``[(build(rng), shape), ...]`` of the planted mistakes of ``of``, each once, then ``more``."""
+    rows = {(mutant.right.func, mutant.shape): mutant.right for mutant in planted(of)}
+    return [(build, shape) for (_, shape), build in rows.items()] + list(more)
+
+
+def exercise(name):
+    """The :class:`Exercise` called ``name``; RangeError, which lists what is there."""
+    if name not in EXERCISES:
+        raise RangeError(f"there is no exercise {name!r}: choose one of {', '.join(EXERCISES)}")
+    return EXERCISES[name]
+
+
+def _by_size(*ranges):
+    return sorted(product(*ranges), key=lambda sizes: (prod(sizes), sizes))
+
+
+def _small_linear():
+    for n, d, m in _by_size((1, 2, 3), (1, 2), (1, 2, 3)):
+        yield (lambda rng, d=d, m=m: Linear(d, m, rng=rng)), (n, d)
+
+
+def _small_relu():
+    for d in (1, 2, 3, 4):
+        yield (lambda rng: ReLU()), (1, d)
+
+
+def _small_loss():
+    for n, k in _by_size((1, 2), (2, 3)):
+        yield (lambda rng, n=n, k=k: Objective(SoftmaxCrossEntropy(), rng.integers(0, k, n))), (n, k)
+
+
+def _small_conv():
+    for c, m, k, n, h, w in _by_size((1, 2), (1, 2), (1, 3), (1, 2), (1, 2), (1, 2, 3)):
+        if c * n * h * w <= 8:
+            yield (lambda rng, c=c, m=m, k=k: Conv2d(c, m, k, padding=k // 2, bias=True, rng=rng)), (n, c, h, w)
+
+
+def _small_batchnorm():
+    for n, c, h, w in _by_size((1, 2, 3), (1, 2), (1, 2), (1, 2)):
+        if n * h * w > 2 and n * c * h * w <= 8:
+            yield (lambda rng, c=c: BatchNorm2d(c)), (n, c, h, w)
+
+
+def _small_residual():
+    for c in (1, 2):
+        yield (lambda rng, c=c: Residual(Conv2d(c, c, 1, rng=rng))), (1, c, 1, 1)
+        yield (lambda rng, c=c: Residual(Conv2d(c, c, 1, rng=rng), Conv2d(c, c, 1, rng=rng))), (1, c, 1, 1)
+
+
+def _is_plain_conv(conv):
+    return (
+        conv.bias is not None
+        and conv.groups == 1
+        and {conv.stride, conv.dilation} == {(1, 1)}
+        and conv.padding in ((0, 0), (1, 1), (2, 2))
+    )
+
+
+def _wider(rng):
+    return Residual(
+        Sequential(Conv2d(3, 5, 3, stride=2, padding=1, rng=rng), Tanh()), Conv2d(3, 5, 1, stride=2, rng=rng)
+    )
+
+
+LAYERS, CHECKS, CONVOLUTION, ONE_PLUS = ("01_a_layer_and_its_gradient.py", "02_gradient_checks_and_how_they_lie.py") + (
+    "03_from_im2col_to_a_trained_resnet.py",
+    "04_the_one_plus.py",
+)
+EXERCISES = {
+    each.name: each
+    for each in (
+        Exercise(
+            "linear",
+            "Linear",
+            ("weight", "bias"),
+            ((lambda rng: Linear(5, 3, rng=rng), (6, 5)), (lambda rng: Linear(2, 3, rng=rng), (2, 2))),
+            _small_linear,
+            (LAYERS, "Linear"),
+        ),
+        Exercise("relu", "ReLU", (), ((lambda rng: ReLU(), (2, 3, 4, 5)),), _small_relu, (CHECKS, "kinks")),
+        Exercise(
+            "softmax_cross_entropy",
+            "SoftmaxCrossEntropy",
+            ("targets",),
+            ((lambda rng: Objective(SoftmaxCrossEntropy(), rng.integers(0, 3, 7)), (7, 3)),),
+            _small_loss,
+            (LAYERS, "losses"),
+            lambda right: repr(vars(right.loss)) == repr(vars(SoftmaxCrossEntropy())) and right.targets.data.ndim == 1,
+            (1, 1000),
+        ),
+        Exercise(
+            "conv",
+            "Conv2d",
+            ("weight", "bias", "padding"),
+            (
+                (lambda rng: Conv2d(2, 3, 3, padding=0, bias=True, rng=rng), (2, 2, 6, 4)),
+                (lambda rng: Conv2d(3, 2, (3, 2), padding=2, bias=True, rng=rng), (4, 3, 3, 5)),
+            ),
+            _small_conv,
+            (CONVOLUTION, "im2col"),
+            _is_plain_conv,
+        ),
+        Exercise(
+            "batchnorm",
+            "BatchNorm2d",
+            ("gamma", "beta", "running_mean", "running_var", "train"),
+            ((lambda rng: BatchNorm2d(3), (4, 3, 2, 5)),),
+            _small_batchnorm,
+            (CHECKS, "batch norm"),
+        ),
+        Exercise(
+            "residual",
+            "Residual",
+            ("branch", "shortcut", "train"),
+            ((_wider, (2, 3, 4, 5)),),
+            _small_residual,
+            (ONE_PLUS, "the 1 +"),
+        ),
+    )
+}

@@ -1,0 +1,137 @@
+"""What can be said of a wrong output that no planted mistake explains."""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from .observe import same
+
+
+@dataclass(frozen=True)
+class Finding:
+    """kind: a key of the sentences in words.py   output: "dx", "dgamma", ...   detail: fills the sentence"""
+
+    kind: str
+    output: str
+    detail: str = ""
+
+
+def general(lab, found, left):
+    """The findings for ``left``, a set of (train, name), each output once, training first."""
+    findings = []
+    for train, name in sorted(left, key=lambda key: (key[1].startswith("twice "), not key[0], key[1])):
+        first = name.removeprefix("twice ")
+        if any(f.output == first for f in findings) or any(f.kind == "raised" for f in findings):
+            continue
+        rows = [(cell, shown) for cell, shown in zip(lab.cells, found) if cell.train == train and name in cell.right]
+        raised = [shown["raised"] for _, shown in rows if "raised" in shown]
+        if raised:
+            findings = [Finding("raised", "", raised[0])]
+        elif name.startswith("keeps "):
+            findings.append(Finding("changes", name.removeprefix("keeps ")))
+        elif name.startswith("twice "):
+            findings.append(Finding("twice", first))
+        else:
+            findings.append(_of_array(rows, name, train))
+    return findings
+
+
+def _of_array(rows, name, train):
+    pairs = [(cell.right[name], shown.get(name), cell) for cell, shown in rows]
+    for _, mine, _ in pairs:
+        if not isinstance(mine, np.ndarray):
+            return Finding("kind", name, str(mine))
+    other = _exchanged(rows, name)
+    if other:
+        return Finding("exchanged", name, other)
+    if name == "dx" and all(same(mine, cell.dy) for _, mine, cell in pairs):
+        return Finding("dy", name)
+    for right, mine, _ in pairs:
+        if mine.shape != right.shape:
+            return Finding("shape", name, f"{mine.shape} {right.shape}")
+        if np.isfinite(right).all() and not np.isfinite(mine).all():
+            return Finding("nan", name)
+    pairs = [pair for pair in pairs if np.isfinite(pair[0]).all()]
+    if not any(mine.any() for _, mine, _ in pairs):
+        return Finding("zeros", name)
+    if name == "y" and all(same(mine, cell.x) for _, mine, cell in pairs):
+        return Finding("copy", name)
+    factor = _factor(pairs)
+    if factor:
+        return Finding("factor", name, factor)
+    return (_terms(pairs, train) if name == "dx" else None) or Finding("wrong", name)
+
+
+def _exchanged(rows, name):
+    """The output whose right value stands in the place of ``name`` everywhere, or None."""
+    for other in rows[0][0].right:
+        gradient = other.startswith("d") == name.startswith("d") and " " not in other
+        if other != name and gradient and all(same(cell.right[other], shown[name]) for cell, shown in rows):
+            if not all(same(cell.right[other], cell.right[name]) for cell, _ in rows):
+                return other
+    return None
+
+
+def _factor(pairs):
+    """The factor by which all are too large, as it fits every configuration, or None."""
+    factors = []
+    for right, mine, _ in pairs:
+        factor = float((right * mine).sum() / ((right * right).sum() or 1))
+        if not same(mine, factor * right):
+            return None
+        if right.any():
+            factors.append(factor)
+    if not factors:
+        return None
+    for words, expected in _FACTORS.items():
+        wanted = [expected(*_sizes(cell.x)) for right, _, cell in pairs if right.any()]
+        if np.allclose(factors, wanted, rtol=1e-6, atol=0):
+            return words
+    return f"{factors[0]:.4g}" if np.allclose(factors, factors[0], rtol=1e-6) else None
+
+
+def _sizes(x):
+    """(N, pixels or features, values a channel)."""
+    return len(x), x[0, 0].size if x.ndim > 2 else x[0].size, x[:, 0].size if x.ndim > 2 else x.size
+
+
+_FACTORS = {
+    "-1": lambda n, hw, m: -1.0,
+    "2": lambda n, hw, m: 2.0,
+    "1/2": lambda n, hw, m: 0.5,
+    "N": lambda n, hw, m: n,
+    "1/N": lambda n, hw, m: 1 / n,
+    "H W": lambda n, hw, m: hw,
+    "1/(H W)": lambda n, hw, m: 1 / hw,
+    "m": lambda n, hw, m: m,
+    "1/m": lambda n, hw, m: 1 / m,
+}
+
+
+def _terms(pairs, train):
+    """Which named terms of the right dx enter with another factor than 1, if dx is a sum of them."""
+    factors = []
+    for _, mine, cell in pairs:
+        terms = _named(cell, train)
+        if len(terms) < 2:
+            return None
+        table = np.stack([term.ravel() for term in terms.values()], axis=1)
+        found, *_ = np.linalg.lstsq(table, mine.ravel(), rcond=None)
+        if not same((table @ found).reshape(mine.shape), mine):
+            return None
+        factors.append(found)
+    factors = np.array(factors)
+    if not np.allclose(factors, factors[0], rtol=1e-5, atol=1e-6):
+        return None
+    wrong = [(name, value) for name, value in zip(terms, factors[0]) if abs(value - 1) > 1e-5]
+    return Finding("terms", "dx", ", ".join(f"{name} {round(value, 4) + 0:g}" for name, value in wrong))
+
+
+def _named(cell, train):
+
+    layer = copy.deepcopy(cell.layer)
+    if not hasattr(layer, "terms"):
+        return {}
+    _, cache = layer.forward(cell.x, train)
+    return {name: term for name, term in layer.terms(cell.dy, cache).items() if term.any()}

@@ -1,0 +1,82 @@
+"""Everything that one forward and one backward of a layer show, as arrays with names."""
+
+import copy
+import warnings
+
+import numpy as np
+
+from ..layers.base import Param
+from .functions import FunctionLayer
+
+AGREES = {8: 1e-7, 4: 1e-5}  # relative differences taken for rounding, by the bytes of a number
+
+
+def outputs(layer, x, dy, train):
+    """``{name: array, or text where it raised}`` of ``layer``, which is copied.
+
+    y; the value of each buffer; dx and the gradient of each parameter, "dgamma"; the same once more by a second
+    backward, added up, "twice dx"; whether x, dy and the parameters are left alone, "keeps x", as 1 or 0. Before the
+    first backward runs another forward, which a cache that was not returned, or running statistics that were not kept,
+    would not survive.
+    """
+    layer, given, upstream, found = copy.deepcopy(layer), x.copy(), np.array(dy), {}
+    before = {name: p.data.copy() for name, p in layer.params()}
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            y, cache = layer.forward(given, train)
+            found["y"] = np.array(y)
+            buffers = ((name, b) for name, b in layer.tensors() if not isinstance(b, Param) and name != "targets")
+            found |= {name: b.data.copy() for name, b in buffers}
+            layer.forward(x[::-1] * 1.5, True)
+            first = _gradients(layer, upstream, cache)
+            found |= first
+            second = _gradients(layer, np.array(dy), cache, first)
+            found |= {f"twice {name}": value for name, value in second.items()}
+    except Exception as error:  # whatever a student's code raises is an observation
+        found["raised"] = f"{type(error).__name__}: {error}"
+    found["keeps x"] = np.float64(np.array_equal(given, x))
+    found["keeps dy"] = np.float64(np.array_equal(upstream, dy))
+    found["keeps parameters"] = np.float64(all(np.array_equal(before[name], p.data) for name, p in layer.params()))
+    return found
+
+
+def _gradients(layer, dy, cache, before=None):
+    """dx and the gradient of each parameter, added to those of ``before``."""
+    if before is None:
+        layer.zero_grads()
+    if not isinstance(layer, FunctionLayer):
+        dx = np.array(layer.backward(dy, cache))
+        found = {"dx": dx if before is None else before["dx"] + dx}
+        return found | {f"d{name}": p.grad.copy() for name, p in layer.params()}
+    found = {name: _as_array(value) for name, value in layer.results(dy, cache).items()}
+    if before is not None:
+        found = {name: _sum(before[name], value) for name, value in found.items()}
+    return {f"d{name}": p.grad.copy() for name, p in layer.params() if f"d{name}" not in found} | found
+
+
+def _as_array(value):
+    """A copy as an array of floats, or the name of the type of what is none."""
+    try:
+        array = np.array(value)
+    except ValueError:
+        return type(value).__name__
+    return array.astype(float) if array.dtype.kind in "iub" else array if array.dtype.kind == "f" else str(value)[:20]
+
+
+def _sum(a, b):
+    return a + b if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape == b.shape else b
+
+
+def same(a, b):
+    """Whether two observations agree to rounding; two numbers that are not finite do."""
+    if isinstance(a, str) or isinstance(b, str) or a is None or b is None:
+        return isinstance(a, str) and isinstance(b, str)
+    if a.shape != b.shape:
+        return False
+    if not np.isfinite(a).all() or not np.isfinite(b).all():
+        return not np.isfinite(a).all() and not np.isfinite(b).all()
+    if not a.size:
+        return True
+    scale = max(abs(a).max(), abs(b).max(), 1e-12)
+    return bool(abs(a - b).max() <= AGREES[min(a.itemsize, b.itemsize, 8)] * scale)

@@ -1,0 +1,14 @@
+# expect: Residual.PathsChained
+
+
+def residual_forward(x, branch, shortcut, train):
+    f, branch_cache = branch.forward(x, train)
+    h, shortcut_cache = shortcut.forward(x, train)
+    return h + f, (branch_cache, shortcut_cache)
+
+
+def residual_backward(dy, cache, branch, shortcut):
+    bc, sc = cache
+    ds = shortcut.backward(dy, sc)
+    db = branch.backward(ds, bc)
+    return ds + db

@@ -1,0 +1,12 @@
+# expect: Residual.TermsMultiplied
+
+
+def residual_forward(x, branch, shortcut, train):
+    f, branch_cache = branch.forward(x, train)
+    h, shortcut_cache = shortcut.forward(x, train)
+    return h + f, (branch_cache, shortcut_cache)
+
+
+def residual_backward(dy, cache, branch, shortcut):
+    bc, sc = cache
+    return shortcut.backward(dy, sc) * branch.backward(dy, bc)
