@@ -8,6 +8,7 @@ from oracles.pytorch import F
 from oracles.window_loops import conv2d as naive_conv2d
 from strategies import conv2d, seeds
 
+from minires.initializers import he_normal
 from minires.layers import BatchNorm2d, Conv2d, Sequential
 from minires.ops import sides
 
@@ -85,6 +86,13 @@ def test_weight_starts_with_the_variance_of_fan_in():
     assert weight.dtype == np.float32
     assert weight.std() == pytest.approx(np.sqrt(2 / (32 * 9)), rel=0.02)
     assert np.array_equal(weight, Conv2d(64, 128, 3, groups=2, rng=0).weight.data)
+
+
+def test_starts_from_he_normal_with_the_fan_of_a_rectangle_and_without_bias():
+    layer = Conv2d(4, 6, (2, 5), groups=2, rng=3)
+    assert layer.bias is None
+    assert np.array_equal(layer.weight.data, he_normal((6, 2, 2, 5), 2 * 2 * 5, 3))
+    assert Conv2d(4, 6, 3, bias=True, rng=3).bias.data.tolist() == [0] * 6
 
 
 def test_cache_holds_no_columns():

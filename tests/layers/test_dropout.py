@@ -71,3 +71,4 @@ def test_what_is_dropped_is_gone_however_large():
 def test_generator_is_that_given():
     rng = np.random.default_rng(0)
     assert dict(Dropout(rng=rng).generators()) == {"rng": rng}
+    assert Dropout(rng=rng).p == 0.5

@@ -7,20 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minires.errors import DTypeError, RangeError
-from minires.layers import (
-    Concat,
-    Dropout,
-    Flatten,
-    Gate,
-    Identity,
-    Linear,
-    ReLU,
-    Residual,
-    Scale,
-    Sequential,
-    Sigmoid,
-    Tanh,
-)
+from minires.layers import Flatten, Identity, Linear, ReLU, Residual, Sequential, Tanh
 from minires.layers.parts import replace
 from minires.models import build
 from minires.models.blocks import PLACEMENTS, SHORTCUTS
@@ -329,7 +316,6 @@ PREACT = build("preact_resnet14", rng=0)
             "the model has no Conv2d or Linear that tells the shape of its input: pass image=(C, H, W)",
         ),
         (lambda: delete(Residual(ReLU()), ""), "the path '' is the whole model, expected that of a part"),
-        (lambda: replace(PREACT, {"": ReLU()}), "the path '' is the whole model, expected that of a part"),
     ],
 )
 def test_errors_name_the_paths_that_exist_and_what_would_fit(call, message):
@@ -343,48 +329,12 @@ def test_errors_name_the_paths_that_exist_and_what_would_fit(call, message):
     [
         (lambda: delete(PREACT, 3), "a path is 3 (int), expected a string: 'stage1.0'"),
         (lambda: scale_branch(PREACT, "stage1.0", "half"), "factor is 'half', expected a number"),
-        (lambda: replace(PREACT, {"stage1.0": ReLU}), "expected a Layer: an instance such as ReLU()"),
     ],
 )
 def test_values_of_the_wrong_type(call, message):
     with pytest.raises(DTypeError) as error:
         call()
     assert message in str(error.value)
-
-
-# --- at and replace ------------------------------------------------------------------------------------------------
-
-
-def nested():
-    """Every kind of container: Sequential, Concat, Gate, Residual."""
-    concat = Concat(shortcut=Identity(), branch=Gate(Tanh(), Sigmoid()))
-    return Sequential(concat, Residual(Sequential(Tanh(), ReLU())))
-
-
-def test_at_is_the_inverse_of_walk():
-    model = nested()
-    assert all(model.at(path) is layer for path, layer in model.walk())
-
-
-@pytest.mark.parametrize("path", ["0", "0.branch", "0.branch.gate", "1.shortcut", "1.branch.0"])
-def test_replace_puts_a_layer_into_any_kind_of_container(path):
-    model = nested()
-    before = dict(model.walk())
-    twin = replace(model, {path: Scale(3)})
-    assert twin.at(path).factor == 3
-    assert dict(model.walk()) == before
-    outside = {p: type(layer) for p, layer in before.items() if not f"{p}.".startswith(f"{path}.")}
-    assert {p: type(layer) for p, layer in twin.walk() if p != path} == outside
-
-
-def test_replace_copies_the_new_layer_and_shares_its_parameters():
-    model, new = Sequential(a=Linear(2, 2, rng=0), b=Dropout(rng=0)), Linear(2, 2, rng=1)
-    dropout = Dropout(rng=3)
-    twin = replace(model, {"a": new, "b": dropout})
-    assert twin["a"] is not new
-    assert twin["a"].weight is new.weight
-    twin.forward(np.ones((2, 2), np.float32), train=True)
-    assert dropout.rng.bit_generator.state == Dropout(rng=3).rng.bit_generator.state
 
 
 def test_bypass_takes_a_block_of_a_plain_network_out():

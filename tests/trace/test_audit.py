@@ -457,16 +457,30 @@ def test_on_every_backend(xp, device):
 def test_in_plain_nets_nothing_goes_around_the_layers():
     images = RNG.standard_normal((2, 3, 8, 8)).astype(np.float32)
     found = audit(trace(models.build("plain14", rng=0), images, np.array([1, 2])))
-    assert [[(b.path, b.kind) for b in breaks] for breaks in found.breaks] == [
-        [(f"stage{s}.{b}", "plain")] for s in (1, 2, 3) for b in (0, 1)
+    assert [[(b.path, b.kind, b.where) for b in breaks] for breaks in found.breaks] == [
+        [(f"stage{s}.{b}", "plain", "the whole block")] for s in (1, 2, 3) for b in (0, 1)
     ]
+    assert all("there is no shortcut" in b.why for breaks in found.breaks for b in breaks)
     assert not any(v.holds for v in found.verdicts) and {v.ratio for v in found.verdicts} == {0.0}
+
+
+def test_between_the_blocks_of_a_plain_net_is_more_in_the_way():
+    stage = lambda: Sequential(*(Sequential(Conv2d(2, 2, 3, padding=1, rng=i), ReLU()) for i in range(2)))
+    model = Sequential(one=stage(), pool=layers.MaxPool2d(2), two=stage(), flat=layers.Flatten())
+    found = audit(trace(model.to(dtype=np.float64), X, dy=RNG.standard_normal((4, 18))))
+    plain = [(path, "plain") for path in ("one.0", "one.1", "two.0", "two.1")]
+    assert [[(b.path, b.kind) for b in breaks] for breaks in found.breaks] == [
+        [plain[0]],
+        [plain[1], ("pool", "MaxPool2d")],
+        [plain[2]],
+        [plain[3]],
+    ]
 
 
 def test_a_gradient_of_zero_is_no_proof():
     """Where no gradient comes through, 0 = 0 says nothing: the breaks decide."""
-    found = audit(trace(VARIANTS["original one stage"](), X, dy=0 * DY))
-    assert not found.holds
+    assert not audit(trace(VARIANTS["original one stage"](), X, dy=0 * DY)).holds
+    assert audit(trace(VARIANTS["full_preact one stage"](), X, dy=0 * DY)).holds
 
 
 class Doubled(Identity):
