@@ -19,7 +19,7 @@ from .ops import log_softmax, one_hot
 class Loss(Protocol):
     """What serves as a loss: these two methods."""
 
-    def forward(self, outputs: Array, targets: Array, /) -> tuple[Array, Any]:
+    def forward(self, outputs: Array, targets: Any, /) -> tuple[Array, Any]:
         """(loss, cache)."""
         raise NotImplementedError
 

@@ -3,7 +3,9 @@
 import dataclasses
 import fnmatch
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from .. import models
 from ..errors import RangeError
@@ -26,7 +28,7 @@ class Conv:
     stride: int = 1
 
     @classmethod
-    def parse(cls, name):
+    def parse(cls, name: str) -> Self | None:
         """The convolution called ``name``, or None where it is no name of one."""
         match = re.fullmatch(r"conv(\d+)x\1_(\d+)(?:-(\d+))?@(\d+)(?:_s(\d+))?", name, re.ASCII)
         if match is None:
@@ -36,7 +38,7 @@ class Conv:
         return conv if kernel % 2 and channels and image else None
 
     @property
-    def macs(self):
+    def macs(self) -> int:
         """Multiply-adds for one image."""
         return self.in_channels * self.out_channels * (self.kernel * -(-self.image // self.stride)) ** 2
 
@@ -63,7 +65,7 @@ class Case:
             models.find(self.subject)
 
     @classmethod
-    def parse(cls, name):
+    def parse(cls, name: str) -> Self:
         """The case of a full name; RangeError where it is none."""
         match = re.fullmatch(r"(\S+) (\S+) b([1-9]\d*)", name, re.ASCII)
         if match is None:
@@ -71,22 +73,22 @@ class Case:
         return cls(match[1], match[2], int(match[3]))
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"{self.task} {self.subject} b{self.batch}"
 
     @property
-    def conv(self):
+    def conv(self) -> Conv | None:
         """The :class:`Conv`, None for a network."""
         return Conv.parse(self.subject)
 
     @property
-    def image(self):
+    def image(self) -> tuple[int, int, int]:
         """(C, H, W) of the network's input."""
         family = models.find(self.subject)[0]
         return family.in_channels, family.image, family.image
 
     @property
-    def macs(self):
+    def macs(self) -> int:
         """Multiply-adds of one forward."""
         one = self.conv.macs if self.conv else models.certify(self.subject, image=self.image[1]).macs
         return one * self.batch
@@ -125,7 +127,7 @@ QUICK = tuple(
 )
 
 
-def select(wanted=(), batches=(), quick=False):
+def select(wanted: Sequence[str] = (), batches: Sequence[int] = (), quick: bool = False) -> tuple[Case, ...]:
     """The cases with these names or patterns, in order and once each; all of them if nothing is wanted.
 
     A full name may be any case, a pattern (``*``, ``?``) chooses from those of a run without options.

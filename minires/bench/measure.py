@@ -8,13 +8,15 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .. import models
 from ..errors import RangeError, StateError
-from .cases import select
+from .cases import Case, select
 from .subject import nodes_of, write_subject
 from .workers import SYSTEMS, Worker
 
@@ -56,7 +58,7 @@ class Options:
             if not values or min(values) < 1:
                 raise RangeError(f"{name} is {' '.join(map(str, values))!r}, expected integers of at least 1")
 
-    def takes_part(self, system, case):
+    def takes_part(self, system: str, case: Case) -> bool:
         """Whether ``system`` runs ``case``."""
         if self.systems and system not in self.systems:
             return False
@@ -65,7 +67,7 @@ class Options:
         return bool(self.systems) or system not in SLOW or case.macs <= SLOW_MACS
 
 
-def run_benchmark(options, progress=lambda line: None):
+def run_benchmark(options: Options, progress: Callable[[str], Any] = lambda line: None) -> dict[str, Any]:
     """Measure; return what ``--json`` prints.
 
     machine: processor, cores, versions, limits, date   absent: {system: why it did not run}

@@ -1,7 +1,9 @@
 """The result of a run for people: a table in Markdown and a picture."""
 
 import sys
+from typing import Any
 
+from ..files import StrPath
 from ..files.picture import new_figure, png
 from ..files.whole import write_atomically
 from .workers import SYSTEMS
@@ -18,7 +20,7 @@ COLOURS = {
 }
 
 
-def table(result):
+def table(result: dict[str, Any]) -> str:
     """Markdown: the machine, a table of times for each number of threads, peaks of memory, who is missing and why."""
     parts = [_machine(result["machine"])]
     for threads in dict.fromkeys(row["threads"] for row in result["rows"]):
@@ -96,7 +98,7 @@ def _digits(number):
     return f"{number:.{max(0, 3 - whole)}f}"
 
 
-def draw(result, path):
+def draw(result: dict[str, Any], path: StrPath) -> None:
     """Draw the ratios to the engine (to the first system, where there is none) into the picture at ``path``."""
     try:
         write_atomically(path, png(_figure(result), dpi=120))

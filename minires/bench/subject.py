@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import models
 from ..errors import RangeError
+from ..files import StrPath
 from ..files.whole import write_atomically, written_whole
 from ..layers import (
     BatchNorm2d,
@@ -29,12 +30,13 @@ from ..layers import (
     Subsample,
 )
 from ..layers.base import Buffer
+from .cases import Case
 
 SEED = 0
 SGD = {"lr": 0.01, "momentum": 0.9, "weight_decay": 1e-4}
 
 
-def write_subject(case, folder):
+def write_subject(case: Case, folder: StrPath) -> None:
     """Write ``case`` into ``folder``, the same bytes of arrays every time."""
     rng = np.random.default_rng(SEED)
     facts, arrays = _convolution(case, rng) if case.conv else _network(case, rng)

@@ -34,7 +34,7 @@ def experiment(
     engine: Literal["compiled", "reference"] = "compiled",
     jobs: Number = None,
     as_json: Json = False,
-):
+) -> int | None:
     """Measure whether what the articles say of residual networks holds: list the claims, or run some or all of them.
 
     Exit code 1 if a verdict is not the one that is known, or a measurement fails.

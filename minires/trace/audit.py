@@ -52,7 +52,7 @@ from ..layers.tree import join
 from ..layers.known import kind_of
 from .levels import levels
 from .norms import difference, norm, ratio, same
-from .records import PLAIN
+from .records import PLAIN, Traced
 from .words import as_audit
 
 WHY: dict[type[Layer] | str, str] = {
@@ -157,7 +157,7 @@ class Audit:
     growth: float
     levels: tuple
 
-    def verdict(self, start, stop):
+    def verdict(self, start: int, stop: int) -> Verdict:
         """The :class:`Verdict` for one pair."""
         found = [v for v in self.verdicts if (v.start, v.stop) == (start, stop)]
         if not found:
@@ -166,7 +166,7 @@ class Audit:
         return found[0]
 
     @property
-    def holds(self):
+    def holds(self) -> bool:
         """Whether the identity holds for every pair."""
         return all(v.holds for v in self.verdicts)
 
@@ -178,7 +178,7 @@ class Audit:
         return as_audit(self)
 
 
-def audit(ledger):
+def audit(ledger: Traced) -> Audit:
     """Audit the trunk of a :class:`~minires.trace.Ledger` for every pair l < L; return an :class:`Audit`."""
     _, n = ledger.span(0, None)
     found = [_breaks_on_the_way(ledger.trunk, i) for i in range(n)]

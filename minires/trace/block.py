@@ -11,9 +11,10 @@ fork, a block is a Sequential that holds no other around its layers; its one ter
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from ..backend import xp_of
-from ..layers.base import inside
+from ..backend import Array, xp_of
+from ..layers.base import Layer, inside
 
 SHORTCUT, BRANCH = "shortcut", "branch"
 
@@ -23,9 +24,9 @@ class Part:
     """A layer on the trunk with what its last forward left: the path in the model, the input and the cache."""
 
     path: str
-    layer: object
-    x: object = None
-    cache: object = None
+    layer: Layer
+    x: Array | None = None
+    cache: Any = None
 
     def forward(self, x, train):
         self.x = x
@@ -47,7 +48,7 @@ class Block:
     fork: Part | None = None
     post: list = field(default_factory=list)
     plain: bool = False
-    y: object = None
+    y: Array | None = None
 
     @property
     def link(self):

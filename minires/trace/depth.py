@@ -3,12 +3,14 @@
 import copy
 from dataclasses import dataclass
 
+from ..backend import Array
 from ..errors import StateError
 from ..layers import Param
+from ..layers.base import Layer
 from ..layers.tree import held
 from ..layers.checks import as_floats
 from ..layers.watch import watched
-from ..losses import SoftmaxCrossEntropy
+from ..losses import Loss, SoftmaxCrossEntropy
 from .norms import norm
 
 
@@ -27,7 +29,15 @@ class LayerGradient:
     params: dict
 
 
-def gradient_norms(model, x, labels=None, *, dy=None, train=True, loss=None):
+def gradient_norms(
+    model: Layer,
+    x: Array,
+    labels: Array | None = None,
+    *,
+    dy: Array | None = None,
+    train: bool = True,
+    loss: Loss | None = None,
+) -> tuple[LayerGradient, ...]:
     """Return a tuple of :class:`LayerGradient` for the layers of ``model`` on a private copy, from input to output.
 
     x, labels, dy, train, loss: as for :func:`~minires.trace.trace`. A layer that runs twice comes twice, and a

@@ -1,17 +1,21 @@
 """The ledger: every term of the gradient at every fork of one forward and one backward, named, kept and added up."""
 
 import copy
+from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
+from ..backend import Array
 from ..errors import RangeError, StateError
+from ..layers.base import Layer
 from ..layers.known import kind_of
 from ..layers.checks import as_floats, is_integer
 from ..layers.watch import watched
-from ..losses import SoftmaxCrossEntropy
+from ..losses import Loss, SoftmaxCrossEntropy
 from .block import SHORTCUT
 from .depth import backward_by_depth
 from .norms import AGREE, agrees, difference, frozen, worst
-from .records import block_records, noting
+from .records import BlockRecord, ForkRecord, block_records, noting
 from .trunk import Trunk, definition
 
 
@@ -25,7 +29,18 @@ class Ledger:
     ``labels``: those that were given, or None
     """
 
-    def __init__(self, trunk, loss, blocks, forks, dx, backward_error, depth, about, labels=None):
+    def __init__(
+        self,
+        trunk: Trunk,
+        loss: float | None,
+        blocks: Iterable[BlockRecord],
+        forks: Iterable[ForkRecord],
+        dx: Array,
+        backward_error: float,
+        depth: Any,
+        about: dict[str, Any],
+        labels: Array | None = None,
+    ) -> None:
         self.trunk, self.loss = trunk, loss
         self.blocks, self.forks = tuple(blocks), tuple(forks)
         self.dx, self.backward_error, self.depth = dx, backward_error, depth
@@ -36,7 +51,7 @@ class Ledger:
         return f"<Ledger of {len(self.blocks)} blocks and {len(self.forks)} forks, {about}>"
 
     @property
-    def notes(self):
+    def notes(self) -> list[str]:
         """Sentences about what of the model could not be seen; empty as a rule."""
         unnamed = [
             f"{block.fork.kind} ({block.fork.path}) has the terms {', '.join(block.terms)}, none of them called "
@@ -46,12 +61,12 @@ class Ledger:
         ]
         return [*self.trunk.notes, *unnamed]
 
-    def g(self, position):
+    def g(self, position: int) -> Array:
         """The gradient at x_l, read-only; ``position`` l runs from 0 to n, the output of the last block."""
         start, _ = self.span(position, None)
         return self.blocks[start].outgoing if start < len(self.blocks) else self.blocks[-1].incoming
 
-    def span(self, start, stop):
+    def span(self, start: int, stop: int | None) -> tuple[int, int]:
         """(start, stop) of a part of the trunk, checked; None as ``stop`` is the output of the last block."""
         n = len(self.blocks)
         if n == 0:
@@ -67,33 +82,33 @@ class Ledger:
         return start, stop
 
     @property
-    def closure_error(self):
+    def closure_error(self) -> float:
         """The largest closure error of all forks and blocks, and |dx - dx of the model's own backward| / |dx|.
 
         The first time takes a forward and a backward in float64, and a forward in complex numbers, of every fork.
         """
         return worst((self.backward_error, *(record.closure_error for record in (*self.forks, *self.blocks))))
 
-    def table(self, **options):
+    def table(self, **options: Any) -> str:
         """A line a block, in the order in which the gradient passes; see :func:`minires.trace.report.as_table`."""
         from .report import as_table
 
         return as_table(self, **options)
 
-    def to_json(self, **options):
+    def to_json(self, **options: Any) -> str:
         """See :func:`minires.trace.report.as_dict`."""
         from .report import as_json
 
         return as_json(self, **options)
 
-    def to_html(self, **options):
+    def to_html(self, **options: Any) -> str:
         """A page to step through; options: see :func:`minires.trace.report.as_dict`, with pictures by default."""
         from .report import as_dict
         from .viewer import to_html
 
         return to_html(as_dict(self, **{"pictures": True, **options}))
 
-    def to_widget(self, **options):
+    def to_widget(self, **options: Any) -> Any:
         """The same as a widget of a notebook, which needs the extra ``notebook``; options: as :meth:`to_html`."""
         from .report import as_dict
         from .viewer import to_widget
@@ -101,7 +116,15 @@ class Ledger:
         return to_widget(as_dict(self, **{"pictures": True, **options}))
 
 
-def trace(model, x, labels=None, *, dy=None, train=True, loss=None):
+def trace(
+    model: Layer,
+    x: Array,
+    labels: Array | None = None,
+    *,
+    dy: Array | None = None,
+    train: bool = True,
+    loss: Loss | None = None,
+) -> Ledger:
     """Run one forward and one backward on a private copy of ``model`` and return the :class:`Ledger` of its gradients.
 
     x: the input of the model   labels: targets of ``loss`` (default softmax cross-entropy), or
@@ -127,9 +150,10 @@ def trace(model, x, labels=None, *, dy=None, train=True, loss=None):
         raise StateError(f"trace got {given} of labels and dy, expected one of them: trace(model, x, labels)")
     trunk = Trunk(model, x, train)
     value = None
-    if dy is None:
+    if labels is not None:
         loss = loss or SoftmaxCrossEntropy()
-        value, cache = loss.forward(trunk.y, labels)
+        found, cache = loss.forward(trunk.y, labels)
+        value = float(found)
         dy = loss.backward(cache)
     dy, forks = as_floats(dy, "dy"), []
     with watched(trunk.forks(), backward=partial(noting, trunk=trunk, records=forks)):
@@ -140,7 +164,6 @@ def trace(model, x, labels=None, *, dy=None, train=True, loss=None):
     own = definition(copy.deepcopy(model))
     own_y, own_dx, depth = backward_by_depth(own, x, train, dy)
     _require_the_same(own, trunk.y, own_y, dx, own_dx)
-    value = None if value is None else float(value)
     return Ledger(trunk, value, blocks, forks[::-1], dx, difference(dx, own_dx), depth, about, labels)
 
 

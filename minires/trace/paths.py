@@ -12,14 +12,19 @@ Veit et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow
 """
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, combinations
+from typing import Any
 
 import numpy as np
 
+from ..backend import Array
 from ..errors import RangeError
+from ..initializers import Rng
 from ..layers.checks import is_integer
 from .norms import difference, dot, frozen, norm, ratio
+from .records import Traced
 
 MOST_BLOCKS = 12  # all_paths lists 2^n paths
 
@@ -35,8 +40,8 @@ class PathLengths:
     start: int
     stop: int
     gradients: tuple
-    g: object
-    remainder: object
+    g: Array
+    remainder: Array
     residual_products: int
     complete: bool
 
@@ -45,38 +50,45 @@ class PathLengths:
         return f"<PathLengths of {self.blocks} blocks{kept}, mean length {self.mean_length:.3g}>"
 
     @property
-    def blocks(self):
+    def blocks(self) -> int:
         return self.stop - self.start
 
     @property
-    def counts(self):
+    def counts(self) -> list[int]:
         """Number of paths of each length: n over k."""
         return [math.comb(self.blocks, k) for k in range(len(self.gradients))]
 
     @property
-    def norms(self):
+    def norms(self) -> list[float]:
         """|G_k|, which do not add up."""
         return [norm(g) for g in self.gradients]
 
     @property
-    def projections(self):
+    def projections(self) -> list[float]:
         """<G_k, g_l> / <g_l, g_l>, which add up to 1."""
         size = dot(self.g, self.g)
         return [ratio(dot(g, self.g), size) for g in self.gradients]
 
     @property
-    def mean_length(self):
+    def mean_length(self) -> float:
         """Mean length weighted by |G_k|."""
         norms = self.norms
         return ratio(sum(k * size for k, size in enumerate(norms)), sum(norms))
 
     @property
-    def error(self):
+    def error(self) -> float:
         """|sum of G_k - g_l| / |g_l|; of a truncated programme, the part that was left out."""
         return difference(sum(self.gradients), self.g)
 
 
-def path_lengths(ledger, start=0, stop=None, *, longest=None, progress=iter):
+def path_lengths(
+    ledger: Traced,
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    longest: int | None = None,
+    progress: Callable[[Any], Any] = iter,
+) -> PathLengths:
     """Return :class:`PathLengths` from x_L (L = ``stop``, default the last) back to x_l (l = ``start``).
 
     longest: longest paths wanted; longer ones are left out and their sum is the ``remainder``
@@ -108,7 +120,7 @@ def path_lengths(ledger, start=0, stop=None, *, longest=None, progress=iter):
     return PathLengths(start, stop, gradients, g, frozen(remainder), products, longest == n)
 
 
-def all_paths(ledger, start=0, stop=None):
+def all_paths(ledger: Traced, start: int = 0, stop: int | None = None) -> Iterator[tuple[tuple[int, ...], Array]]:
     """Iterate over ``(numbers of the blocks whose branch is taken, gradient)`` for each of the 2^n paths, n <= 12."""
     start, stop = ledger.span(start, stop)
     n = stop - start
@@ -131,18 +143,26 @@ class SampledPaths:
     contributions: tuple
 
     @property
-    def mean_length(self):
+    def mean_length(self) -> float:
         """The effective path length: the mean of k weighted by contribution."""
         return sum(k * part for k, part in zip(self.lengths, self.contributions))
 
-    def band(self, part=0.95):
+    def band(self, part: float = 0.95) -> tuple[int, int]:
         """(shortest, longest) length of the middle ``part`` of the contributions."""
         sums = np.cumsum(self.contributions)
         low, high = (int(np.searchsorted(sums, p)) for p in ((1 - part) / 2, 1 - (1 - part) / 2))
         return self.lengths[low], self.lengths[min(high, len(self.lengths) - 1)]
 
 
-def sample_paths(ledger, start=0, stop=None, *, samples=10, rng, progress=iter):
+def sample_paths(
+    ledger: Traced,
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    samples: int = 10,
+    rng: Rng,
+    progress: Callable[[Any], Any] = iter,
+) -> SampledPaths:
     """Draw ``samples`` paths of each length and return :class:`SampledPaths`; where there are no more, all are taken.
 
     rng: a generator or a seed. Veit et al. 2016, section 5, figure 6.

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
-import numpy as np
 
+from ..backend import Array
 from .block import SHORTCUT
 from .derivative import backward_with_terms, derivative_error
 from .norms import cosine, difference, frozen, norm, ratio, worst
-from .trunk import Visit
+from .trunk import Trunk, Visit
 
 PLAIN = "plain"  # the kind of a block without a fork
 
@@ -23,48 +24,48 @@ class ForkRecord:
 
     path: str
     kind: str
-    incoming: np.ndarray
+    incoming: Array
     terms: dict
-    outgoing: np.ndarray
+    outgoing: Array
     visit: Visit = field(repr=False)
 
     @property
-    def balance_error(self):
+    def balance_error(self) -> float:
         """|sum of the terms - outgoing| / |outgoing|: proves that no term is missing from the account of backward,
         not that backward is right.
         """
         return difference(sum(self.terms.values()), self.outgoing)
 
     @cached_property
-    def derivative_error(self):
+    def derivative_error(self) -> float:
         """Proves that the fork's terms and their sum are the derivative of its forward (in float64, on first use)
         and that it left the incoming gradient as it was: :func:`~minires.trace.derivative.derivative_error`.
         """
         return derivative_error(self.visit, self.incoming)
 
     @property
-    def closure_error(self):
+    def closure_error(self) -> float:
         """The larger of ``balance_error`` (rounding of the dtype) and ``derivative_error`` (rounding of float64)."""
         return worst((self.balance_error, self.derivative_error))
 
     @property
-    def shortcut_scaling(self):
+    def shortcut_scaling(self) -> float:
         """|shortcut term| / |incoming|; NaN where the fork has no shortcut or nothing comes in."""
         return ratio(norm(self.terms[SHORTCUT]), norm(self.incoming)) if SHORTCUT in self.terms else float("nan")
 
     @property
-    def residual(self):
+    def residual(self) -> Array:
         """The sum of all terms but the shortcut's."""
         rest = [term for name, term in self.terms.items() if name != SHORTCUT]
         return sum(rest) if rest else 0 * self.outgoing
 
     @property
-    def residual_ratio(self):
+    def residual_ratio(self) -> float:
         """|residual| / |incoming|."""
         return ratio(norm(self.residual), norm(self.incoming))
 
     @property
-    def cosine(self):
+    def cosine(self) -> float:
         """Cosine of the angle between the shortcut term and the residual; NaN where one of them is zero."""
         return cosine(self.terms[SHORTCUT], self.residual) if SHORTCUT in self.terms else float("nan")
 
@@ -79,18 +80,31 @@ class BlockRecord(ForkRecord):
     """
 
     index: int
-    identity: np.ndarray
+    identity: Array
     fork: ForkRecord | None = field(repr=False)
 
     @property
-    def derivative_error(self):
+    def derivative_error(self) -> float:
         """That of the fork, 0 of a plain block; of other layers, ask :func:`~minires.gradcheck.gradcheck`."""
         return self.fork.derivative_error if self.fork else 0.0
 
     @property
-    def identity_ratio(self):
+    def identity_ratio(self) -> float:
         """|cumulative identity gradient| / |g_l|."""
         return ratio(norm(self.identity), norm(self.outgoing))
+
+
+class Traced(Protocol):
+    """What sums over the blocks ask of a :class:`~minires.trace.Ledger`."""
+
+    trunk: Trunk
+    blocks: tuple[BlockRecord, ...]
+
+    def g(self, position: int) -> Array:
+        raise NotImplementedError
+
+    def span(self, start: int, stop: int | None) -> tuple[int, int]:
+        raise NotImplementedError
 
 
 def block_records(trunk, gradients, forks):

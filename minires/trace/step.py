@@ -4,10 +4,12 @@ import difflib
 
 import numpy as np
 
+from ..backend import Array
 from ..errors import RangeError
-from ..losses import SoftmaxCrossEntropy
+from ..layers.base import Layer
+from ..losses import Loss, SoftmaxCrossEntropy
 from .condition import Condition, measure
-from .events import Recorder
+from .events import Event, Recorder
 from .screen import screen
 
 NONFINITE = "nonfinite"
@@ -45,7 +47,17 @@ class Stepper:
     the arrays themselves stay alive too.
     """
 
-    def __init__(self, model, x, labels=None, *, dy=None, loss=None, train=True, limit=2 * 2**30):
+    def __init__(
+        self,
+        model: Layer,
+        x: Array,
+        labels: Array | None = None,
+        *,
+        dy: Array | None = None,
+        loss: Loss | None = None,
+        train: bool = True,
+        limit: int = 2 * 2**30,
+    ) -> None:
         if (labels is None) == (dy is None):
             found = "neither labels nor dy" if dy is None else "both labels and dy"
             raise RangeError(f"there are {found}, expected one: labels for a loss, or dy, the gradient of the output")
@@ -56,7 +68,7 @@ class Stepper:
         self.index = 0
 
     @property
-    def event(self):
+    def event(self) -> Event:
         """The current :class:`~minires.trace.events.Event`."""
         return self.events[self.index]
 
@@ -69,7 +81,7 @@ class Stepper:
     grads = property(lambda self: self.event.grads, doc="{name: what this backward added to the gradient}.")
 
     @property
-    def where(self):
+    def where(self) -> str:
         """One line: phase, begin or end of a container, path and class."""
         return self.event.where
 
@@ -79,31 +91,31 @@ class Stepper:
     def __repr__(self):
         return f"<Stepper at stop {self.index} of {len(self.events) - 1}, {self.where}>"
 
-    def step(self):
+    def step(self) -> bool:
         """To the next stop, into a container and into the branches of a fork."""
         return self._move(self.index + 1)
 
-    def next(self):
+    def next(self) -> bool:
         """At the begin of a container to its end, elsewhere to the next stop."""
         return self._move(max(self.index + 1, self.event.end))
 
-    def out(self):
+    def out(self) -> bool:
         """To the end of the container around here; not from the model, nor from the loss, which nothing is around."""
         e = self.event
         around = e.begin if e.begin == e.index < e.end else e.parent
         return around is not None and self._move(self.events[around].end)
 
-    def back(self):
+    def back(self) -> bool:
         """To the stop before this one."""
         return self._move(self.index - 1)
 
-    def goto(self, index):
+    def goto(self, index: int) -> bool:
         """To the stop with that number, counted from 0."""
         if not isinstance(index, (int, np.integer)) or not 0 <= index < len(self.events):
             raise RangeError(f"stop {index} does not exist, expected 0 to {len(self.events) - 1}: choose one of those")
         return self._move(index)
 
-    def until(self, goal):
+    def until(self, goal: str) -> bool:
         """Forward in time to the next stop at which ``goal`` is met; stays where it is if there is none.
 
         ``goal``: the path or the class of a layer ("stage2.0.add", "ReLU"): where it begins, in either direction;

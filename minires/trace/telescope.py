@@ -15,10 +15,14 @@ in Deep Residual Networks", eq. 5. The two sums are equal; their terms are not. 
 product each, total terms O((L - l)^2).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from ..backend import Array
 from ..errors import RangeError
 from .norms import difference, frozen
+from .records import Traced
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,22 +36,29 @@ class Telescope:
     form: str
     start: int
     stop: int
-    identity: object
+    identity: Array
     terms: dict
-    total: object
-    g: object
+    total: Array
+    g: Array
     residual_products: int
 
     def __repr__(self):
         return f"<Telescope, {self.form} form, {len(self.terms)} terms from x_{self.stop} to x_{self.start}>"
 
     @property
-    def error(self):
+    def error(self) -> float:
         """|total - g| / |g|."""
         return difference(self.total, self.g)
 
 
-def telescope(ledger, start=0, stop=None, form="local", *, progress=iter):
+def telescope(
+    ledger: Traced,
+    start: int = 0,
+    stop: int | None = None,
+    form: str = "local",
+    *,
+    progress: Callable[[Any], Any] = iter,
+) -> Telescope:
     """The :class:`Telescope` of a ledger from x_L (L = ``stop``, default the last) back to x_l (l = ``start``).
 
     progress: what the loop over the blocks runs through; ``tqdm`` shows a bar

@@ -8,7 +8,9 @@ import copy
 import itertools
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from ..backend import Array
 from ..engine import Compiled
 from ..layers import Fork, Sequential
 from ..layers.known import kind_of
@@ -27,10 +29,10 @@ class Visit:
 
     path: str
     fork: Fork
-    x: object
+    x: Array
     train: bool
     states: list
-    cache: object
+    cache: Any
 
     def again(self, **to):
         """A copy of the fork as it was before this forward, moved by ``to`` (see :meth:`Layer.to`)."""

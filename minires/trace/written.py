@@ -13,10 +13,11 @@ layer stays what it is, one step from x to y.
 
 import copy
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from ..backend import device_of, to_device
+from ..backend import Array, device_of, to_device
 from ..layers import Fork, Layer, Residual, Sequential
 from ..layers.known import kind_of
 from ..layers.base import inside
@@ -29,9 +30,9 @@ class Call:
     """One forward of a layer, and the calls of its children inside."""
 
     layer: Layer | None = None
-    x: object = None
-    y: object = None
-    cache: object = None
+    x: Array | None = None
+    y: Array | None = None
+    cache: Any = None
     inner: list = field(default_factory=list)
 
 

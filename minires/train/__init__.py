@@ -7,8 +7,7 @@ from .interrupt import Interrupted
 from .log import draw_curves, read_metrics
 from .loop import run
 from .optim import SGD, AdamW, clip_gradients
-from .options import build_model
-from .prepare import build_optimizer
+from .prepare import build_model, build_optimizer
 from .schedule import constant, cosine, learning_rate, one_cycle, steps, warmup
 from .step import Evaluation, accumulated_step, evaluate, evaluate_batches, train_step
 

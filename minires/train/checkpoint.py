@@ -3,13 +3,16 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .. import __version__, models
 from ..data import Normalize
 from ..errors import CheckpointError, RangeError, StateError
+from ..files import StrPath
 from ..files.whole import check_writable
+from ..layers.base import Layer
 from ..weights import save_weights
 from ..weights.differences import Differences, refusal
 from ..weights.load import put
@@ -17,7 +20,8 @@ from ..weights.open import CHECKPOINT, MODEL, open_file
 from ..weights.pretrained import RECORD, Record
 from ..weights.save import write_finite
 from .config import TrainConfig
-from .options import build_model
+from .optim import Optimizer
+from .prepare import build_model
 
 FILE = "checkpoint.safetensors"
 OPTIMIZER = "optimizer."  # what the names of its tensors begin with
@@ -48,7 +52,7 @@ class Checkpoint:
     generators: dict = field(repr=False)  # {path: state of a numpy bit generator}
     tensors: dict = field(repr=False)  # {name: NumPy array}
 
-    def build_model(self):
+    def build_model(self) -> Layer:
         """The model of the configuration, with the weights of this checkpoint, on the CPU.
 
         Raises :class:`~minires.errors.StateError` where it is a model that :func:`~minires.train.fit` was given.
@@ -64,11 +68,11 @@ class Checkpoint:
         self.restore(model)
         return model
 
-    def normalize(self):
+    def normalize(self) -> Normalize:
         """The normalisation of the training images, for the images that the model is to classify."""
         return Normalize(self.data["mean"], self.data["std"])
 
-    def restore(self, model, optimizer=None):
+    def restore(self, model: Layer, optimizer: Optimizer | None = None) -> None:
         """Put weights, buffers, random states and, if given, the state of ``optimizer`` in place; all or nothing.
 
         Raises :class:`~minires.errors.CheckpointError` that lists every name, shape and dtype that does not fit.
@@ -86,18 +90,26 @@ class Checkpoint:
             rng.bit_generator.state = self.generators[path]
 
 
-def save_checkpoint(path, model, optimizer, *, config, data, position, summary=None):
+def save_checkpoint(
+    path: StrPath,
+    model: Layer,
+    optimizer: Optimizer,
+    *,
+    config: TrainConfig,
+    data: dict[str, Any],
+    position: Position,
+    summary: dict[str, Any] | None = None,
+) -> None:
     """Write the state of a training into the file ``path``; the older file stays until the new one is whole.
 
     Raises :class:`~minires.errors.NumericError` where a weight is NaN or infinite, so that the last
     good checkpoint stays, and :class:`~minires.errors.CheckpointError` where the disk fails.
     """
     sums = {"loss_sum": float(position.loss_sum), "correct": int(position.correct), "images": int(position.images)}
-    position = vars(position) | sums
     state = {
         "config": config.to_dict(),
         "data": data,
-        "position": position,
+        "position": vars(position) | sums,
         "summary": summary or {},
         "generators": {name: _plain(rng.bit_generator.state) for name, rng in model.generators()},
     }
@@ -105,7 +117,7 @@ def save_checkpoint(path, model, optimizer, *, config, data, position, summary=N
     write_finite(path, arrays, {"format": CHECKPOINT, "state": json.dumps(state)})
 
 
-def load_checkpoint(path):
+def load_checkpoint(path: StrPath) -> Checkpoint:
     """Read and verify a checkpoint: ``path`` is the file or the folder of its run. Returns a :class:`Checkpoint`.
 
     Raises :class:`~minires.errors.CheckpointError` unless every byte is as it was written.
@@ -129,13 +141,13 @@ def load_checkpoint(path):
         ) from error
 
 
-def load_model(path):
+def load_model(path: StrPath) -> tuple[Layer, Checkpoint]:
     """Return ``(model, checkpoint)``: the trained model of a checkpoint file or run folder, on the CPU."""
     checkpoint = load_checkpoint(path)
     return checkpoint.build_model(), checkpoint
 
 
-def publish(run, path):
+def publish(run: StrPath, path: StrPath) -> None:
     """Write the weights of a finished run, with the record of their training, into the safetensors file ``path``.
 
     :func:`minires.weights.pretrained` reads such files from the folder ``weights/published`` of the package.

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from ..errors import DTypeError, RangeError
 from .options import model_options
@@ -170,27 +170,28 @@ class TrainConfig:
         if self.option:
             model_options(self)  # raises where one is no KEY=VALUE
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The fields as a dict that JSON can hold."""
         fields = dataclasses.asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
-    def to_json(self):
+    def to_json(self) -> str:
         """The fields as JSON text, one a line."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
     @classmethod
-    def from_dict(cls, fields):
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
         """The config that :meth:`to_dict` gave. Missing fields take their defaults, unknown ones are an error."""
         known = [f.name for f in dataclasses.fields(cls)]
         for name in fields:
             if name not in known:
                 near = " or ".join(difflib.get_close_matches(name, known, n=2)) or ", ".join(known)
                 raise RangeError(f"TrainConfig has no field {name!r}: did you mean {near}?")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+        return cls(**values)
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text: str) -> Self:
         """The config that :meth:`to_json` wrote."""
         return cls.from_dict(json.loads(text))
 

@@ -3,11 +3,16 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..data import DATASETS
+from ..data.dataset import Dataset
 from ..errors import CheckpointError, RangeError, StateError
+from ..files import StrPath
 from ..files.whole import check_folder, make_folder, write_atomically
+from ..layers.base import Layer
 from .checkpoint import FILE, load_checkpoint
+from .config import TrainConfig
 from .lock import only_user
 from .log import CURVES, METRICS
 from .prepare import load_data
@@ -33,7 +38,7 @@ class Result:
     seconds: float
 
 
-def fit(config, *, model=None, data=None):
+def fit(config: TrainConfig, *, model: Layer | None = None, data: tuple[Dataset, Dataset] | None = None) -> Result:
     """Train as the :class:`~minires.train.TrainConfig` says and return a :class:`Result`.
 
     Writes config.json, metrics.jsonl, curves.png and checkpoint.safetensors into ``config.run_dir``.
@@ -60,7 +65,9 @@ def fit(config, *, model=None, data=None):
         return _run(training)
 
 
-def resume(run_dir, *, model=None, data=None, **changes):
+def resume(
+    run_dir: StrPath, *, model: Layer | None = None, data: tuple[Dataset, Dataset] | None = None, **changes: Any
+) -> Result:
     """Continue the training in the folder ``run_dir``, or of its checkpoint there, and return a :class:`Result`.
 
     Weights and metrics end exactly as if the training had never stopped. ``changes`` may set the fields device,

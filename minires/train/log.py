@@ -4,7 +4,9 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
+from ..files import StrPath
 from ..files.picture import new_figure, png
 from ..files.streams import Stream
 from ..files.whole import appended, write_atomically
@@ -42,7 +44,7 @@ class MetricsLog:
             os.fsync(file.fileno())
 
 
-def read_metrics(run_dir):
+def read_metrics(run_dir: StrPath) -> list[dict[str, Any]]:
     """The lines of a run's metrics.jsonl as a list of dicts; [] where there is none.
 
     What is no line of a run, such as the torn one of a process that was killed, is passed over.
@@ -62,7 +64,7 @@ def _row(line):
     return row if fields is not None and all(type(row.get(name)) in (int, float) for name in fields) else None
 
 
-def draw_curves(run_dir, title=""):
+def draw_curves(run_dir: StrPath, title: str = "") -> None:
     """Draw loss and accuracy of metrics.jsonl into curves.png. A picture ends no training: what hinders it is said."""
     try:
         write_atomically(Path(run_dir) / CURVES, png(_curves(read_metrics(run_dir), title)))

@@ -3,13 +3,17 @@
 import itertools
 import math
 import time
+from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 
 from ..backend import require_device, to_device
+from ..data.dataset import Dataset
 from ..engine import compile
 from ..errors import NumericError, RangeError, StateError
+from ..layers.base import Layer
 from .checkpoint import Position
 from .config import TrainConfig
 from .log import Progress
@@ -133,7 +137,14 @@ class Loop:
         )
 
 
-def run(model, data, epochs, *, on_epoch=None, **settings):
+def run(
+    model: Layer,
+    data: tuple[Dataset, Dataset],
+    epochs: int,
+    *,
+    on_epoch: Callable[[dict[str, Any]], Any] | None = None,
+    **settings: Any,
+) -> list[dict[str, Any]]:
     """Train ``model`` in memory, without files, and return a row of numbers (a dict) for each epoch.
 
     data: a pair (training, test) of :class:`~minires.data.Dataset`   on_epoch: called with the row of each epoch, when

@@ -5,6 +5,7 @@ stores both in the same way. Frozen parameters stay as they are. No step waits f
 """
 
 import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -27,7 +28,17 @@ class SGD:
     learning rate stands outside v.
     """
 
-    def __init__(self, params, lr, *, momentum=0.9, nesterov=False, weight_decay=0.0, decay_all=True, scalar_rate=1.0):
+    def __init__(
+        self,
+        params: Iterable[tuple[str, Param]],
+        lr: float,
+        *,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        decay_all: bool = True,
+        scalar_rate: float = 1.0,
+    ) -> None:
         self.params = _pairs(params)
         self.lr = _positive(self, lr=lr)
         self.momentum = _fraction(self, momentum=momentum)
@@ -42,7 +53,7 @@ class SGD:
     def __repr__(self):
         return _about(self, "lr", "momentum", "nesterov", "weight_decay", "decay_all", "scalar_rate")
 
-    def step(self, lr=None):
+    def step(self, lr: float | None = None) -> None:
         """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor.
 
         A schedule may end at 0: then no parameter moves.
@@ -62,7 +73,7 @@ class SGD:
                 g = g + self.momentum * v if self.nesterov else v
             p.data -= lr * _part(p, self.scalar_rate) * g
 
-    def tensors(self):
+    def tensors(self) -> Iterator[tuple[str, Buffer]]:
         """Yield ``(path, Buffer)`` for all that a checkpoint must hold."""
         return ((f"velocity.{path}", v) for path, v in self.velocity.items())
 
@@ -79,8 +90,16 @@ class AdamW:
     """
 
     def __init__(
-        self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, decay_all=True, scalar_rate=1.0
-    ):
+        self,
+        params: Iterable[tuple[str, Param]],
+        lr: float = 1e-3,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+        decay_all: bool = True,
+        scalar_rate: float = 1.0,
+    ) -> None:
         self.params = _pairs(params)
         self.lr = _positive(self, lr=lr)
         self.betas = tuple(_fraction(self, betas=beta) for beta in betas)
@@ -94,7 +113,7 @@ class AdamW:
     def __repr__(self):
         return _about(self, "lr", "betas", "eps", "weight_decay", "decay_all", "scalar_rate")
 
-    def step(self, lr=None):
+    def step(self, lr: float | None = None) -> None:
         """Update every parameter once, with the learning rate ``lr`` if given, else that of the constructor.
 
         A schedule may end at 0: then no parameter moves.
@@ -118,7 +137,7 @@ class AdamW:
             v += (1 - b2) * g * g
             p.data -= rate * m / (xp_of(v).sqrt(v) / root + self.eps)
 
-    def tensors(self):
+    def tensors(self) -> Iterator[tuple[str, Buffer]]:
         """Yield ``(path, Buffer)`` for all that a checkpoint must hold."""
         yield "steps", self.steps
         for name, buffers in (("mean", self.mean), ("square", self.square)):
@@ -126,7 +145,10 @@ class AdamW:
                 yield f"{name}.{path}", buffer
 
 
-def clip_gradients(params, max_norm):
+Optimizer = SGD | AdamW
+
+
+def clip_gradients(params: Iterable[tuple[str, Param]], max_norm: float) -> float:
     """Scale all gradients by one factor, so that their common norm is at most ``max_norm``; return the norm before.
 
         norm = sqrt(sum of the squares of all entries)        grad <- grad min(1, max_norm / (norm + 1e-6))

@@ -1,13 +1,6 @@
-"""Options of a network's family as text, and the model of a TrainConfig."""
+"""Options of a network's family as text."""
 
 from .. import models
-
-
-def build_model(config, *, num_classes, in_channels):
-    """The model of a :class:`TrainConfig` with its initial weights, on the CPU."""
-    return models.build(
-        config.model, num_classes=num_classes, in_channels=in_channels, rng=config.seed, **model_options(config)
-    )
 
 
 def model_options(config):

@@ -1,19 +1,31 @@
-"""From a TrainConfig to what takes part in a training: data, loaders, loss, optimiser."""
+"""From a TrainConfig to what takes part in a training: model, data, loaders, loss, optimiser."""
+
+from collections.abc import Iterable
 
 import numpy as np
 
+from .. import models
 from ..backend import device_of, to_device
 from ..data import CropFlip, CutMix, Loader, Mixup, Normalize
 from ..data.mnist import IDX_SETS
 from ..errors import RangeError
-from ..layers.base import Param
+from ..layers.base import Layer, Param
 from ..losses import SoftmaxCrossEntropy
-from .optim import SGD, AdamW
+from .config import TrainConfig
+from .optim import SGD, AdamW, Optimizer
+from .options import model_options
 from .splits import load_split
 
 AUGMENTATIONS = {"none": None, "flip": CropFlip(pad=0), "crop": CropFlip(flip=False), "crop-flip": CropFlip()}
 SUITABLE = {name: "none" for name in (*IDX_SETS, "digits", "npz")}  # mirrored digits are no digits
 SUITABLE |= {"fashion_mnist": "flip", "fashion_mnist_12k": "flip"}
+
+
+def build_model(config: TrainConfig, *, num_classes: int, in_channels: int) -> Layer:
+    """The model of a :class:`TrainConfig` with its initial weights, on the CPU."""
+    return models.build(
+        config.model, num_classes=num_classes, in_channels=in_channels, rng=config.seed, **model_options(config)
+    )
 
 
 def load_data(config):
@@ -108,7 +120,7 @@ def build_loss(config, train, test):
     return SoftmaxCrossEntropy(config.label_smoothing, weight=weights or None, ignore_index=left_out)
 
 
-def build_optimizer(config, params):
+def build_optimizer(config: TrainConfig, params: Iterable[tuple[str, Param]]) -> Optimizer:
     """The optimiser of a :class:`~minires.train.TrainConfig` for the pairs ``params``."""
     common = {name: getattr(config, name) for name in ("lr", "weight_decay", "decay_all", "scalar_rate")}
     if config.optimizer == "adamw":

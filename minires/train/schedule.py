@@ -4,27 +4,31 @@ A schedule keeps no state, so that a resumed training needs to know nothing but 
 """
 
 import math
+from collections.abc import Sequence
 
 from ..errors import RangeError
+from .config import TrainConfig
 
 
-def constant(step, *, lr):
+def constant(step: int, *, lr: float) -> float:
     """lr."""
     return lr
 
 
-def steps(step, *, lr, milestones, gamma=0.1):
+def steps(step: int, *, lr: float, milestones: Sequence[float], gamma: float = 0.1) -> float:
     """lr gamma^k, where k of the ``milestones`` (step indices) have been reached."""
     return lr * gamma ** sum(step >= milestone for milestone in milestones)
 
 
-def cosine(step, *, lr, total):
+def cosine(step: int, *, lr: float, total: int) -> float:
     """lr (1 + cos(pi step / total)) / 2: from lr down to 0, and 0 behind. Loshchilov and Hutter 2017, "SGDR", eq. 5."""
     _require_steps(total)
     return lr * (1 + math.cos(math.pi * min(1, step / total))) / 2
 
 
-def one_cycle(step, *, lr, total, rise=0.3, start=1 / 25, end=1 / 25e4):
+def one_cycle(
+    step: int, *, lr: float, total: int, rise: float = 0.3, start: float = 1 / 25, end: float = 1 / 25e4
+) -> float:
     """From ``start`` lr up to lr in the first part ``rise`` of the steps, then down to ``end`` lr, along cosines.
 
     Smith and Topin 2018, "Super-Convergence", with the cosines and the defaults of PyTorch's OneCycleLR.
@@ -36,7 +40,7 @@ def one_cycle(step, *, lr, total, rise=0.3, start=1 / 25, end=1 / 25e4):
     return lr * _ease(1, end, min(1, (step - top) / max(1, total - 1 - top)))
 
 
-def warmup(step, *, length):
+def warmup(step: int, *, length: int) -> float:
     """A factor that rises linearly from 1/length at step 0 to 1 at step length - 1; 1 everywhere where length is 0.
 
     Goyal et al. 2017, "Accurate, Large Minibatch SGD", section 2.2.
@@ -44,7 +48,7 @@ def warmup(step, *, length):
     return min(1.0, (step + 1) / length) if length else 1.0
 
 
-def learning_rate(config, step, total):
+def learning_rate(config: TrainConfig, step: int, total: int) -> float:
     """The learning rate of ``step`` under a :class:`~minires.train.TrainConfig`: the schedule times the warm-up."""
     lr = {
         "constant": lambda: constant(step, lr=config.lr),

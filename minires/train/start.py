@@ -5,7 +5,8 @@ from dataclasses import replace
 from ..errors import CheckpointError, RangeError
 from ..models.transfer import freeze_but, head_of
 from ..weights import start_from
-from .options import as_text, build_model, model_options
+from .options import as_text, model_options
+from .prepare import build_model
 
 HEAD = "head"
 

@@ -1,16 +1,22 @@
 """One step of training, and evaluation. On a GPU nothing here waits for it but the end of an evaluation."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from ..backend import to_device, to_numpy
+from ..backend import Array, to_device, to_numpy
+from ..data import Loader
 from ..errors import NumericError, StateError
 from ..layers import BatchNorm2d
-from ..losses import SoftmaxCrossEntropy
-from .optim import clip_gradients
+from ..layers.base import Layer
+from ..losses import Loss, SoftmaxCrossEntropy
+from .optim import Optimizer, clip_gradients
 
 
-def train_step(model, loss, optimizer, x, labels, lr, clip_norm=None):
+def train_step(
+    model: Layer, loss: Loss, optimizer: Optimizer, x: Array, labels: Array, lr: float, clip_norm: float | None = None
+) -> tuple[Array, Array]:
     """Forward, backward and update on one batch; x and labels on the device of the model.
 
     x: (N, ...)   labels: (N,), or the (N, K) targets that ``loss`` takes   clip_norm: see :func:`clip_gradients`
@@ -23,7 +29,14 @@ def train_step(model, loss, optimizer, x, labels, lr, clip_norm=None):
     return value, correct
 
 
-def accumulated_step(model, loss, optimizer, batches, lr, clip_norm=None):
+def accumulated_step(
+    model: Layer,
+    loss: Any,
+    optimizer: Optimizer,
+    batches: Iterable[tuple[Array, Array]],
+    lr: float,
+    clip_norm: float | None = None,
+) -> tuple[Any, Any]:
     """One step on several ``batches``, pairs ``(x, labels)``, that does what one on all their images together would do.
 
     Where layers mix the images of a batch (batch norm), they mix those of each batch. Each batch weighs as much as in
@@ -75,11 +88,11 @@ class Evaluation:
     note: str = ""
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         return self.correct / self.total
 
 
-def evaluate(model, loader, device="cpu", ignore_index=None):
+def evaluate(model: Layer, loader: Loader, device: str = "cpu", ignore_index: int | None = None) -> Evaluation:
     """Run inference over an epoch of ``loader`` on ``device``, where the model is; return an :class:`Evaluation`.
 
     Images whose label is ``ignore_index`` do not count. Raises :class:`~minires.errors.NumericError` where the loss is
@@ -88,7 +101,9 @@ def evaluate(model, loader, device="cpu", ignore_index=None):
     return evaluate_batches(model, loader.epoch(0), device, ignore_index)
 
 
-def evaluate_batches(model, batches, device="cpu", ignore_index=None):
+def evaluate_batches(
+    model: Layer, batches: Iterable[tuple[Array, Array]], device: str = "cpu", ignore_index: int | None = None
+) -> Evaluation:
     """:func:`evaluate` for any iterable of ``(x, labels)``."""
     loss = SoftmaxCrossEntropy(ignore_index=ignore_index)
     total, correct, loss_sum = 0, 0, 0.0
