@@ -136,6 +136,8 @@ def test_no_clever_machinery(path):
             assert node.name not in ("__getattr__", "__getattribute__", "__init_subclass__"), node.name
         if isinstance(node, ast.ImportFrom):
             assert all(alias.name != "*" for alias in node.names), "star import"
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "__init__":
+            assert ast.unparse(node.func).startswith("super()"), "reset by a method with a name of its own"
         if isinstance(node, ast.Global):
             pytest.fail(f"global state: {node.names}")
 

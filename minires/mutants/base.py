@@ -33,7 +33,7 @@ class Mutant:
     forms: tuple = ()
 
     @property
-    def versions(self):
+    def versions(self) -> tuple["Mutant", ...]:
         """This mutant and its other forms."""
         return self, *self.forms
 

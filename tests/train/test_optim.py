@@ -88,10 +88,10 @@ def test_what_a_checkpoint_holds():
 
 def test_an_optimiser_shows_its_settings():
     found = repr(SGD(params_of(), 0.1, momentum=0.5))
-    expected = "lr=0.1, momentum=0.5, nesterov=False, weight_decay=0.0, decay_all=True"
+    expected = "lr=0.1, momentum=0.5, nesterov=False, weight_decay=0.0, decay_all=True, scalar_rate=1.0"
     assert found == f"<SGD of 3 parameters, {expected}>"
     found = repr(AdamW(params_of(), decay_all=False))
-    expected = "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, decay_all=False"
+    expected = "lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.01, decay_all=False, scalar_rate=1.0"
     assert found == f"<AdamW of 3 parameters, {expected}>"
 
 

@@ -37,7 +37,7 @@ class Team:
     """Threads that wait for work; as many as were ever asked for at once."""
 
     def __init__(self):
-        self._jobs, self._lock, self._hired = queue.SimpleQueue(), threading.Lock(), 0
+        self.forget()
 
     def run(self, work, items, seats):
         """Call ``work(item, seat)`` for each item, on as many threads as there are seats, this one among them.
@@ -59,8 +59,8 @@ class Team:
             raise job.error
 
     def forget(self):
-        """Threads do not survive a fork: the child begins with none."""
-        self.__init__()
+        """Begin with no threads, as the child of a fork must, which they do not survive."""
+        self._jobs, self._lock, self._hired = queue.SimpleQueue(), threading.Lock(), 0
 
     def _hire(self, count):
         with self._lock:
