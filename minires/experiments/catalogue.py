@@ -1,5 +1,7 @@
 """All experiments, in the order of the articles: whoever adds one adds it here."""
 
-from . import degradation, ensemble, finer_steps, ode_order
+from . import degradation, ensemble, finer_steps, lesions, ode_order
 
-EXPERIMENTS = {module.EXPERIMENT.name: module.EXPERIMENT for module in (degradation, ode_order, finer_steps, ensemble)}
+EXPERIMENTS = {
+    module.EXPERIMENT.name: module.EXPERIMENT for module in (degradation, lesions, ode_order, finer_steps, ensemble)
+}
