@@ -66,7 +66,7 @@ class AddedInPlace(Residual):
 
 
 class PathsChained(Residual):
-    """Shortcut and branch lie side by side: each gets dy, the branch does not get the gradient of the shortcut."""
+    """Shortcut and branch lie side by side: each gets dy, neither the gradient of the other."""
 
     def terms(self, dy, cache):
         shortcut_cache, branch_cache = cache
