@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from conftest import np_of, to_xp
 from oracles import randomise
 
-from minires.errors import MiniresError, ShapeError
+from minires.errors import DTypeError, MiniresError, ShapeError
 from minires.layers import BatchNorm2d, Buffer, Conv2d, Dropout, Flatten, Fork, Layer, Linear, Param, ReLU, Residual
 from minires.layers import Sequential
 from minires.layers.base import inside
@@ -32,6 +33,63 @@ def test_names_of_tensors_parameters_and_generators():
     assert [name for name, _ in model.tensors()] == NAMES
     assert [name for name, _ in model.params()] == [name for name in NAMES if "running" not in name]
     assert [name for name, _ in model.generators()] == ["drop.rng"]
+
+
+@pytest.mark.parametrize("kind", [Buffer, Param])
+def test_a_tensor_is_a_plain_array_and_its_gradient_alike(kind, xp):
+    data = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
+    tensor = kind(to_xp(xp, data))
+    assert np.array_equal(np_of(tensor.data), data)
+    if kind is Param:
+        assert type(tensor.grad) is type(tensor.data) and tensor.grad.dtype == np.float32
+        assert tensor.grad.shape == (2, 3) and not np_of(tensor.grad).any() and tensor.frozen is False
+    with pytest.raises(DTypeError, match=f"^{kind.__name__}: data is a masked array"):
+        kind(np.ma.array(data, mask=data > 0))
+
+
+@pytest.mark.parametrize("statistics", [False, True])
+def test_freeze_and_thaw(statistics):
+    model = small_model()
+    norm = model.at("add.branch.norm")
+    assert model.freeze(statistics=statistics) is model
+    assert all(p.frozen is True for _, p in model.params())
+    assert norm.statistics == ("running" if statistics else "batch")
+    norm.statistics = "constant"
+    model.freeze(False)
+    assert not any(p.frozen for _, p in model.params()) and norm.statistics == "constant"
+    for _ in range(2):  # twice: there is nothing left to take away
+        model.freeze(False, statistics=True)
+        assert norm.statistics == "batch" and "statistics" not in vars(norm)
+    model.freeze()
+    assert norm.statistics == "batch"
+
+
+def test_a_call_is_a_forward_of_inference():
+    class Told(Layer):
+        def forward(self, x, train):
+            return x + 1, seen.append(train)
+
+    seen = []
+    assert Told()(1) == 2 and seen == [False]
+
+
+class Ways(Fork):
+    """y = sum of factor x over the ways."""
+
+    def __init__(self, **factors):
+        self.factors = factors
+
+    def terms(self, dy, cache):
+        return {name: factor * dy for name, factor in self.factors.items()}
+
+
+def test_the_terms_of_a_fork_of_a_user():
+    dy = np.random.default_rng(0).normal(size=(2, 3))
+    with_shortcut, without = Ways(a=2, shortcut=3, b=5), Ways(a=2, b=5)
+    assert np.allclose(with_shortcut.backward(dy, None), 10 * dy) and np.allclose(without.backward(dy, None), 7 * dy)
+    assert np.array_equal(with_shortcut.shortcut_term(dy, None), 3 * dy)
+    found = without.shortcut_term(dy, None)
+    assert found.shape == dy.shape and not found.any()
 
 
 def test_walk_gives_every_layer_below_with_its_path():
@@ -67,6 +125,9 @@ def test_to_moves_values_gradients_and_buffers():
     assert {t.data.dtype for _, t in model.tensors()} == {np.dtype("float64")}
     assert {p.grad.dtype for _, p in model.params()} == {np.dtype("float64")}
     assert model.to(device="cpu") is model
+    model.to(dtype=np.float32)
+    assert {t.data.dtype for _, t in model.tensors()} == {p.grad.dtype for _, p in model.params()} == {np.dtype("f4")}
+    assert model.to().at("head").weight.data.dtype == np.float32
 
 
 def test_to_the_other_device_and_back(strict):
@@ -87,6 +148,12 @@ def test_repr_is_the_tree_with_its_settings():
     assert lines[4].startswith("      conv: Conv2d(in_channels=2, out_channels=2, kernel=(3, 3), stride=(1, 1)")
     assert repr(Param(np.zeros((2, 3)))) == "Param(2, 3)"
     assert repr(Buffer(np.zeros(4))) == "Buffer(4,)"
+
+
+def test_what_is_private_is_no_setting():
+    layer = ReLU()
+    layer.factor, layer._seen, layer.array = 2.5, 3, np.ones(2)
+    assert repr(layer) == "ReLU(factor=2.5)"
 
 
 def test_observe_sees_each_layer_with_input_and_output_and_leaves_the_model_alone():

@@ -39,6 +39,7 @@ MORE = {
         str(path.relative_to(ROOT)): [ERRORS] if path.stem in COMMON else [ERRORS, *EVERY]
         for path in sorted(ROOT.glob("minires/layers/[a-z]*.py"))
     },
+    "minires/layers/base.py": [ERRORS, *(f"tests/layers/test_{name}.py" for name in ("containers", "tree", "parts"))],
     "minires/layers/watch.py": ["tests/layers/test_base.py"],  # where observe is tested
 }
 
