@@ -1,0 +1,145 @@
+"""Values as bytes, between a grader and its worker: a fixed set of kinds, nothing that could run when it is read.
+
+value: a tag and its content, little-endian; "N" None, "b" bool, "i" int64, "d" float64, "s" text, "a" array,
+"h" handle, "k" something of the kit with its values, "l" a list of values.   frame: the length of its body (uint32),
+the body.
+"""
+
+import struct
+
+import numpy as np
+
+DTYPES = "<f4", "<f8", "<i8", "<i4", "|b1"
+LIMIT = 64 << 20  # bytes of a frame
+DEPTH = 6
+
+
+class WireError(Exception):
+    """Bytes that are no value."""
+
+
+class Handle:
+    """What stays in the worker, such as a cache: its number."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __repr__(self):
+        return f"Handle({self.number})"
+
+
+class Kit:
+    """Something of the kit, which the worker builds: its name and the values that it takes."""
+
+    def __init__(self, name, *values):
+        self.name, self.values = name, values
+
+
+def pack(value):
+    """The bytes of ``value``. Raises WireError for what has no kind."""
+    if value is None:
+        return b"N"
+    if isinstance(value, (bool, np.bool_)):
+        return b"b" + struct.pack("<?", value)
+    if isinstance(value, int):
+        return b"i" + struct.pack("<q", value)
+    if isinstance(value, float):
+        return b"d" + struct.pack("<d", value)
+    if isinstance(value, str):
+        data = value.encode("utf-8", "replace")
+        return b"s" + struct.pack("<I", len(data)) + data
+    if isinstance(value, Handle):
+        return b"h" + struct.pack("<I", value.number)
+    if isinstance(value, Kit):
+        return b"k" + pack(value.name) + pack(list(value.values))
+    if isinstance(value, (list, tuple)):
+        return b"l" + struct.pack("<I", len(value)) + b"".join(map(pack, value))
+    return _pack_array(value)
+
+
+def _pack_array(value):
+    if not isinstance(value, (np.ndarray, np.number)):
+        raise WireError(f"a {type(value).__name__} cannot be sent")
+    array = np.asarray(value)
+    kind = array.dtype.newbyteorder("<").str
+    if kind not in DTYPES:
+        raise WireError(
+            f"an array of {array.dtype} cannot be sent, expected one of float32, float64, int64, int32, bool"
+        )
+    data = np.ascontiguousarray(array, dtype=kind).tobytes()
+    return b"a" + struct.pack(f"<BB{array.ndim}I", DTYPES.index(kind), array.ndim, *array.shape) + data
+
+
+class Unpacker:
+    """Reads values from bytes that may be hostile: it trusts no length, and builds nothing but the kinds above."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def value(self, depth=0):
+        tag = self._take(1)
+        if tag == b"N":
+            return None
+        if tag in (b"b", b"i", b"d", b"h"):
+            form = {b"b": "<?", b"i": "<q", b"d": "<d", b"h": "<I"}[tag]
+            (number,) = struct.unpack(form, self._take(struct.calcsize(form)))
+            return Handle(number) if tag == b"h" else number
+        if tag == b"s":
+            return self._take(self._size()).decode("utf-8", "replace")
+        if tag == b"a":
+            return self._array()
+        if tag in (b"l", b"k") and depth < DEPTH:
+            if tag == b"k":
+                return Kit(self._text(), *self._list(depth + 1))
+            return [self.value(depth + 1) for _ in range(self._size())]
+        raise WireError(f"no value begins with {tag!r} here")
+
+    def end(self):
+        if self.at != len(self.data):
+            raise WireError(f"{len(self.data) - self.at} bytes are left over")
+
+    def _text(self):
+        text = self.value(DEPTH)
+        if not isinstance(text, str):
+            raise WireError("a name is no text")
+        return text
+
+    def _list(self, depth):
+        if self._take(1) != b"l":
+            raise WireError("no list")
+        return [self.value(depth) for _ in range(self._size())]
+
+    def _array(self):
+        code, axes = self._take(2)
+        if code >= len(DTYPES) or axes > 32:
+            raise WireError("no array")
+        shape = struct.unpack(f"<{axes}I", self._take(4 * axes))
+        size = np.dtype(DTYPES[code]).itemsize
+        for n in shape:
+            size *= n  # Python's integers do not overflow
+        return np.frombuffer(self._take(size), DTYPES[code]).reshape(shape).copy()
+
+    def _size(self):
+        return struct.unpack("<I", self._take(4))[0]
+
+    def _take(self, size):
+        if size > len(self.data) - self.at:
+            raise WireError("the bytes end too early")
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+
+def unpack(data):
+    """The value of ``data``. Raises WireError where it is none, or has more behind it."""
+    reader = Unpacker(data)
+    value = reader.value()
+    reader.end()
+    return value
+
+
+def frame(value):
+    """The frame of ``value``."""
+    body = pack(value)
+    if len(body) > LIMIT:
+        raise WireError(f"{len(body) / 1e6:.0f} MB are too much for one answer, at most {LIMIT / 1e6:.0f} MB")
+    return struct.pack("<I", len(body)) + body

@@ -1,0 +1,160 @@
+"""Functions of a submission, called through the box as if they were here."""
+
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from classroom.box.boxes import boxes
+
+from minires.classroom.box import TRUST, Box, BoxError, Failure, Handle, Kit, Tier
+
+SOURCE = """
+import numpy as np
+
+def forward(x, weight, running=None):
+    if running is not None:
+        running[...] = x.mean(axis=0)
+    return x @ weight, (x, weight)
+
+def backward(dy, cache):
+    x, weight = cache
+    return dy @ weight.T, x.T @ dy
+
+def residual(x, branch):
+    y, cache = branch.forward(x, False)
+    return x + y, cache
+
+def residual_backward(dy, cache, branch):
+    return dy + branch.backward(dy, cache)
+
+def words(a, b): return [a, None, [b, True]]
+def three(): return 1, 2, 3
+def text(x): return "no number"
+def crash(x):
+    return x[7]
+"""
+KINDS = [*boxes(), pytest.param(lambda: TRUST, id="trust")]
+
+
+@pytest.fixture(params=KINDS, scope="module")
+def box(request):
+    with Box(request.param()) as box:
+        assert "forward" in box.load(SOURCE)
+        yield box
+
+
+def test_arrays_go_in_and_come_back(box):
+    rng = np.random.default_rng(0)
+    x, weight, dy = rng.standard_normal((4, 3)), rng.standard_normal((3, 2)), rng.standard_normal((4, 2))
+    y, cache = box.call("forward", x, weight, returns="ah")
+    assert np.array_equal(y, x @ weight)
+    assert isinstance(cache, Handle)
+    dx, dweight = box.call("backward", dy, cache, returns="aa")
+    assert np.array_equal(dx, dy @ weight.T)
+    assert np.array_equal(dweight, x.T @ dy)
+
+
+def test_what_a_function_writes_into_its_arguments_arrives(box):
+    x, running = np.arange(6.0).reshape(2, 3), np.zeros(3)
+    box.call("forward", x, np.eye(3), running, returns="ah")
+    assert np.array_equal(running, [1.5, 2.5, 3.5])
+    assert np.array_equal(x, np.arange(6.0).reshape(2, 3))
+
+
+def test_parts_of_the_kit(box):
+    rng = np.random.default_rng(1)
+    x, weight, dy = rng.standard_normal((4, 3)), rng.standard_normal((3, 3)), rng.standard_normal((4, 3))
+    y, cache = box.call("residual", x, Kit("Branch", weight), returns="ah")
+    assert np.allclose(y, x + np.tanh(x @ weight), rtol=0, atol=1e-15)
+    with pytest.raises(Failure, match="ValueError: backward got something else than the cache of this branch"):
+        box.call("residual_backward", dy, cache, Kit("Branch", weight))
+
+
+def test_values_that_are_no_arrays(box):
+    assert box.function("words", returns="v")("a", 2) == ["a", None, [2, True]]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "returns", "kind", "message"),
+    [
+        ("three", (), "aa", "result", "three returned 3, expected 2 values"),
+        ("three", (), "aaaa", "result", "three returned 3, expected 4 values"),
+        ("text", (1.0,), "aa", "result", "text returned one value, expected 2 values"),
+        ("text", (1.0,), "a", "result", "text: result 1 is a str of <U9, expected numbers"),
+        ("crash", (np.zeros(3),), "a", "raised", r"IndexError: .* \(line 24\)"),
+        ("forward", (np.zeros(3),), "ah", "raised", "TypeError: .*missing"),
+        ("absent", (), "a", "missing", "there is no function absent"),
+    ],
+)
+def test_what_a_submission_does_in_place_of_an_answer(box, name, arguments, returns, kind, message):
+    with pytest.raises(Failure, match=message) as error:
+        box.call(name, *arguments, returns=returns)
+    assert error.value.kind == kind
+    assert np.array_equal(box.call("forward", np.eye(2), np.eye(2), returns="ah")[0], np.eye(2))
+
+
+@pytest.mark.parametrize("tier", KINDS)
+def test_a_syntax_error_names_its_line(tier):
+    with Box(tier()) as box, pytest.raises(Failure, match=r"SyntaxError: .* \(line 2\)"):
+        box.load("x = 1\ndef f(x) return x")
+
+
+@pytest.mark.parametrize("tier", KINDS)
+def test_after_its_end_a_submission_fails_and_the_grader_goes_on(tier):
+    with Box(tier()) as box:
+        box.load("import os\ndef f(): os._exit(0)")
+        with pytest.raises(Failure, match="f ends its process") as error:
+            box.call("f")
+        assert error.value.kind == "ended"
+        with pytest.raises(Failure, match="the submission has ended its process"):
+            box.call("f")
+
+
+@pytest.mark.parametrize("tier", boxes())
+def test_the_worker_knows_nothing_of_what_is_expected(tier):
+    canary = float(np.random.default_rng().standard_normal())  # as in an array of expected values
+    with Box(tier()) as box:
+        box.load("def f(x): return x")
+        box.call("f", np.ones(3))
+        pids = [int(path.name) for path in Path("/proc").glob("[0-9]*") if worker_of(path)]
+        assert pids
+        assert not any(struct.pack("<d", canary) in memory for pid in pids for memory in memory_of(pid))
+        box.call("f", np.full(3, canary))  # the search would find it
+        assert any(struct.pack("<d", canary) in memory for pid in pids for memory in memory_of(pid))
+
+
+def worker_of(path):
+    try:
+        return b"worker.py" in (path / "cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def memory_of(pid):
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+        with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+            for line in lines:
+                begin, end = (int(number, 16) for number in line.split()[0].split("-"))
+                if line.split()[1].startswith("rw"):
+                    try:
+                        yield os.pread(memory.fileno(), end - begin, begin)
+                    except OSError:
+                        continue
+    except OSError:
+        pytest.skip("the memory of another process can be read by root alone")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (lambda *pipes: ["/bin/sh", "-c", "echo no such luck >&2; exit 1"], "does not start: no such luck"),
+        (lambda *pipes: ["/nowhere/python"], "does not start: .*No such file"),
+        (lambda *pipes: ["/bin/sh", "-c", f"printf 'xxxxxxxx' >&{pipes[1]}"], "does not start"),
+    ],
+)
+def test_a_worker_that_does_not_start_is_the_failure_of_the_grader(command, message):
+    with pytest.raises(BoxError, match=message), Box(Tier("broken", command)):
+        pass
