@@ -98,7 +98,7 @@ def no_work(monkeypatch):
         raise Parsed(args, kwargs)
 
     workers = "training.fit training.resume training.load_model gradients.load_model checks.run_matrix "
-    workers += "benchmarks.run_benchmark experiments.experiments.run"
+    workers += "benchmarks.run_benchmark experiments.experiments.run experiments.experiments.report"
     for name in workers.split():
         monkeypatch.setattr(f"minires.cli.{name}", worker)
     monkeypatch.setattr("minires.cli.training.require_device", lambda device: None)
@@ -227,7 +227,9 @@ USAGE = {
     "train --accumulate 0": "accumulate is 0, expected an integer of at least 1",
     "data cifar11": "name is 'cifar11', expected one of cifar10, ",
     "data --download": "--download needs the name of a data set: minires data cifar10 --download",
-    "experiment": "{list,run}",
+    "experiment": "{list,run,report,errors}",
+    "experiment report x": "report got x, expected no names",
+    "experiment errors 1 25": "no error has the number '25', expected some of 1 to 24",
     "experiment run": "run needs names of experiments, or all: minires experiment run all",
     "experiment run ode": "no experiment is called 'ode', expected some of ",
     "experiment run all --seeds 0,x": "seeds is '0,x', expected integers with commas between: --seeds 0,1,2",
@@ -237,6 +239,7 @@ USAGE = {
 }
 
 FAILED = {
+    "experiment report --out .": ". has no numbers of experiments, expected some: minires experiment run all",
     "eval nowhere": "nowhere cannot be read",
     "eval .": "checkpoint.safetensors cannot be read",
     "train --resume nowhere": "nowhere is not a folder, expected the folder of a run",

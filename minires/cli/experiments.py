@@ -5,6 +5,7 @@ import signal
 import sys
 import textwrap
 import threading
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from .. import experiments
 from ..errors import RangeError
+from ..files.whole import check_writable, write_atomically
 from .common import FAILED, STOPPED, Json, Number, Switch, print_json
 from .terminal import width
 
@@ -23,7 +25,7 @@ INDENT = " " * 4
 
 
 def experiment(
-    what: Annotated[Literal["list", "run"], tyro.conf.Positional],
+    what: Annotated[Literal["list", "run", "report", "errors"], tyro.conf.Positional],
     names: Names = (),
     *,
     seeds: Seeds = "0,1,2",
@@ -37,13 +39,16 @@ def experiment(
 ) -> int | None:
     """Measure whether what the articles say of residual networks holds: list the claims, or run some or all of them.
 
+    "report" puts a page with a card for each claim, report.html, beside the numbers; "errors" shows the 24 errors of
+    the articles, each with lines that run.
+
     Exit code 1 if a verdict is not the one that is known, or a measurement fails.
 
     For example: minires experiment run ode_order --seeds 0,1,2
 
     Args:
-        what: List the experiments, or run them.
-        names: Of the experiments to run, or all.
+        what: List the experiments, run them, make the page of what was measured, or show the errors of the articles.
+        names: Of the experiments to run, or all; numbers of errors.
         seeds: Each is measured at these, and a claim must hold at each.
         full: More draws and epochs, and real data where an experiment has them: minutes to an hour each.
         out: Folder for the numbers. Those that are there are not measured again.
@@ -54,6 +59,10 @@ def experiment(
     """
     if what == "list":
         return _list(as_json)
+    if what == "report":
+        return _write_report(names, out, as_json)
+    if what == "errors":
+        return _show_errors(names, as_json)
     if not names:
         raise RangeError("run needs names of experiments, or all: minires experiment run all")
     names = tuple(experiments.EXPERIMENTS) if names == ("all",) else names
@@ -140,6 +149,34 @@ def _list(as_json):
         for text in (claim["sentence"], f"{claim['article']}; {claim['paper']}"):
             print(textwrap.fill(text, width(100), initial_indent=INDENT, subsequent_indent=INDENT))
     print("for example: minires experiment run ode_order")
+
+
+def _write_report(names, out, as_json):
+    if names:
+        raise RangeError(f"report got {' '.join(names)}, expected no names: it has all that was measured in --out")
+    path = str(Path(out) / "report.html")
+    if Path(out).is_dir():  # otherwise there are no numbers, which the report says
+        check_writable(path)
+    page = experiments.report(out).encode()
+    write_atomically(path, page)
+    return print_json(report=path) if as_json else print(f"page of the claims: {path}")
+
+
+def _show_errors(names, as_json):
+    known = {str(error.number): error for error in experiments.ERRORS}
+    if other := [name for name in names if name not in known]:
+        raise RangeError(f"no error has the number {other[0]!r}, expected some of 1 to {len(known)}")
+    shown = [known[name] for name in names or known]
+    if as_json:
+        return print_json(errors=[error.facts() for error in shown])
+    for error in shown:
+        print(f"{error.number}. {error.article}")
+        for title, text in (("says", error.says), ("right", error.right)):
+            print(textwrap.fill(f"{title}: {text}", width(100), initial_indent=INDENT, subsequent_indent=INDENT))
+        if error.snippet:
+            print(textwrap.indent(f"\n{error.code}\n{error.output}", INDENT))
+        else:
+            print(f"{INDENT}cannot be run: {error.because}\n")
 
 
 def _report(names, verdicts, failed, as_json):

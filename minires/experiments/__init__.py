@@ -1,9 +1,24 @@
 """Experiments: every claim of the articles can be run, is plotted, and has a verdict that can fail."""
 
 from .catalogue import EXPERIMENTS
+from .errors import ERRORS
 from .experiment import Check, Claim, Experiment, Verdict
 from .lab import Lab
+from .report import report
 from .run import Progress, judge, run
 from .store import stored
 
-__all__ = ["EXPERIMENTS", "Check", "Claim", "Experiment", "Lab", "Progress", "Verdict", "judge", "run", "stored"]
+__all__ = [
+    "ERRORS",
+    "EXPERIMENTS",
+    "Check",
+    "Claim",
+    "Experiment",
+    "Lab",
+    "Progress",
+    "Verdict",
+    "judge",
+    "report",
+    "run",
+    "stored",
+]

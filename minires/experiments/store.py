@@ -77,6 +77,8 @@ def stored(out):
 def times(out):
     """{name: {seed: {"seconds": ..., "machine": ...}}} of the measurements in the folder ``out``."""
     path = _file(place(out), TIMES)
+    if not path.exists():
+        return {}
     return {name: {int(seed): time for seed, time in seeds.items()} for name, seeds in _parsed(path).items()}
 
 

@@ -24,6 +24,13 @@ def new_figure(**options):
     return Figure(**options)
 
 
+def svg(figure):
+    """The bytes of its picture as SVG, without ground and date."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="svg", transparent=True, metadata={"Date": None})
+    return picture.getvalue()
+
+
 def png(figure, dpi=150):
     """The bytes of its picture."""
     picture = io.BytesIO()

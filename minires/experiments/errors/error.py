@@ -42,6 +42,11 @@ class Error:
             exec(compile(self.code, f"<error {self.number}>", "exec"), {})
         return printed.getvalue()
 
+    def facts(self):
+        """Everything, as JSON can hold it."""
+        ran = {"code": self.code, "output": self.output} if self.snippet else {"because": self.because}
+        return {"number": self.number, "article": self.article, "says": self.says, "right": self.right} | ran
+
 
 def _imports(module, body):
     """The import statements of ``module``, of which only the names that occur in ``body``."""

@@ -17,7 +17,7 @@ def degradation():
         layers = gradient_norms(build(name, rng=0), images, np.arange(32) % 10)
         norms = [layer.params["weight"] for layer in layers if layer.kind == "Conv2d"]
         ratio[name] = norms[0] / norms[-1]
-    print({name: f"|dW| first / last convolution {value:.3g}" for name, value in ratio.items()})
+    print("|dW|, first convolution / last:", {name: float(f"{value:.3g}") for name, value in ratio.items()})
     assert ratio["plain56"] > 10 * ratio["plain20"] and ratio["plain56"] > 10 * ratio["resnet56"]
 
 

@@ -1,0 +1,42 @@
+"""Pages for the browser: one file that asks nobody for anything else."""
+
+import base64
+import hashlib
+import html
+
+TEMPLATE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; script-src {script_hash}; style-src {style_hash}; img-src data:">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+{body}
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+
+def self_contained(title, style, body, script):
+    """The text of a page, to be written in UTF-8. Its content security policy allows this script and this style alone.
+
+    title: plain text   style, script: CSS and JavaScript, from minires itself   body: HTML without style attributes
+    """
+    return TEMPLATE.format(
+        title=html.escape(title),
+        style=style,
+        style_hash=_hash(style),
+        body=body,
+        script=script,
+        script_hash=_hash(script),
+    )
+
+
+def _hash(text):
+    """How a content security policy names the one script, or style, that it allows."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
