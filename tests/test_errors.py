@@ -165,6 +165,12 @@ SETTINGS = {
         "Gate: branch is <class|expected a Layer",
     ),
     "a class in Concat": (lambda: Concat(a=ReLU), DTypeError, "Concat: a is <class|expected a Layer"),
+    "a class in Res2": (lambda: Res2(ReLU), DTypeError, "Res2: 0 is <class|expected a Layer"),
+    "a class in RungeKutta": (
+        lambda: RungeKutta("euler", ReLU),
+        DTypeError,
+        "RungeKutta: k1 is <class|expected a Layer",
+    ),
     "an empty Concat": (lambda: Concat(), RangeError, "Concat: Concat() has no branches, expected at least one"),
     "an empty slice": (
         lambda: SliceChannels(0, 0),
@@ -374,6 +380,18 @@ CALLS = {
         lambda f: f(f32(1, 4, 8, 8)),
         ShapeError,
         "Gate: the branch gives (1, 4, 6, 6), the input (1, 4, 8, 8) (axis 2 differs)",
+    ),
+    "function of Res2": (
+        lambda: Res2(conv(2, 2)),
+        lambda f: f(f32(1, 4, 8, 8)),
+        ShapeError,
+        "Res2: function 0 gives (1, 2, 6, 6), its group (1, 2, 8, 8) (axis 2 differs)",
+    ),
+    "function of RungeKutta": (
+        lambda: RungeKutta("euler", conv(4, 2, padding=1)),
+        lambda f: f(f32(1, 4, 8, 8)),
+        ShapeError,
+        "RungeKutta: k1 gives (1, 2, 8, 8), the input (1, 4, 8, 8) (axis 1 differs)",
     ),
     "branches to join differ": (
         lambda: Concat(left=Identity(), right=conv(4, 4)),

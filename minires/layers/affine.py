@@ -34,7 +34,7 @@ class Gain(Layer):
         x = cache
         dy = as_gradient(self, dy, x.shape, like=x)
         if not self.weight.frozen:
-            self.weight.add_grad((x * dy).sum().reshape(1))
+            self.weight.add_grad((x * dy).sum())
         return self.weight.data * dy
 
 
@@ -59,5 +59,5 @@ class Offset(Layer):
     def backward(self, dy: Array, cache: Any) -> Array:
         dy = as_gradient(self, dy, cache, like=self.bias.data)
         if not self.bias.frozen:
-            self.bias.add_grad(dy.sum().reshape(1))
+            self.bias.add_grad(dy.sum())
         return dy

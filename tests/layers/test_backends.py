@@ -8,9 +8,14 @@ from oracles import assert_same, randomise, run, upstream
 from minires.backend import to_numpy
 from minires.cases import CASES, case
 from minires.errors import DTypeError
+from minires.layers.watch import watched
 
 # uploads of a step: the mask is drawn on the CPU, the weights are a setting
 UPLOADS = {("Dropout", True): 1, ("SoftmaxCrossEntropy weighted", True): 1, ("SoftmaxCrossEntropy weighted", False): 1}
+
+# layers whose cache has no numbers to mix with dy
+KEEP_NO_NUMBERS = {"Dropout", "Flatten", "GlobalAvgPool2d", "Identity", "LeakyReLU", "MaxPool2d", "MaxPool2d beyond"}
+KEEP_NO_NUMBERS |= {"MaxPool2d dilated", "PadChannels", "ReLU", "ReLU6", "Scale", "SliceChannels", "Subsample"}
 
 each = pytest.mark.parametrize("name", CASES)
 in_both = pytest.mark.parametrize("train", [False, True], ids=["eval", "train"])
@@ -61,6 +66,7 @@ def test_a_step_in_float32_waits_for_nothing_moves_nothing_and_stays_float32(nam
 def test_no_two_dtypes_are_mixed(name, train, wrong):
     """What is given in another dtype than the layer has is refused, or what comes back has it: nothing is widened."""
     layer, x, dy = prepared(name, np.float64)
+    refused = any(layer.params()) if wrong == "x" else name not in KEEP_NO_NUMBERS
     _, cache = layer.forward(x, train)
     try:
         if wrong == "x":
@@ -70,7 +76,21 @@ def test_no_two_dtypes_are_mixed(name, train, wrong):
     except DTypeError as error:
         assert "float32" in str(error) and "float64" in str(error)
     else:
-        assert found.dtype == np.float32
+        assert found.dtype == np.float32 and not refused
+
+
+@each
+@in_both
+def test_train_reaches_every_layer_inside(name, train):
+    layer, x, _ = prepared(name, np.float64)
+    seen = set()
+
+    def noting(path, layer, forward):
+        return lambda x, train=None: (seen.add((path, train)), forward(x, train))[1]
+
+    with watched(layer.walk(), forward=noting):
+        layer.forward(x, train)
+    assert seen == {(path, train) for path, _ in layer.walk()}
 
 
 @each

@@ -9,7 +9,7 @@ import pytest
 
 from minires import check_layer, gradcheck
 from minires.errors import DTypeError, GradientError, RangeError, StateError
-from minires.layers import Dropout, Layer, Linear, Param, ReLU, Residual, Sequential
+from minires.layers import Dropout, Layer, Linear, Param, ReLU, Residual, Sequential, Tanh
 from minires.layers.known import kind_of
 from minires.layers.tree import join
 from minires.models.transfer import freeze_but
@@ -120,6 +120,8 @@ def test_layers_in_a_list_have_paths_that_lead_back(kind):
 def test_a_set_has_no_order_and_is_refused():
     with pytest.raises(DTypeError, match="Holder: ws is a set, which has no order .* write them as a list"):
         list(Holder(ws={param()}).params())
+    with pytest.raises(DTypeError, match="Holder: ws.0.a is a set, which has no order"):
+        list(Holder(ws=[{"a": {param()}}]).params())
     assert not list(Holder(words={"a", "b"}).params())
 
 
@@ -172,3 +174,19 @@ def test_a_path_leads_to_the_layer_of_that_number_and_no_other():
 
 def test_a_parameter_beside_numbers_is_found():
     assert [path for path, _ in Holder(ws=(3, param(), "name")).params()] == ["ws.1"]
+
+
+def nest():
+    a, b, c, d, e = (Linear(3, 3, rng=i) for i in range(5))
+    return {"a": [a, (b, ReLU())], 7: c, "b": {"c": {"d": d}}, "e": (e,)}
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_child_at_any_depth_is_replaced_and_all_else_stays(at):
+    layer = Holder(ws=nest(), other=ReLU())
+    containers = lambda: [type(value) for value in layer.ws.values() if not isinstance(value, Layer)]
+    before, kinds = dict(layer.children()), containers()
+    path = ["ws.a.0", "ws.a.1.0", "ws.a.1.1", "ws.7", "ws.b.c.d", "ws.e.0"][at]
+    layer.set_child(path, new := Tanh())
+    assert dict(layer.children()) == before | {path: new}
+    assert containers() == kinds and list(layer.ws) == ["a", 7, "b", "e"]

@@ -24,7 +24,12 @@ KILLED = {1, 3, -11, -9} | LATE
 ERRORS = "tests/test_errors.py"
 EVERY = [
     f"tests/layers/test_backends.py::test_{name}"
-    for name in ("numbers_are_those_of_numpy", "no_two_dtypes_are_mixed", "forward_is_inference_unless_it_is_told")
+    for name in (
+        "numbers_are_those_of_numpy",
+        "no_two_dtypes_are_mixed",
+        "train_reaches_every_layer_inside",
+        "forward_is_inference_unless_it_is_told",
+    )
 ]
 COMMON = ("base", "checks", "known", "tree", "watch")  # what all layers run through
 # the files, and their tests beside tests/.../test_NAME.py for minires/.../NAME.py
