@@ -7,7 +7,7 @@ from oracles import assert_same, randomise, run, upstream
 
 from minires.backend import to_numpy
 from minires.cases import CASES, case
-from minires.errors import DTypeError
+from minires.errors import DTypeError, StateError
 from minires.layers.watch import watched
 
 # uploads of a step: the mask is drawn on the CPU, the weights are a setting
@@ -91,6 +91,24 @@ def test_train_reaches_every_layer_inside(name, train):
     with watched(layer.walk(), forward=noting):
         layer.forward(x, train)
     assert seen == {(path, train) for path, _ in layer.walk()}
+
+
+@each
+def test_an_error_inside_comes_with_the_path_of_its_layer(name):
+    layer, x, dy = prepared(name, np.float64)
+    _, cache = layer.forward(x)
+
+    def failing(path, part, method):
+        def fail(*args):
+            raise StateError("refused")
+
+        return fail
+
+    for path, part in layer.walk():
+        for call in (lambda: layer.forward(x), lambda: layer.backward(dy, cache)) if path else ():
+            with watched([(path, part)], forward=failing, backward=failing), pytest.raises(StateError) as caught:
+                call()
+            assert ".".join(caught.value.path) == path
 
 
 @each

@@ -12,6 +12,7 @@ from minires.layers import (
     BatchNorm2d,
     Concat,
     Conv2d,
+    Flatten,
     Gate,
     GlobalAvgPool2d,
     Identity,
@@ -108,6 +109,15 @@ def test_concat_stacks_channels_and_cuts_dy():
     assert_close(terms["branch"], transposed(matrix_of(branch, x), dy[:, 3:].copy()))
 
 
+def test_concat_of_one_branch_is_the_branch():
+    rng = np.random.default_rng(0)
+    branch = dense(3, rng)
+    x, dy = rng.normal(size=(2, 2, 3))
+    found = run(Concat(a=branch), x, dy)
+    assert_close(found["y"], branch(x), 0)
+    assert_close(found["dx"], transposed(matrix_of(branch, x), dy))
+
+
 class Untouchable(Linear):
     """Its backward must not be called."""
 
@@ -142,7 +152,7 @@ def test_gate_has_three_terms(exclusive):
     gate = randomise(Sequential(Linear(3, 3, rng=rng), Sigmoid()), rng)
     x, dy = rng.normal(size=(2, 2, 3))
     f, t = branch(x), gate(x)
-    layer = Gate(branch, gate, exclusive=exclusive)
+    layer = Gate(branch, gate) if exclusive else Gate(branch, gate, exclusive=False)
     y, cache = layer.forward(x)
     terms = layer.terms(dy, cache)
     branch_t, gate_t = (lambda u: transposed(matrix_of(branch, x), u)), (lambda u: transposed(matrix_of(gate, x), u))
@@ -212,10 +222,31 @@ def test_a_gate_of_squeeze_and_excitation_gives_one_number_a_channel():
         SqueezeExcite(Sigmoid())(x)
     with pytest.raises(ShapeError, match="let it begin with GlobalAvgPool2d and keep the channels"):
         SqueezeExcite(Sequential(GlobalAvgPool2d(), Conv2d(4, 3, 1, rng=0).to(dtype=np.float64)))(x)
-    with pytest.raises(DTypeError, match="gate is .*, expected a Layer"):
+    with pytest.raises(DTypeError, match="^SqueezeExcite: gate is .*, expected a Layer"):
         SqueezeExcite(Sigmoid)
+    with pytest.raises(ShapeError, match=r"^SqueezeExcite: input has 3 axes .* expected 4 \(N, C, H, W\)"):
+        squeeze()(x[0])
     with pytest.raises(ShapeError, match="gate.1 .Conv2d.: input has 4 channels"):
         squeeze(5)(x)
+
+
+def test_a_gate_with_a_batch_norm_trains_only_when_it_is_told():
+    norm = BatchNorm2d(4).to(dtype=np.float64)
+    layer, x = (
+        SqueezeExcite(Sequential(GlobalAvgPool2d(), norm, Sigmoid())),
+        np.random.default_rng(0).random((3, 4, 2, 2)),
+    )
+    y, _ = layer.forward(x)
+    assert not norm.running_mean.data.any() and np.array_equal(y, layer(x))
+    layer.forward(x, True)
+    assert_close(norm.running_mean.data, 0.1 * x.mean(axis=(0, 2, 3)))
+
+
+def test_ways_of_another_number_of_axes_do_not_add():
+    with pytest.raises(
+        ShapeError, match=r"Residual: the branch gives \(2, 3\), the shortcut \(2, 3, 1, 1\) \(axis 2 diff"
+    ):
+        Residual(Flatten())(np.ones((2, 3, 1, 1)))
 
 
 def test_inference_holds_no_caches():

@@ -99,6 +99,10 @@ def test_order_of_accuracy(method):
     assert -slope == pytest.approx(ORDERS[method], abs=0.1)
 
 
+def test_a_step_shows_its_method():
+    assert repr(RungeKutta("heun", Tanh(), Tanh())).startswith("RungeKutta(method='heun')\n  k1: Tanh()")
+
+
 def test_errors_say_what_fits():
     (f, g), x, _ = batch(2)
     with pytest.raises(RangeError, match="method is 'rk5', expected one of euler, midpoint"):

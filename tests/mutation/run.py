@@ -28,6 +28,7 @@ EVERY = [
         "numbers_are_those_of_numpy",
         "no_two_dtypes_are_mixed",
         "train_reaches_every_layer_inside",
+        "an_error_inside_comes_with_the_path_of_its_layer",
         "forward_is_inference_unless_it_is_told",
     )
 ]
@@ -45,6 +46,7 @@ MORE = {
         for path in sorted(ROOT.glob("minires/layers/[a-z]*.py"))
     },
     "minires/layers/base.py": [ERRORS, *(f"tests/layers/test_{name}.py" for name in ("containers", "tree", "parts"))],
+    "minires/layers/containers.py": [ERRORS, *EVERY, "tests/layers/test_known.py"],
     "minires/layers/watch.py": ["tests/layers/test_base.py"],  # where observe is tested
 }
 
