@@ -13,9 +13,10 @@ from minires.layers.checks import is_integer
 
 
 class Normalize:
-    """``y = (x / 255 - mean) / std`` for each channel.
+    """``y = (x / 255 - mean) / std`` for each channel; of floats ``y = (x - mean) / std``.
 
-    mean, std: (C,), in units of [0, 1]. Take them from the training split for every split: ``Normalize.of(train)``.
+    mean, std: (C,), of uint8 in units of [0, 1]. Take them from the training split for every split:
+    ``Normalize.of(train)``.
     Raises ShapeError where they do not fit together, RangeError for a std that is not positive and finite.
     """
 
@@ -38,15 +39,18 @@ class Normalize:
         return cls(*dataset.mean_std())
 
     def __call__(self, images: Array, dtype: DType = np.float32) -> Array:
-        """images: (B, C, H, W) uint8. Returns (B, C, H, W) of ``dtype``, C-contiguous."""
-        if images.ndim != 4 or images.shape[1] != len(self.mean):
+        """images: (B, C, ...), uint8 or floats. Returns the same shape of ``dtype``, C-contiguous."""
+        if images.ndim < 2 or images.shape[1] != len(self.mean):
             raise ShapeError(
                 f"Normalize: images have the shape {images.shape}, expected {len(self.mean)} channels "
                 "(axis 1): normalise with the mean and std of this data set"
             )
+        axes = (-1, *[1] * (images.ndim - 2))
+        if images.dtype != np.uint8:  # a mean far from 0 would take the digits of float32
+            return np.array((images - self.mean.reshape(axes)) / self.std.reshape(axes), dtype, order="C")
         scale, shift = 1 / (255 * self.std), -self.mean / self.std
-        y = np.multiply(images, scale.astype(dtype)[:, None, None], dtype=dtype, order="C")
-        y += shift.astype(dtype)[:, None, None]
+        y = np.multiply(images, scale.astype(dtype).reshape(axes), dtype=dtype, order="C")
+        y += shift.astype(dtype).reshape(axes)
         return y
 
 
@@ -67,8 +71,8 @@ class CropFlip:
             raise RangeError(f"CropFlip: pad is {self.pad!r}, expected {expected}")
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """images: (B, C, H, W) uint8, left as they are; rng: numpy.random.Generator. Returns (B, C, H, W) uint8."""
-        count, _, height, width = images.shape
+        """images: (B, C, H, W), left as they are; rng: numpy.random.Generator. Returns (B, C, H, W) of their type."""
+        count, height, width = check_images(self, images)
         top, left = rng.integers(0, 2 * self.pad + 1, size=(2, count))
         mirrored = rng.random(count) < 0.5
         sides = (self.pad, self.pad)
@@ -78,3 +82,14 @@ class CropFlip:
         if self.flip:
             cropped[mirrored] = cropped[mirrored, :, :, ::-1]
         return cropped
+
+
+def check_images(change, images):
+    """(B, H, W) of images; ShapeError of the random ``change`` for what is none."""
+    if images.ndim != 4:
+        raise ShapeError(
+            f"{type(change).__name__}: images have the shape {images.shape}, expected (B, C, H, W): only images can be "
+            "cropped, mirrored or cut; leave the change out"
+        )
+    count, _, height, width = images.shape
+    return count, height, width

@@ -17,8 +17,8 @@ class Loader:
     """Batches of a data set.
 
     seed: int; every random decision derives from (seed, epoch, batch number), so a resumed run sees the same bits.
-    shuffle: a new order each epoch, for training. augment: ``f(images, rng) -> images``, on uint8; None: as they are.
-    normalize: ``f(images, dtype) -> x``, such as :class:`Normalize`; None: values in [0, 1].
+    shuffle: a new order each epoch, for training. augment: ``f(images, rng) -> images``, before all else, or None.
+    normalize: ``f(images, dtype) -> x``, such as :class:`Normalize`; None: uint8 in [0, 1], floats as they are.
     mix: ``f(x, labels, rng) -> (x, targets)``, such as :class:`Mixup`; None: images and labels as they are.
     dtype: of x, float32 or float64. drop_last: leave out the last batch where it is smaller than the others.
     prefetch: batches prepared ahead of the one in use; 0: none, and no thread.
@@ -65,9 +65,10 @@ class Loader:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, Array]]:
         """Iterate over the batches ``start``, ``start`` + 1, … of an epoch.
 
-        Yields ``(x, labels)``: x (B, C, H, W) of the loader's dtype, C-contiguous; labels (B,) int64, or the targets
-        (B, K) that ``mix`` makes of them. What an exception in the background raises, the iterator raises. Leaving the
-        loop early ends the thread when the iterator is closed or forgotten.
+        Yields ``(x, labels)``: x (B, C, H, W), or (B, ...) like the floats of the data set, of the loader's dtype,
+        C-contiguous; labels (B,) int64, or the targets (B, K) that ``mix`` makes of them. What an exception in the
+        background raises, the iterator raises. Leaving the loop early ends the thread when the iterator is closed or
+        forgotten.
         """
         at_least("epoch", epoch, 0)
         if not 0 <= start <= len(self):
@@ -111,7 +112,9 @@ class Loader:
 
 
 def to_unit_interval(images, dtype):
-    """images uint8 -> values in [0, 1]."""
+    """images uint8 -> values in [0, 1]; floats as they are."""
+    if images.dtype != np.uint8:
+        return np.array(images, dtype, order="C")
     return np.divide(images, 255, dtype=dtype, order="C")
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from minires.backend import Array
+from minires.data.augment import check_images
 from minires.errors import RangeError
 from minires.ops import one_hot
 
 
 @dataclass(frozen=True)
 class Mixup:
-    """Every image of a batch blended with another one of it, by one share p for the whole batch.
+    """Every image, or other example, of a batch blended with another one of it, by one share p for the whole batch.
 
         x <- p x + (1 - p) x[pair]      targets <- p one_hot(labels) + (1 - p) one_hot(labels[pair])
 
@@ -27,7 +28,7 @@ class Mixup:
         check_alpha(self)
 
     def __call__(self, x: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-        """x: (B, C, H, W) floats   labels: (B,)   Returns (x, targets), targets (B, classes) of the type of x."""
+        """x: (B, ...) floats   labels: (B,)   Returns (x, targets), targets (B, classes) of the type of x."""
         share, pair = rng.beta(self.alpha, self.alpha), rng.permutation(len(x))
         return blended(x, x[pair], share), shared(labels, pair, share, self.classes, x.dtype)
 
@@ -49,6 +50,7 @@ class CutMix:
 
     def __call__(self, x: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         """x: (B, C, H, W) floats   labels: (B,)   Returns (x, targets), targets (B, classes) of the type of x."""
+        check_images(self, x)
         pair, side = rng.permutation(len(x)), math.sqrt(1 - rng.beta(self.alpha, self.alpha))
         rows, columns = (_range(size, side, rng) for size in x.shape[2:])
         x = x.copy()

@@ -130,6 +130,6 @@ WRONG = (
     CacheKept,
     WeightUpdated,
 )
-FORMS = {BiasOverWrongAxis: (BiasOverEverything,)}
+FORMS: dict[type, tuple] = {BiasOverWrongAxis: (BiasOverEverything,)}
 MUTANTS = tuple(plant(Linear, wrong, _square, (4, 4), FORMS.get(wrong, ())) for wrong in WRONG)
 SILENT = (plant(Linear, InputsByOutputs, _square, (4, 4)),)

@@ -186,7 +186,7 @@ def _squared_error(cls, rng):
 
 
 CROSS_ENTROPY = (DividedTwice, NotDivided, TargetsForgotten, LogProbabilities, SmoothingIgnored)
-FORMS = {LogProbabilities: (LogOfProbabilities,)}
+FORMS: dict[type, tuple] = {LogProbabilities: (LogOfProbabilities,)}
 HARD = (TargetsMinusProbabilities, OtherClassesForgotten, SoftmaxForgotten, SoftmaxOverTheBatch)
 WEIGHTED = (WeightOnTheTargetAlone, DividedByAllRows, IgnoredRowsPush)
 SQUARED_ERROR = (FactorTwoForgotten, SignExchanged, DividedByImages)

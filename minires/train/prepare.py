@@ -58,7 +58,7 @@ def make_loaders(config, model, train, test, facts):
     dtype = next((p.data.dtype for _, p in model.params()), np.float32)
     normalize = Normalize(facts["mean"], facts["std"])
     common = {"seed": config.seed, "normalize": normalize, "dtype": dtype}
-    kind = SUITABLE.get(train.name, "crop-flip") if config.augment == "auto" else config.augment
+    kind = _augmentation(config, train)
     notes = []
     if config.batch_size > 1 and len(train) > 1 and len(train) % config.batch_size == 1:
         if error := why_not_one(model, normalize(train.images[:1], dtype)):
@@ -96,6 +96,20 @@ def why_not_one(model, x):
         for rng, state in states:
             rng.bit_generator.state = state
     return None
+
+
+def _augmentation(config, train):
+    """The key of AUGMENTATIONS for the training images; none for what is no image."""
+    are_images = train.images.ndim == 4
+    for setting, value in (("augment", config.augment), ("cutmix", config.cutmix)):
+        if not are_images and value and value not in ("auto", "none"):
+            raise RangeError(
+                f"{setting} is {value!r}, but {train.name} has no images, its examples have the shape "
+                f"{train.images.shape[1:]}: leave {setting} out"
+            )
+    if config.augment != "auto":
+        return config.augment
+    return SUITABLE.get(train.name, "crop-flip") if are_images and train.is_uint8 else "none"
 
 
 def _mix(config, classes):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..data import load
 from ..data.folder import test_folder
-from ..errors import DataFileError, RangeError, ShapeError
+from ..errors import DataFileError, DTypeError, RangeError, ShapeError
 
 FOLDER_ONLY = ("image", "test_part")
 
@@ -30,9 +30,19 @@ def with_data(config, **place):
 
 
 def require_same_kind(train, test):
-    """Raise unless both data sets have the same classes in the same order, and images of one shape."""
+    """Raise unless both data sets have the same classes in the same order, and images of one kind and shape."""
     require_classes(test, train.classes, f"the training images of {train.name}")
+    if train.is_uint8 != test.is_uint8:
+        raise DTypeError(
+            f"the test images of {test.name} are {test.images.dtype}, those for training {train.images.dtype}: "
+            "convert them, both uint8 or both floats"
+        )
     (_, *shape), (_, *other) = train.images.shape, test.images.shape
+    if shape != other and (len(shape), len(other)) != (3, 3):
+        raise ShapeError(
+            f"the test images of {test.name} have the shape {tuple(other)} each, those for training {tuple(shape)}: "
+            "convert them"
+        )
     if shape != other:
         axis = next(i for i in range(3) if shape[i] != other[i])
         remedy = "convert them" if axis == 0 else "cut all images to one size: size=64 in Python, --image 64"

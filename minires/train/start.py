@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ..errors import CheckpointError, RangeError
+from ..errors import CheckpointError, RangeError, ShapeError
 from ..models.transfer import freeze_but, head_of
 from ..weights import start_from
 from .options import as_text, model_options
@@ -23,6 +23,11 @@ def start(config, model, train):
                 "minires.weights.load_weights(path, model) puts them there"
             )
         return replace(config, model=type(model).__name__), model, ()
+    if train.images.ndim != 4:
+        raise ShapeError(
+            f"{config.model} takes images (N, C, H, W), but {train.name} has the shape {train.images.shape}: give a "
+            "model of your own, fit(config, model=…, data=…)"
+        )
     sizes = {"num_classes": len(train.classes), "in_channels": train.images.shape[1]}
     if config.weights is None:
         return config, build_model(config, **sizes), ()

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minires.data import CropFlip, Dataset, Normalize
+from minires.data import CropFlip, CutMix, Dataset, Normalize
 from minires.errors import RangeError, ShapeError
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (40, 3, 6, 5), np.uint8)
@@ -89,3 +89,25 @@ def test_no_padding_no_flip_changes_nothing():
 def test_pad_below_zero():
     with pytest.raises(RangeError, match="pad is -1, expected an integer of 0 or more"):
         CropFlip(pad=-1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(5,), (5, 3), (5, 3, 4)], ids=str)
+def test_normalize_floats_as_they_are(shape, dtype):
+    """Without 1 / 255, and with all digits where the mean is far from 0."""
+    x = np.random.default_rng(1).standard_normal((40, *shape)) * 3 + 1e6
+    normalize = Normalize.of(Dataset("floats", x, np.zeros(40, np.int64), ("a",)))
+    y = normalize(np.asfortranarray(x), dtype)
+    assert y.dtype == dtype and y.flags.c_contiguous and y.shape == x.shape
+    axes = (0, *range(2, x.ndim))
+    expected = (x - x.mean(axes, keepdims=True)) / x.std(axes, keepdims=True)
+    np.testing.assert_allclose(y, expected, atol=1e-5 if dtype == np.float32 else 1e-8)
+
+
+@pytest.mark.parametrize("change", [CropFlip(), CropFlip(pad=0), CutMix(1.0, 2)], ids=str)
+def test_changes_of_images_refuse_what_is_none(change):
+    x, rng = np.zeros((4, 6)), np.random.default_rng(0)
+    with pytest.raises(
+        ShapeError, match=r"images have the shape \(4, 6\), expected \(B, C, H, W\): only images can be"
+    ):
+        change(x, rng) if isinstance(change, CropFlip) else change(x, np.zeros(4, int), rng)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from minires.data import Dataset
-from minires.errors import DTypeError, RangeError, ShapeError
+from minires.errors import DTypeError, NumericError, RangeError, ShapeError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 3, 5, 4), np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2])
@@ -17,7 +17,13 @@ CLASSES = ("cat", "dog", "ship")
 @pytest.mark.parametrize(
     "parts, error, words",
     [
-        (dict(images=IMAGES.astype(np.float32)), DTypeError, "images is float32, expected a NumPy array of uint8"),
+        (dict(images=IMAGES.astype(int)), DTypeError, "images is int64, expected .* of uint8 or float32 or float64"),
+        (dict(images=IMAGES.astype(np.float16)), DTypeError, "images is float16, expected .* of uint8 or float32"),
+        (dict(images=IMAGES[:, 0, 0] / 7 * np.inf), NumericError, "of the 24 numbers in images are NaN or infinite"),
+        (dict(images=np.full((6, 2), np.nan)), NumericError, "12 of the 12 numbers in images are NaN or infinite"),
+        (dict(images=np.zeros(6)), ShapeError, r"images has the shape \(6,\), expected 2 axes \(N, D\) or more"),
+        (dict(images=np.zeros((6, 0))), ShapeError, "hold no pixel"),
+        (dict(images=np.zeros((6, 9, 8, 3))), ShapeError, "which looks like .N, H, W, C."),
         (dict(images=IMAGES.tolist()), DTypeError, "images is list"),
         (dict(images=IMAGES[:, 0]), ShapeError, r"images has the shape \(6, 5, 4\), expected 4 axes \(N, C, H, W\)"),
         (dict(images=IMAGES[:0], labels=LABELS[:0]), ShapeError, "hold no pixel"),
@@ -55,6 +61,23 @@ def test_mean_std(images):
     values = images.astype(np.float64) / 255
     np.testing.assert_allclose(mean, values.mean(axis=(0, 2, 3)), rtol=1e-14)
     np.testing.assert_allclose(std, values.std(axis=(0, 2, 3)), rtol=1e-12, atol=1e-14)
+
+
+SHAPES = [(7,), (3, 5), (2, 4, 4), (1, 2, 3, 2)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_floats_of_any_shape(shape, dtype):
+    """Axis 1 has a mean and a deviation each, in the units of the numbers, also far from 0 and over several chunks."""
+    x = (np.random.default_rng(0).standard_normal((2345, *shape)) + 1e4).astype(dtype)
+    found = Dataset("floats", x, np.arange(2345) % 3, CLASSES)
+    axes = (0, *range(2, x.ndim))
+    mean, std = found.mean_std()
+    assert mean.dtype == std.dtype == np.float64 and mean.shape == (shape[0],)
+    np.testing.assert_allclose(mean, x.mean(axes, dtype=np.float64), rtol=1e-14)
+    np.testing.assert_allclose(std, x.std(axes, dtype=np.float64), rtol=1e-10)
+    assert found.subset(slice(4)).images.shape == (4, *shape) and not found.is_uint8
 
 
 def test_mean_std_over_several_chunks():
