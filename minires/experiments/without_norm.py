@@ -13,7 +13,7 @@ from .lab import patched
 CLAIM = Claim(
     sentence="What batch norm gives a deep residual network is blocks that start near the identity: one number before "
     "each branch, started at 0, does that without it, and He's initialisation alone does not.",
-    article="derivation of residual networks, which credits initialisation and batch norm",
+    article="derivation of residual networks, section 1",
     paper="De & Smith 2020, section 4; Zhang, Dauphin & Ma 2019, section 3",
 )
 NAME, BLOCKS, EPOCHS = "digits_resnet56", 27, 5
