@@ -12,7 +12,7 @@ CARD = """<article class="card {kind}" id="{name}" data-filter>
 <p class="source">{article} · {paper}</p>
 {remarks}<div class="columns"><figure>{picture}</figure>
 <div><table class="checks">
-<thead><tr><th>measured</th><th>worst seed</th><th>must be</th></tr></thead>
+<thead><tr><th>measured</th><th>worst seed<small>each seed</small></th><th>must be</th></tr></thead>
 <tbody>{checks}</tbody></table>
 <p class="breaks">Sabotage that turns the verdict: {breaks}.</p>{trace}
 <p class="facts">{facts}</p>
@@ -60,7 +60,7 @@ def claim_card(experiment, verdict, seeds, settings, seconds, svg):
 
 def _remarks(experiment, verdict):
     if verdict.word == FAILS and experiment.expected == FAILS:
-        yield '<p class="remark">The claim fails, not the experiment: this is what minires measures each time.</p>\n'
+        yield '<p class="remark">It is the claim that fails: minires measures this every time, and expects it.</p>\n'
     if verdict.condition:
         yield f'<p class="remark" data-part="condition"><b>Condition:</b> {html.escape(verdict.condition)}</p>\n'
     if verdict.word != experiment.expected:

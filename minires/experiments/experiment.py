@@ -5,13 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 HOLDS, CONDITION, FAILS = "HOLDS", "HOLDS WITH A CONDITION", "FAILS"
+ARTICLES = (
+    "all five articles",
+    "derivation of residual networks",
+    "residuals and shortcuts",
+    "ResNet table and batch norm",
+    "degradation and function families",
+    "ResNeXt and the two versions of ResNet",
+    "beside the articles",
+)
 
 
 @dataclass(frozen=True)
 class Claim:
     """What is said, and where.
 
-    sentence: the claim as it was made, in one sentence   article: which of the five articles, and where in it
+    sentence: the claim as it was made, in one sentence   article: one of ARTICLES, a comma, and where in it
     paper: authors, year and section of its source
     """
 

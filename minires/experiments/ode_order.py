@@ -64,9 +64,11 @@ def draw(numbers, figure):
     axes = figure.subplots()
     for method, errors in numbers[0]["errors"].items():
         axes.loglog(STEPS, errors, "o-", label=method)
+    axes.set_xticks(STEPS, STEPS)
+    axes.minorticks_off()
     axes.set_xlabel("blocks")
     axes.set_ylabel("error of x(1)")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 @contextlib.contextmanager

@@ -8,16 +8,16 @@ from ..files.picture import new_figure, svg
 
 STYLE = {
     "svg.fonttype": "none",  # texts stay texts
-    "font.size": 9,
+    "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.alpha": 0.2,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 9,
     "lines.markersize": 4,
 }
-SIZE = 4.8, 3.2  # inches of 72 units; some 350 pixels on a phone, so that letters of 9 units can be read
+SIZE = 4.8, 3.2  # inches of 72 units; some 350 pixels on a phone, so that letters of 10 units can be read
 WIDE = 8.4, 3.0  # of three axes or more, to be scrolled there
 GEOMETRY = ("d", "x", "y", "transform", "points", "cx", "cy", "x1", "x2", "y1", "y2", "width", "height")
 DROPPED = ("metadata", "style", "title")

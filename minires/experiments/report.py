@@ -8,7 +8,7 @@ from ..files.html import self_contained
 from .cards import KIND, claim_card, error_card
 from .catalogue import EXPERIMENTS
 from .errors import ERRORS
-from .experiment import CONDITION, FAILS, HOLDS
+from .experiment import ARTICLES, CONDITION, FAILS, HOLDS
 from .pictures import picture
 from .store import stored, times
 
@@ -75,10 +75,10 @@ def _tile(word, count):
 
 def _articles(names):
     """(article, names of its experiments): of ``claim.article`` what stands before the first comma."""
-    groups = {}
+    groups = {article: [] for article in ARTICLES}
     for name in names:
         groups.setdefault(EXPERIMENTS[name].claim.article.split(",")[0], []).append(name)
-    return groups.items()
+    return [(article, names) for article, names in groups.items() if names]
 
 
 def _group(article, cards):

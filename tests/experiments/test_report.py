@@ -12,6 +12,7 @@ import pytest
 
 from minires.experiments import EXPERIMENTS, Check, Claim, Experiment, Verdict
 from minires.experiments.errors import ERRORS
+from minires.experiments.experiment import ARTICLES
 from minires.experiments.pictures import picture
 from minires.experiments.report import report, to_html
 from minires.experiments.store import stored
@@ -176,6 +177,12 @@ def test_words_of_the_experiments_have_no_typed_numbers(name):
     assert typed([(words, [("p", {})])]) == []
 
 
+@pytest.mark.parametrize("article", [e.claim.article for e in EXPERIMENTS.values()] + [e.article for e in ERRORS])
+def test_every_claim_and_error_is_of_a_known_article(article):
+    """The report groups by what stands before the comma."""
+    assert article.split(",")[0] in ARTICLES
+
+
 # -- what a card says --------------------------------------------------------------------------------------------------
 
 
@@ -201,8 +208,8 @@ def test_a_verdict(page, pair, word, remarks):
 def test_a_claim_that_fails_as_expected_says_that_it_is_the_claim(page, monkeypatch):
     monkeypatch.setattr(EXPERIMENTS["nasty"].__class__, "expected", "FAILS")
     object.__setattr__(EXPERIMENTS["nasty"], "expected", "FAILS")
-    assert "The claim fails, not the experiment" in page((0.4, 0.0))
-    assert "The claim fails, not the experiment" not in page((1.0, 0.0))
+    assert "It is the claim that fails" in page((0.4, 0.0))
+    assert "It is the claim that fails" not in page((1.0, 0.0))
 
 
 def test_the_command_repeats_it(page):

@@ -92,7 +92,7 @@ ERRORS = (
     ),
     Error(
         24,
-        "what others implement and report",
+        "beside the articles, libraries and tables",
         "ResNet-50, GoogLeNet, DenseNet, ResNeXt and HO-ResNet of well-known libraries and tables are those of "
         "the papers.",
         "The usual ResNet-50 has its stride on the 3x3 convolution; that of the paper costs less. Likewise a "

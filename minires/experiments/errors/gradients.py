@@ -143,7 +143,7 @@ ERRORS = (
     ),
     Error(
         7,
-        f"{DERIVATION} and degradation and function families, gradient",
+        f"{DERIVATION}, gradient; in degradation and function families, too",
         "dL/dx_l = dL/dx_L (1 + sum dF/dx_l), for a network with a ReLU behind each addition.",
         "A ReLU behind the addition masks the 1, and so does each change of shape, in pre-activation networks "
         "too. And dF/dx_l is the total derivative of each F, through all blocks before it.",

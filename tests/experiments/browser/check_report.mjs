@@ -39,7 +39,7 @@ const readPage = () => {
   const visible = (e) => e.checkVisibility() && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
   return {
     width: document.documentElement.scrollWidth,
-    small: all("svg text").filter((e) => e.getBoundingClientRect().height && e.getScreenCTM().a * parseFloat(getComputedStyle(e).fontSize) < 7.5).map((e) => e.textContent),
+    small: all("svg text").filter((e) => e.getBoundingClientRect().height && Math.hypot(e.getScreenCTM().a, e.getScreenCTM().b) * parseFloat(getComputedStyle(e).fontSize) < 7.5).map((e) => e.textContent),
     pale: all("main *")
       .filter((e) => !e.closest("svg") && visible(e) && contrast(e, "color") < 4.5)
       .map((e) => e.textContent),
@@ -47,6 +47,12 @@ const readPage = () => {
       .filter((e) => !["none", ""].includes(e.getAttribute("stroke")) && !e.hasAttribute("stroke-opacity"))
       .filter((e) => contrast(e, "stroke") < 2)
       .map((e) => e.getAttribute("stroke")),
+    cut: all("svg text")
+      .filter((e) => {
+        const [text, picture] = [e, e.ownerSVGElement].map((one) => one.getBoundingClientRect());
+        return text.width && (text.left < picture.left - 1 || text.right > picture.right + 1);
+      })
+      .map((e) => e.textContent),
     cards: all(".card:not(.error)").map((e) => [e.id, e.querySelector(".word").textContent, e.querySelectorAll("svg").length]),
     rows: all("nav li a").map((e) => [e.getAttribute("href").slice(1), e.querySelector(".word").textContent]),
     outside: all(".card, .tiles li, table, figure, svg:not(.wide)")
@@ -82,9 +88,9 @@ try {
       page.on("request", (request) => request.url() !== url && !request.url().startsWith("data:") && bad.push(request.url()));
       await page.goto(url);
       const where = `${width} pixels, ${colorScheme}`;
-      const { width: wide, small, pale, faint, cards, rows, outside } = await page.evaluate(readPage);
+      const { width: wide, small, cut, pale, faint, cards, rows, outside } = await page.evaluate(readPage);
       assert.ok(wide <= width, `${where}: ${wide} wide`);
-      assert.deepEqual({ small, pale, faint, outside }, { small: [], pale: [], faint: [], outside: [] }, where);
+      assert.deepEqual({ small, cut, pale, faint, outside }, { small: [], cut: [], pale: [], faint: [], outside: [] }, where);
       assert.deepEqual(
         rows,
         cards.map(([name, word]) => [name, word]),
