@@ -1,20 +1,8 @@
 """The box: functions of a submission run in a process that knows no answer and from which nothing leads out."""
 
 from .box import Box, BoxError, Failure
-from .inside.wire import Handle, Kit
+from .inside.wire import Handle
 from .strongest import self_test, strongest
 from .tiers import BUBBLEWRAP, LANDLOCK, TRUST, Tier
 
-__all__ = [
-    "BUBBLEWRAP",
-    "Box",
-    "BoxError",
-    "Failure",
-    "Handle",
-    "Kit",
-    "LANDLOCK",
-    "TRUST",
-    "Tier",
-    "self_test",
-    "strongest",
-]
+__all__ = ["BUBBLEWRAP", "Box", "BoxError", "Failure", "Handle", "LANDLOCK", "TRUST", "Tier", "self_test", "strongest"]

@@ -1,6 +1,7 @@
 """The box seen from outside: functions of a submission, called in a worker that knows no answer and reaches nothing."""
 
 import contextlib
+import inspect
 import os
 import select
 import signal
@@ -9,8 +10,10 @@ import subprocess
 import tempfile
 import time
 
+import numpy as np
+
 from ...errors import MiniresError
-from .inside.wire import LIMIT, WireError, frame, unpack
+from .inside.wire import LIMIT, Handle, Part, WireError, frame, unpack
 
 START = 20.0  # seconds for a worker to be ready
 CALL = 5.0  # and for a call
@@ -38,6 +41,7 @@ class Box:
 
     def __init__(self, tier):
         self.tier = tier
+        self._parts, self._caches = [], []
 
     def __enter__(self):
         requests, self._to = os.pipe()
@@ -62,34 +66,45 @@ class Box:
         self._stop()
 
     def load(self, source, seconds=CALL):
-        """Run the text of the submission; returns the names of its functions. Raises Failure."""
-        (names,) = self._ask(seconds, "the submission", "load", source)
-        return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-    def call(self, name, *arguments, returns="a", seconds=CALL):
-        """Call the function ``name`` and return what it returns, a tuple if ``returns`` names several results.
-
-        returns: a letter for each result, "a" an array or a number, "v" text, None, or a list of such, "h" anything,
-        which stays in the box: a :class:`~.inside.wire.Handle` to be handed in later. Arguments: arrays, which get what
-        the function writes into them, numbers, text, None, handles and parts of the kit. Raises Failure.
-        """
-        answer = self._ask(seconds, name, "call", name, returns, list(arguments))
+        """Run the text of the submission; returns its functions, ``{name: function}``. Raises Failure."""
+        (found,) = self._ask(seconds, "the submission", "load", source)
         try:
-            values, changed = answer
-            if len(values) != len(returns):
-                raise ValueError
+            return {str(name): self.function(str(name), int(taken)) for name, taken in found}
+        except (TypeError, ValueError):
+            raise self._broken("garbled", "the submission: the answer is not one of the worker") from None
+
+    def function(self, name, taken=-1, seconds=CALL):
+        """The function ``name`` as one of Python, which takes that many arguments by position."""
+
+        def function(*arguments):
+            return self.call(name, *arguments, seconds=seconds)
+
+        if taken >= 0:
+            only = inspect.Parameter.POSITIONAL_ONLY
+            function.__signature__ = inspect.Signature([inspect.Parameter(f"a{i}", only) for i in range(taken)])
+        function.__name__ = name
+        return function
+
+    def call(self, name, *arguments, seconds=CALL):
+        """Call the function ``name`` and return what it returns. Raises Failure.
+
+        Arguments: arrays, which get what the function writes into them, numbers, text, None, layers, of which the
+        function gets stand-ins, and handles. Results, alone or in a tuple: arrays and numbers as arrays, text and None;
+        of anything else, such as a cache, a :class:`~.inside.wire.Handle`, to be handed in again.
+        """
+        answer = self._ask(seconds, name, "call", name, [self._part(value) for value in arguments])
+        try:
+            (several, values), changed = answer
             for i, array in changed:
                 arguments[i][...] = array
+            values = [np.asarray(v) if isinstance(v, (bool, int, float)) else v for v in values]
+            return tuple(values) if several else values[0]
         except (TypeError, ValueError, IndexError, OverflowError):
             raise self._broken("garbled", f"{name}: the answer is not one of the worker") from None
-        return tuple(values) if len(returns) > 1 else values[0]
-
-    def function(self, name, returns="a", seconds=CALL):
-        """The function ``name`` as one of Python."""
-        return lambda *arguments: self.call(name, *arguments, returns=returns, seconds=seconds)
 
     def forget(self):
         """Drop all that handles stand for."""
+        self._parts, self._caches = [], []
         self._ask(CALL, "the submission", "forget")
 
     def _ask(self, seconds, what, *request):
@@ -98,7 +113,8 @@ class Box:
         deadline = time.monotonic() + seconds
         try:
             self._send(frame(list(request)), deadline)
-            answer = self._receive(deadline)
+            while (answer := self._receive(deadline))[:1] == ["use"]:
+                self._send(frame(self._used(*answer[1:])), deadline)
         except TimeoutError:
             raise self._broken("time", f"{what} takes longer than {seconds:g} s") from None
         except (BrokenPipeError, EOFError):
@@ -111,6 +127,37 @@ class Box:
                 raise self._broken("garbled", f"{what}: the answer is not one of the worker")
             raise Failure(kind, text)
         return answer[1:]
+
+    def _part(self, value):
+        """A layer as its number, anything else as it is."""
+        if not hasattr(value, "backward"):
+            return value
+        numbers = [i for i, part in enumerate(self._parts) if part is value]
+        if not numbers:
+            self._parts.append(value)
+        return Part(numbers[0] if numbers else len(self._parts) - 1)
+
+    def _used(self, *request):
+        """The answer to a submission that uses a layer; whatever it asks for is its own affair.
+
+        "same": the layer returns the very array that it got, so that writing into one writes into the other.
+        """
+        try:
+            part, method, arguments = request
+            layer = self._parts[part.number]
+            if method == "forward":
+                x, train = arguments
+                y, cache = layer.forward(x, bool(train))
+                self._caches.append((layer, cache))
+                return ["ok", "same" if y is x else y, Handle(len(self._caches) - 1)]
+            dy, handle = arguments
+            owner, cache = self._caches[handle.number]
+            if method != "backward" or owner is not layer:
+                raise ValueError("backward got the cache of another layer")
+            dx = layer.backward(dy, cache)
+            return ["ok", "same" if dx is dy else dx]
+        except Exception as error:
+            return ["error", str(error)[:SHOWN]]
 
     def _broken(self, kind, text):
         self._stop()

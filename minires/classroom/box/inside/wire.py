@@ -1,7 +1,7 @@
 """Values as bytes, between a grader and its worker: a fixed set of kinds, nothing that could run when it is read.
 
 value: a tag and its content, little-endian; "N" None, "b" bool, "i" int64, "d" float64, "s" text, "a" array,
-"h" handle, "k" something of the kit with its values, "l" a list of values.   frame: the length of its body (uint32),
+"h" handle, "p" part, "l" a list of values.   frame: the length of its body (uint32),
 the body.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 DTYPES = "<f4", "<f8", "<i8", "<i4", "|b1"
 LIMIT = 64 << 20  # bytes of a frame
 DEPTH = 6
+FORMS = {b"b": "<?", b"i": "<q", b"d": "<d", b"h": "<I", b"p": "<I"}
 
 
 class WireError(Exception):
@@ -19,20 +20,17 @@ class WireError(Exception):
 
 
 class Handle:
-    """What stays in the worker, such as a cache: its number."""
+    """What stays on the other side, such as a cache: its number there."""
 
     def __init__(self, number):
         self.number = number
 
     def __repr__(self):
-        return f"Handle({self.number})"
+        return f"{type(self).__name__}({self.number})"
 
 
-class Kit:
-    """Something of the kit, which the worker builds: its name and the values that it takes."""
-
-    def __init__(self, name, *values):
-        self.name, self.values = name, values
+class Part(Handle):
+    """A layer that stays with the grader; the worker gets something with its ``forward`` and ``backward``."""
 
 
 def pack(value):
@@ -49,9 +47,7 @@ def pack(value):
         data = value.encode("utf-8", "replace")
         return b"s" + struct.pack("<I", len(data)) + data
     if isinstance(value, Handle):
-        return b"h" + struct.pack("<I", value.number)
-    if isinstance(value, Kit):
-        return b"k" + pack(value.name) + pack(list(value.values))
+        return (b"p" if isinstance(value, Part) else b"h") + struct.pack("<I", value.number)
     if isinstance(value, (list, tuple)):
         return b"l" + struct.pack("<I", len(value)) + b"".join(map(pack, value))
     return _pack_array(value)
@@ -80,34 +76,20 @@ class Unpacker:
         tag = self._take(1)
         if tag == b"N":
             return None
-        if tag in (b"b", b"i", b"d", b"h"):
-            form = {b"b": "<?", b"i": "<q", b"d": "<d", b"h": "<I"}[tag]
-            (number,) = struct.unpack(form, self._take(struct.calcsize(form)))
-            return Handle(number) if tag == b"h" else number
+        if tag in FORMS:
+            (number,) = struct.unpack(FORMS[tag], self._take(struct.calcsize(FORMS[tag])))
+            return {b"h": Handle, b"p": Part}.get(tag, lambda number: number)(number)
         if tag == b"s":
             return self._take(self._size()).decode("utf-8", "replace")
         if tag == b"a":
             return self._array()
-        if tag in (b"l", b"k") and depth < DEPTH:
-            if tag == b"k":
-                return Kit(self._text(), *self._list(depth + 1))
+        if tag == b"l" and depth < DEPTH:
             return [self.value(depth + 1) for _ in range(self._size())]
         raise WireError(f"no value begins with {tag!r} here")
 
     def end(self):
         if self.at != len(self.data):
             raise WireError(f"{len(self.data) - self.at} bytes are left over")
-
-    def _text(self):
-        text = self.value(DEPTH)
-        if not isinstance(text, str):
-            raise WireError("a name is no text")
-        return text
-
-    def _list(self, depth):
-        if self._take(1) != b"l":
-            raise WireError("no list")
-        return [self.value(depth) for _ in range(self._size())]
 
     def _array(self):
         code, axes = self._take(2)

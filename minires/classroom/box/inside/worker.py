@@ -3,8 +3,9 @@
 python worker.py SETTINGS     SETTINGS: JSON, see ``main``
 
 Requests come by descriptor 3, answers go by 4, both as frames of ``wire``. The first answer, "ready", says that the box
-is closed; all that runs before is ours. Requests: ["load", source] -> names; ["call", name, wanted, arguments] ->
-[values, changed arguments]. An answer is ["ok", ...] or ["error", what kind, text].
+is closed; all that runs before is ours. Requests: ["load", source] -> [[name, arguments by position], ...];
+["call", name, arguments] -> [result, changed arguments]; ["forget"]. An answer is ["ok", ...], ["error", kind, text],
+or, within a call, ["use", part, method, arguments], which the grader answers with ["ok", ...] or ["error", text].
 """
 
 import json
@@ -22,7 +23,6 @@ MB = 1 << 20
 def main():
     settings = json.loads(sys.argv[1])
     sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), settings["numpy"]]
-    import kit
     import numpy as np
     import wire
 
@@ -31,7 +31,7 @@ def main():
     close_box(settings)
     del sys.path[:2]
     sys.argv[1:] = []
-    Worker(np, kit, wire).serve()
+    Worker(np, wire).serve()
 
 
 def close_box(settings):
@@ -69,15 +69,14 @@ def close_box(settings):
 
 
 class Worker:
-    def __init__(self, np, kit, wire):
-        self.np, self.kit, self.wire = np, kit, wire
+    def __init__(self, np, wire):
+        self.np, self.wire = np, wire
         self.functions, self.kept = {}, []
 
     def serve(self):
         self.send("ready")
         while True:
-            (size,) = struct.unpack("<I", self.read(4))
-            what, *arguments = self.wire.unpack(self.read(size))
+            what, *arguments = self.receive()
             try:
                 answer = ["ok", *getattr(self, what)(*arguments)]
                 self.send(*answer)
@@ -91,43 +90,45 @@ class Worker:
         sys.modules["submission"] = module
         exec(compile(source, "submission.py", "exec"), vars(module))
         self.functions = vars(module)
-        return [[name for name, value in self.functions.items() if isinstance(name, str) and callable(value)]]
+        return [[[name, taken(value)] for name, value in self.functions.items() if callable(value)]]
 
     def forget(self):
         self.kept.clear()
         return []
 
-    def call(self, name, wanted, arguments):
+    def call(self, name, arguments):
         function = self.functions.get(name)
         if not callable(function):
             raise Wrong("missing", f"there is no function {name}")
         given = [self.build(value) for value in arguments]
         before = [value.copy() if isinstance(value, self.np.ndarray) else None for value in given]
         result = function(*given)
-        parts = [result] if len(wanted) == 1 else result
-        if not isinstance(parts, (tuple, list)) or len(parts) != len(wanted):
-            number = len(parts) if isinstance(parts, (tuple, list)) else "one value"
-            raise Wrong("result", f"{name} returned {number}, expected {len(wanted)} values")
-        values = [self.export(name, i, kind, part) for i, (kind, part) in enumerate(zip(wanted, parts), start=1)]
-        return [values, [[i, a] for i, (a, b) in enumerate(zip(given, before)) if b is not None and changed(a, b)]]
+        several = isinstance(result, tuple)
+        result = [several, [self.export(part) for part in (result if several else [result])]]
+        return [result, [[i, a] for i, (a, b) in enumerate(zip(given, before)) if b is not None and changed(a, b)]]
 
     def build(self, value):
-        if isinstance(value, self.wire.Handle):
-            return self.kept[value.number]
-        if isinstance(value, self.wire.Kit):
-            return self.kit.PARTS[value.name](*value.values)
-        return value
+        if isinstance(value, self.wire.Part):
+            return StandIn(self, value)
+        return self.kept[value.number] if isinstance(value, self.wire.Handle) else value
 
-    def export(self, name, i, kind, part):
-        if kind == "h":
-            self.kept.append(part)
-            return self.wire.Handle(len(self.kept) - 1)
-        if kind == "v":
-            return part
-        array = self.np.array(part)
-        if array.dtype.newbyteorder("<").str not in self.wire.DTYPES:
-            raise Wrong("result", f"{name}: result {i} is a {type(part).__name__} of {array.dtype}, expected numbers")
-        return array
+    def export(self, part):
+        """Numbers, text, None and lists of them go as they are; of anything else a handle goes, and it stays here."""
+        try:
+            if not isinstance(part, (tuple, self.wire.Handle)):
+                self.wire.pack(part)
+                return part
+        except self.wire.WireError:
+            pass
+        self.kept.append(part)
+        return self.wire.Handle(len(self.kept) - 1)
+
+    def use(self, part, method, *arguments):
+        self.send("use", part, method, list(arguments))
+        word, *found = self.receive()
+        if word == "ok":
+            return found
+        raise RuntimeError(*found)
 
     def send(self, *answer):
         try:
@@ -137,6 +138,10 @@ class Worker:
         while data:
             data = data[os.write(ANSWERS, data) :]
 
+    def receive(self):
+        (size,) = struct.unpack("<I", self.read(4))
+        return self.wire.unpack(self.read(size))
+
     def read(self, size):
         data = b""
         while len(data) < size:
@@ -145,6 +150,39 @@ class Worker:
                 os._exit(0)  # the grader is done
             data += part
         return data
+
+
+class StandIn:
+    """A layer, such as the branch of a residual block: what it computes, the grader computes."""
+
+    def __init__(self, worker, part):
+        self._worker, self._part = worker, part
+
+    def forward(self, x, train=False):
+        y, handle = self._worker.use(self._part, "forward", x, train)
+        return x if isinstance(y, str) else y, Cache(handle)
+
+    def backward(self, dy, cache):
+        if not isinstance(cache, Cache):
+            raise TypeError(f"backward got a {type(cache).__name__} for a cache, expected what forward returned")
+        (dx,) = self._worker.use(self._part, "backward", dy, cache.handle)
+        return dy if isinstance(dx, str) else dx
+
+    def __call__(self, x):
+        return self.forward(x)[0]
+
+
+class Cache:
+    """Of a stand-in: the handle of what the grader keeps."""
+
+    def __init__(self, handle):
+        self.handle = handle
+
+
+def taken(function):
+    """How many arguments a function takes by position; -1 for any number, or where that is not known."""
+    code = getattr(function, "__code__", None)
+    return -1 if code is None or code.co_flags & 4 else code.co_argcount
 
 
 class Wrong(Exception):
