@@ -23,7 +23,7 @@ class Exercise:
     fits(right): whether the functions can stand for this layer: they may know no stride
     more: ``((build(rng), shape of x), ...)`` beside the configurations of the planted mistakes: other sizes
     small() yields ``(build(rng), shape)`` from few numbers to many, on which a mistake is shown
-    scales: what x is multiplied by   read: (tutorial, heading) about it
+    scales: what x is multiplied by   read: (number of a tutorial, heading in it)
     """
 
     name: str
@@ -124,10 +124,6 @@ def _wider(rng):
     )
 
 
-LAYERS, CHECKS, CONVOLUTION, ONE_PLUS = ("01_a_layer_and_its_gradient.py", "02_gradient_checks_and_how_they_lie.py") + (
-    "03_from_im2col_to_a_trained_resnet.py",
-    "04_the_one_plus.py",
-)
 EXERCISES = {
     each.name: each
     for each in (
@@ -137,16 +133,16 @@ EXERCISES = {
             ("weight", "bias"),
             ((lambda rng: Linear(5, 3, rng=rng), (6, 5)), (lambda rng: Linear(2, 3, rng=rng), (2, 2))),
             _small_linear,
-            (LAYERS, "Linear"),
+            (1, "Backward: the same sum, read the other way"),
         ),
-        Exercise("relu", "ReLU", (), ((lambda rng: ReLU(), (2, 3, 4, 5)),), _small_relu, (CHECKS, "kinks")),
+        Exercise("relu", "ReLU", (), ((lambda rng: ReLU(), (2, 3, 4, 5)),), _small_relu, (2, "Lie 2: kinks")),
         Exercise(
             "softmax_cross_entropy",
             "SoftmaxCrossEntropy",
             ("targets",),
             ((lambda rng: Objective(SoftmaxCrossEntropy(), rng.integers(0, 3, 7)), (7, 3)),),
             _small_loss,
-            (LAYERS, "losses"),
+            (3, "Training, with nothing hidden"),
             lambda right: repr(vars(right.loss)) == repr(vars(SoftmaxCrossEntropy())) and right.targets.data.ndim == 1,
             (1, 1000),
         ),
@@ -159,7 +155,7 @@ EXERCISES = {
                 (lambda rng: Conv2d(3, 2, (3, 2), padding=2, bias=True, rng=rng), (4, 3, 3, 5)),
             ),
             _small_conv,
-            (CONVOLUTION, "im2col"),
+            (3, "Its backward is the transposed product"),
             _is_plain_conv,
         ),
         Exercise(
@@ -168,7 +164,7 @@ EXERCISES = {
             ("gamma", "beta", "running_mean", "running_var", "train"),
             ((lambda rng: BatchNorm2d(3), (4, 3, 2, 5)),),
             _small_batchnorm,
-            (CHECKS, "batch norm"),
+            (3, "Batch norm"),
         ),
         Exercise(
             "residual",
@@ -176,7 +172,7 @@ EXERCISES = {
             ("branch", "shortcut", "train"),
             ((_wider, (2, 3, 4, 5)),),
             _small_residual,
-            (ONE_PLUS, "the 1 +"),
+            (1, 'A fork: where the "1 +" of a residual network comes from'),
         ),
     )
 }

@@ -49,7 +49,7 @@ def _of_array(rows, name, train):
         return Finding("dy", name)
     for right, mine, _ in pairs:
         if mine.shape != right.shape:
-            return Finding("shape", name, f"{mine.shape} {right.shape}")
+            return Finding("shape", name, f"{mine.shape} for {right.shape}")
         if np.isfinite(right).all() and not np.isfinite(mine).all():
             return Finding("nan", name)
     pairs = [pair for pair in pairs if np.isfinite(pair[0]).all()]

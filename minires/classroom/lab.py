@@ -24,8 +24,8 @@ class Cell:
     right: dict = field(default_factory=dict)
     shown: dict = field(default_factory=dict)  # {class with a mistake: what it shows}
 
-    def run(self, layer):
-        return outputs(layer, self.x, self.dy, self.train)
+    def run(self, layer, between=True):
+        return outputs(layer, self.x, self.dy, self.train, between)
 
     def of(self, kind):
         """What the wrong class ``kind`` shows here; worked out once."""

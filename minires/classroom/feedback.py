@@ -1,0 +1,109 @@
+"""Feedback that teaches: what is right, which idea is wrong, the smallest input that shows it, and what to read."""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from ..errors import RangeError
+from ..mutants import MUTANTS, SILENT
+from ..mutants.language import LANGUAGES, sentence
+from .diagnose import diagnose
+from .escape import for_page, for_terminal
+from .exercises import exercise
+from .smallest import Failing, smallest
+from .words import FRAME, finding, say
+
+BY_NAME = {mutant.name: mutant for mutant in (*MUTANTS, *SILENT)}
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a student reads; ``print(feedback)``. Every text is plain, escapes are put in by what shows it.
+
+    right, wrong: names of outputs   sentences: what is behind it   failing: the smallest input, or None
+    """
+
+    exercise: str
+    language: str
+    right: tuple
+    wrong: tuple
+    sentences: tuple
+    failing: Failing | None
+
+    def lines(self):
+        """[(kind, text)]: kind is "plain", "item" or "code"."""
+        if not self.wrong:
+            return [("plain", self._say("all right"))]
+        found = [("plain", self._say("right", ", ".join(self.right)) if self.right else self._say("nothing right"))]
+        found += [("plain", self._say("wrong", ", ".join(self.wrong))), ("plain", self._say("why"))]
+        found += [("item", text) for text in self.sentences]
+        if self.failing:
+            found += self._example(self.failing)
+        return [*found, ("plain", self._say("read", *exercise(self.exercise).read))]
+
+    def __str__(self):
+        before = {"plain": "", "item": "  * ", "code": "    "}
+        return "\n".join(before[kind] + for_terminal(text) for kind, text in self.lines())
+
+    def to_html(self):
+        """The same as a piece of a page."""
+        parts = []
+        for kind, group in groupby(self.lines(), key=lambda line: line[0]):
+            texts = [for_page(text) for _, text in group]
+            if kind == "code":
+                parts.append("<pre>" + "\n".join(texts) + "</pre>")
+            elif kind == "item":
+                parts.append("<ul>" + "".join(f"<li>{text}</li>" for text in texts) + "</ul>")
+            else:
+                parts += [f"<p>{text}</p>" for text in texts]
+        inner = "\n".join(parts)
+        return f'<section lang="{self.language}">\n{inner}\n</section>'
+
+    def _say(self, key, *values):
+        return say(FRAME, key, self.language).format(*values)
+
+    def _example(self, failing):
+        has_modes = "train" in exercise(self.exercise).takes
+        mode = ("training" if failing.train else "evaluation") if has_modes else "input"
+        yield "plain", self._say(mode)
+        given = {"x": failing.x, "dy": failing.dy, **failing.arrays}
+        for name, array in given.items():
+            yield "code", f"{name} = {' '.join(np.array2string(array, separator=', ').split())}"
+        if failing.between:
+            yield "plain", self._say("between")
+        what, _, array = failing.output.partition(" ")
+        if what == "keeps":
+            yield "plain", self._say("changed", array)
+            return
+        if what == "twice":
+            yield "plain", self._say("again", array)
+            return
+        where = failing.output + (f"[{', '.join(map(str, failing.index))}]" if failing.index else "")
+        if failing.mine is None:
+            yield "plain", self._say("your kind", failing.output, failing.instead)
+            return
+        yield "plain", self._say("your number", where, f"{failing.mine:.9g}")
+        yield "plain", self._say("measure")
+        yield "code", command(self.exercise, failing)
+
+
+def command(name, failing):
+    """The line for a shell that measures the true number of a :class:`~minires.classroom.smallest.Failing`."""
+    call = f"measure('{name}', {failing.case}, '{failing.output}', {failing.index})"
+    return f'python -c "from minires.classroom import measure; {call}"'
+
+
+def feedback(name, namespace, language="en"):
+    """The :class:`Feedback` on the functions of the exercise ``name``, in English ("en") or Chinese ("zh").
+
+    Runs the functions in this process. It holds no expected number, no traceback, and nothing of this machine.
+    """
+    if language not in LANGUAGES:
+        raise RangeError(f"language is {language!r}, expected one of {', '.join(LANGUAGES)}")
+    found = diagnose(name, namespace)
+    sentences = [sentence(BY_NAME[each], language) for each in found.names]
+    sentences += [finding(each, language) for each in found.findings]
+    runs = found.wrong and not any(each.kind == "missing" for each in found.findings)
+    failing = smallest(name, namespace) if runs else None
+    return Feedback(name, language, found.right, found.wrong, tuple(sentences), failing)

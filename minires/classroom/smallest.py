@@ -1,0 +1,147 @@
+"""The smallest input on which a submission is wrong, and the true number there, measured."""
+
+import copy
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+
+from ..errors import RangeError
+from ..layers.base import Param
+from .exercises import exercise
+from .lab import Cell, differing
+from .observe import same
+
+TRIALS = 2
+LARGEST = 8  # numbers in x
+CLEAR = 1e-3  # first a mistake that shows in the first digits is looked for
+
+
+@dataclass(frozen=True)
+class Failing:
+    """case: its number, which tells :func:`measure` the input   x, dy: arrays   arrays: {name: value of what is given}
+
+    train: the mode   output: what is wrong, "dx" or "keeps dy"   index: where   mine: the student's number there,
+    or None and ``instead`` what is there instead of a number: an array of another shape, an error
+    between: whether it is right where no other forward runs between forward and backward
+    """
+
+    case: int
+    x: np.ndarray
+    dy: np.ndarray
+    arrays: dict
+    train: bool
+    output: str
+    index: tuple = ()
+    mine: float | None = None
+    instead: str = ""
+    between: bool = False
+
+
+def smallest(name, namespace):
+    """The :class:`Failing` of the functions of the exercise ``name`` on the fewest numbers; None where there is none.
+
+    Shapes go from small to large, x, dy and parameters are small whole numbers. RangeError as :func:`diagnose`.
+    """
+    each = exercise(name)
+    wrap = each.wrap(namespace)
+    unclear = None
+    for number, cell in enumerate(cases(name)):
+        shown = cell.run(wrap(cell.layer))
+        wrong = differing(cell, shown)
+        if wrong:
+            failing = _failing(number, cell, shown, wrong)
+            alone = cell.run(wrap(cell.layer), between=False)
+            failing = replace(failing, between=same(cell.right[failing.output], alone.get(failing.output)))
+            if "raised" in shown or failing.mine is None or _is_clear(cell.right[failing.output], failing):
+                return failing
+            unclear = unclear or failing
+    return unclear
+
+
+def cases(name):
+    """Yield the :class:`~minires.classroom.lab.Cell` of each case of an exercise, from few numbers to many."""
+    return (case(name, number) for number in range(len(_table(name))))
+
+
+@lru_cache(maxsize=1024)
+def case(name, number):
+    """The cell of one case; made once."""
+    build, shape, seed, scale, train = _table(name)[number]
+    rng = np.random.default_rng(seed)
+    layer = build(rng).to(dtype=np.float64)
+    for path, t in layer.tensors():
+        if isinstance(t, Param):
+            t.data = rng.integers(2, 5, t.data.shape).astype(float)
+        elif path.startswith("running"):
+            t.data = rng.integers(1, 4, t.data.shape).astype(float)
+    x = scale * rng.integers(-3, 4, shape).astype(float)
+    dy = np.asarray(rng.choice([-2.0, -1.0, 1.0, 2.0, 3.0], np.shape(copy.deepcopy(layer).forward(x, False)[0])))
+    cell = Cell(layer, x, dy, train)
+    cell.right = cell.run(layer)
+    return cell
+
+
+@lru_cache(maxsize=None)
+def _table(name):
+    """[(build, shape, seed, scale, mode), ...]"""
+    each = exercise(name)
+    modes = (True, False) if "train" in each.takes else (False,)
+    small = [(build, shape) for build, shape in each.small() if np.prod(shape) <= LARGEST]
+    return [
+        (*row, (number, trial), scale, train)
+        for number, row in enumerate(small)
+        for trial, scale, train in product(range(TRIALS), each.scales, modes)
+    ]
+
+
+def measure(name, number, output, index=()):
+    """Measure the true number of an output of the case ``number`` of :func:`smallest`, print and return it.
+
+    y and running statistics come from the forward of minires; an entry of a gradient is the derivative of that forward
+    by one complex step at the entry, h = 1e-30: Im <dy, f(a + i h)> / h.
+    """
+    cell = case(name, number) if 0 <= number < len(_table(name)) else None
+    if cell is None or output not in cell.right or not 0 <= len(index) == cell.right[output].ndim:
+        raise RangeError(
+            f"there is no {output} {tuple(index)} in case {number} of {name}: copy the command as it stands"
+        )
+    layer = copy.deepcopy(cell.layer)
+    if output.startswith("d"):
+        x, h = cell.x.astype(complex), 1e-30
+        array = x
+        if output != "dx":
+            t = dict(layer.params())[output.removeprefix("d")]
+            t.data = array = t.data.astype(complex)
+        array[tuple(index)] += 1j * h
+        value = float((cell.dy * layer.forward(x, cell.train)[0].imag).sum() / h)
+        how = "the derivative of forward there, by a complex step"
+    else:
+        y, _ = layer.forward(cell.x, cell.train)
+        value = float((y if output == "y" else dict(layer.tensors())[output].data)[tuple(index)])
+        how = "forward of minires"
+    print(f"{output}{list(index) or ''} is {value:.9g} ({how})")
+    return value
+
+
+def _failing(number, cell, shown, wrong):
+    """The first output that is wrong, and where it is most wrong."""
+    output = next(key for key in sorted(cell.right, key=lambda key: key.startswith("twice")) if key in wrong)
+    arrays = {name: t.data for name, t in cell.layer.tensors()}
+    about = (number, cell.x, cell.dy, arrays, cell.train, output)
+    right, mine = cell.right[output], shown.get(output)
+    if output.startswith(("keeps", "twice")):
+        return Failing(*about)
+    if not isinstance(mine, np.ndarray):
+        return Failing(*about, instead=str(mine or shown.get("raised", "")))
+    if mine.shape != right.shape:
+        return Failing(*about, instead=f"shape {mine.shape}")
+    gap = np.where(np.isfinite(mine), abs(mine - right), np.inf)
+    index = tuple(int(i) for i in np.unravel_index(gap.argmax(), right.shape))
+    return Failing(*about, index, float(mine[index]))
+
+
+def _is_clear(right, failing):
+    value = right[failing.index]
+    return not np.isfinite(failing.mine) or abs(failing.mine - value) > CLEAR * max(abs(value), abs(failing.mine))

@@ -1,0 +1,75 @@
+"""What a feedback says, in English and in Chinese."""
+
+FRAME = {
+    "all right": ("All outputs are right.", "全部输出正确。"),
+    "right": ("Right: {}.", "正确：{}。"),
+    "nothing right": ("None of the outputs is right yet.", "还没有正确的输出。"),
+    "wrong": ("Wrong: {}.", "错误：{}。"),
+    "why": ("What is behind it:", "原因："),
+    "input": ("The smallest input that shows it:", "能显示这个错误的最小输入："),
+    "training": ("The smallest input that shows it, in training:", "能显示这个错误的最小输入（训练模式）："),
+    "evaluation": ("The smallest input that shows it, in evaluation:", "能显示这个错误的最小输入（评估模式）："),
+    "between": (
+        "It shows when another forward runs between forward and backward.",
+        "在前向与反向之间再运行一次前向时才会显示出来。",
+    ),
+    "your number": ("Your {} is {}.", "你的 {} 是 {}。"),
+    "your kind": ("Instead of your {} there is: {}.", "你的 {} 的位置上是：{}。"),
+    "changed": ("Your functions change {}.", "你的函数改动了 {}。"),
+    "again": ("Your {} is another one the second time.", "你的 {} 第二次调用时不同。"),
+    "measure": ("Measure the true number:", "测量正确的值："),
+    "read": ("To read: tutorial {}, \"{}\" (minires tutorials).", "阅读：教程 {}，“{}”（minires tutorials）。"),
+}
+FINDINGS = {
+    "missing": ("{detail}.", "缺少函数：{detail}。"),
+    "raised": ("Your code raises {detail}.", "你的代码抛出了异常：{detail}。"),
+    "kind": ("{output} is no array of floats but {detail}.", "{output} 不是浮点数组，而是 {detail}。"),
+    "exchanged": ("In the place of {output} stands {detail}.", "{output} 的位置上是 {detail}。"),
+    "shape": ("{output} has the shape {mine} where {needed} is needed.", "{output} 的形状是 {mine}，应为 {needed}。"),
+    "nan": ("{output} holds NaN or infinity.", "{output} 含有 NaN 或无穷大。"),
+    "zeros": ("{output} is zero everywhere.", "{output} 处处为零。"),
+    "dy": ("dx is dy as it came: no derivative has been applied.", "dx 就是传入的 dy：没有乘以任何导数。"),
+    "copy": ("y is a copy of x.", "y 是 x 的副本。"),
+    "factor": (
+        "{output} is off by one factor on all inputs: it is {detail} times what it should be.",
+        "{output} 在所有输入上都差同一个因子：它是应有值的 {detail} 倍。",
+    ),
+    "terms": (
+        "dx is a sum of terms, and not each enters with the factor 1: {detail}.",
+        "dx 是几项之和，并非每一项的系数都是 1：{detail}。",
+    ),
+    "changes": (
+        "Your functions change {output}, which belongs to the caller.",
+        "你的函数改动了 {output}，它属于调用者。",
+    ),
+    "twice": (
+        "{output} is another one when backward runs again with the same cache.",
+        "用同一个缓存再次运行反向时，{output} 变了。",
+    ),
+    "wrong": (
+        "{output} is wrong, in a way that has no name here.",
+        "{output} 是错的，但不属于这里已知的任何一种错误。",
+    ),
+}
+TERMS = {
+    "direct": ("the direct term", "直接项"),
+    "mean": ("the term of the mean", "均值项"),
+    "variance": ("the term of the variance", "方差项"),
+    "shortcut": ("the term of the shortcut", "捷径项"),
+    "branch": ("the term of the branch", "分支项"),
+}
+
+
+def say(table, key, language):
+    """The words for ``key`` in "en" or "zh"."""
+    return table[key][language == "zh"]
+
+
+def finding(found, language):
+    """The sentence for a :class:`~minires.classroom.Finding`."""
+    detail = found.detail
+    if found.kind == "terms":
+        pairs = (part.rsplit(" ", 1) for part in detail.split(", "))
+        detail = ", ".join(f"{say(TERMS, name, language) if name in TERMS else name} {f}" for name, f in pairs)
+    mine, _, needed = detail.partition(" for ")
+    return say(FINDINGS, found.kind, language).format(output=found.output, detail=detail, mine=mine, needed=needed)
