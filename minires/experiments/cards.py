@@ -6,7 +6,11 @@ import math
 from .experiment import CONDITION, FAILS, HOLDS
 
 KIND = {HOLDS: "holds", CONDITION: "condition", FAILS: "fails"}
-TRACES = {}
+TRACES = {  # the page to step through that shows what an experiment measures
+    "one_plus": "minires trace --model resnet20 --block full_preact --html page.html",
+    "path_lengths": "minires trace --model resnet56 --block full_preact --html page.html",
+    "lesions": "minires trace --model resnet56 --against plain20 --html page.html",
+}
 CARD = """<article class="card {kind}" id="{name}" data-filter>
 <h3><span class="word" data-key="word">{word}</span> <q class="sentence">{sentence}</q></h3>
 <p class="source">{article} · {paper}</p>

@@ -52,11 +52,9 @@ def to_html(found, seconds, errors=ERRORS):
     for name in (name for name in EXPERIMENTS if name in found):
         experiment, (settings, numbers) = EXPERIMENTS[name], (found[name]["settings"], found[name]["seeds"])
         seeds = sorted(numbers)
-        measured = [numbers[seed] for seed in seeds]
-        verdicts[name] = experiment.verdict(measured)
+        verdicts[name], svg = _judged(experiment, [numbers[seed] for seed in seeds])
         spent = [time["seconds"] for seed, time in seconds.get(name, {}).items() if seed in seeds]
         total = sum(spent) if spent else None
-        svg = picture(experiment, measured)
         cards[name] = claim_card(experiment, verdicts[name], seeds, settings, total, svg)
     body = PAGE.format(
         tiles="".join(_tile(word, [verdict.word for verdict in verdicts.values()].count(word)) for word in KIND),
@@ -66,6 +64,17 @@ def to_html(found, seconds, errors=ERRORS):
         errors="\n".join(error_card(error) for error in errors),
     )
     return self_contained("minires: claims about residual networks", _read("page.css"), body, _read("page.js"))
+
+
+def _judged(experiment, measured):
+    """The verdict and the picture."""
+    try:
+        return experiment.verdict(measured), picture(experiment, measured)
+    except (LookupError, TypeError, ValueError) as error:
+        raise StateError(
+            f"the numbers of {experiment.name} do not fit its verdict ({error!r}), expected those of this version: "
+            f"minires experiment run {experiment.name}"
+        ) from error
 
 
 def _tile(word, count):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from minires.errors import StateError
 from minires.experiments import EXPERIMENTS, Check, Claim, Experiment, Verdict
 from minires.experiments.errors import ERRORS
 from minires.experiments.experiment import ARTICLES
@@ -215,6 +216,13 @@ def test_a_claim_that_fails_as_expected_says_that_it_is_the_claim(page, monkeypa
 def test_the_command_repeats_it(page):
     assert "<code>minires experiment run nasty --seeds 0,1</code>" in page((1, 0), (1, 0))
     assert "<code>minires experiment run nasty --seeds 0 --full</code>" in page((1, 0), settings={"quick": False})
+
+
+def test_numbers_of_another_version_are_refused(page):
+    with pytest.raises(
+        StateError, match=r"numbers of nasty do not fit its verdict .*'a'.*minires experiment run nasty"
+    ):
+        to_html({"nasty": {"settings": SETTINGS, "seeds": {0: {"b": 1.0}}}}, {})
 
 
 def test_what_was_not_measured_is_named(page):

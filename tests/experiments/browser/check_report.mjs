@@ -53,6 +53,15 @@ const readPage = () => {
         return text.width && (text.left < picture.left - 1 || text.right > picture.right + 1);
       })
       .map((e) => e.textContent),
+    overlapping: all(".card svg").flatMap((picture) => {
+      const texts = [...picture.querySelectorAll("text")].filter((e) => e.textContent.trim());
+      const boxes = texts.map((e) => e.getBoundingClientRect());
+      const over = (a, b) =>
+        Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 &&
+        Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > a.height / 4;
+      const where = picture.closest(".card").id;
+      return texts.slice(1).flatMap((e, i) => (over(boxes[i], boxes[i + 1]) ? [[where, e.textContent]] : []));
+    }),
     cards: all(".card:not(.error)").map((e) => [e.id, e.querySelector(".word").textContent, e.querySelectorAll("svg").length]),
     rows: all("nav li a").map((e) => [e.getAttribute("href").slice(1), e.querySelector(".word").textContent]),
     outside: all(".card, .tiles li, table, figure, svg:not(.wide)")
@@ -88,9 +97,10 @@ try {
       page.on("request", (request) => request.url() !== url && !request.url().startsWith("data:") && bad.push(request.url()));
       await page.goto(url);
       const where = `${width} pixels, ${colorScheme}`;
-      const { width: wide, small, cut, pale, faint, cards, rows, outside } = await page.evaluate(readPage);
+      const { width: wide, small, cut, overlapping, pale, faint, cards, rows, outside } = await page.evaluate(readPage);
       assert.ok(wide <= width, `${where}: ${wide} wide`);
-      assert.deepEqual({ small, cut, pale, faint, outside }, { small: [], cut: [], pale: [], faint: [], outside: [] }, where);
+      const wrong = { small, cut, overlapping, pale, faint, outside };
+      assert.deepEqual(wrong, { small: [], cut: [], overlapping: [], pale: [], faint: [], outside: [] }, where);
       assert.deepEqual(
         rows,
         cards.map(([name, word]) => [name, word]),
