@@ -29,6 +29,7 @@ from minires.layers import (
     GlobalAvgPool2d,
     GroupNorm,
     Identity,
+    LayerNorm,
     LeakyReLU,
     Linear,
     MaxPool2d,
@@ -98,6 +99,9 @@ SETTINGS = {
     "eps below 0": (lambda: BatchNorm2d(4, eps=-1e-5), RangeError, "BatchNorm2d: eps is -1e-05, expected eps >= 0"),
     "eps NaN": (lambda: GroupNorm(2, 4, eps=np.nan), RangeError, "GroupNorm: eps is nan, expected eps >= 0"),
     "eps a string": (lambda: GroupNorm(2, 4, eps="tiny"), DTypeError, "GroupNorm: eps is 'tiny', expected a number"),
+    "channels of GroupNorm": (lambda: GroupNorm(1, 0), RangeError, "GroupNorm: channels is 0, expected an integer"),
+    "shape of LayerNorm": (lambda: LayerNorm((3, 0)), RangeError, "LayerNorm: shape is 0, expected an integer"),
+    "eps of LayerNorm": (lambda: LayerNorm(3, eps=-1), RangeError, "LayerNorm: eps is -1.0, expected eps >= 0"),
     "groups of channels": (
         lambda: GroupNorm(3, 4),
         RangeError,

@@ -10,7 +10,7 @@ from oracles import norm_loops
 from oracles.pytorch import F
 from strategies import batch_norm, group_norm, layer_norm, seeds
 
-from minires.errors import RangeError, ShapeError
+from minires.errors import DTypeError, RangeError, ShapeError
 from minires.layers import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 
 any_batch_norm = batch_norm(BatchNorm1d) | batch_norm(BatchNorm2d)
@@ -236,3 +236,25 @@ def test_the_three_terms_of_dx(train, xp, device):
             assert (v * terms[name]).sum() == pytest.approx(along(*arrays), rel=1e-12), name
     else:
         assert np.array_equal(terms["direct"], dx) and not terms["mean"].any() and not terms["variance"].any()
+
+
+def test_the_defaults_by_hand():
+    """Small values show eps = 1e-5, and a second forward the momentum of 0.1."""
+    x = np.array([[1e-3], [-1e-3]])
+    layer = BatchNorm1d(1).to(dtype=np.float64)
+    y, _ = layer.forward(x + 5, train=True)
+    assert_close(y, x / np.sqrt(1e-6 + 1e-5), 1e-9)
+    assert_close(layer.running_mean.data, np.array([0.5]))
+    assert_close(GroupNorm(1, 2).to(dtype=np.float64)(x.reshape(1, 2, 1, 1)).reshape(2, 1), x / np.sqrt(1.1e-5))
+    assert_close(LayerNorm(2).to(dtype=np.float64)(x.T), x.T / np.sqrt(1.1e-5))
+
+
+def test_terms_of_a_constant_channel_are_finite_and_of_another_gradient_refused():
+    layer, x = BatchNorm2d(2).to(dtype=np.float64), np.random.default_rng(0).normal(size=(3, 2, 2, 2))
+    x[:, 1] = 0
+    _, cache = layer.forward(x, train=True)
+    assert all(np.isfinite(term).all() for term in layer.terms(x, cache).values())
+    with pytest.raises(ShapeError, match=r"^BatchNorm2d: dy has shape \(2, 2, 2, 2\), the output"):
+        layer.terms(x[1:], cache)
+    with pytest.raises(DTypeError, match="^BatchNorm2d: dy is float32, the layer float64"):
+        layer.terms(x.astype(np.float32), cache)

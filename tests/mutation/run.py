@@ -32,6 +32,10 @@ EVERY = [
         "forward_is_inference_unless_it_is_told",
     )
 ]
+STATISTICS = [
+    f"tests/models/test_statistics.py::test_{name}"
+    for name in ("constant_statistics", "the_gradient_of_frozen_statistics_is_right", "statistics_that_are_none")
+]
 COMMON = ("base", "checks", "known", "tree", "watch")  # what all layers run through
 # the files, and their tests beside tests/.../test_NAME.py for minires/.../NAME.py
 MORE = {
@@ -47,6 +51,7 @@ MORE = {
     },
     "minires/layers/base.py": [ERRORS, *(f"tests/layers/test_{name}.py" for name in ("containers", "tree", "parts"))],
     "minires/layers/containers.py": [ERRORS, *EVERY, "tests/layers/test_known.py"],
+    "minires/layers/norm.py": [ERRORS, *EVERY, *STATISTICS],
     "minires/layers/watch.py": ["tests/layers/test_base.py"],  # where observe is tested
 }
 
