@@ -130,6 +130,7 @@ SETTINGS = {
         RangeError,
         "MaxPool2d: padding is (2, 3), expected less than what the kernel covers, (3, 3)|see no pixel",
     ),
+    "pool dilation 0": (lambda: MaxPool2d(2, dilation=0), RangeError, "MaxPool2d: dilation is 0, expected"),
     "pool stride 0": (lambda: AvgPool2d(2, stride=0), RangeError, "AvgPool2d: stride is 0, expected"),
     "smoothing 1": (
         lambda: SoftmaxCrossEntropy(1),

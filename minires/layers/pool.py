@@ -20,13 +20,7 @@ class _Pool2d(Layer):
     """
 
     def __init__(
-        self,
-        kernel: Pair,
-        *,
-        stride: Pair | None = None,
-        padding: Border = 0,
-        dilation: Pair | None = None,
-        ceil_mode: bool = False,
+        self, kernel: Pair, *, stride: Pair | None, padding: Border, dilation: Pair | None = None, ceil_mode: bool
     ) -> None:
         self.kernel = pair(self, kernel=kernel)
         self.stride = self.kernel if stride is None else pair(self, stride=stride)
