@@ -1,8 +1,36 @@
 """All experiments, in the order of the articles: whoever adds one adds it here."""
 
-from . import degradation, dropped_blocks, ensemble, finer_steps, lesions, loss_landscape, ode_order, without_norm
+from . import (
+    batch_norm,
+    degradation,
+    dropped_blocks,
+    ensemble,
+    finer_steps,
+    initialisation,
+    lesions,
+    loss_landscape,
+    nested_families,
+    ode_order,
+    one_plus,
+    split_transform_merge,
+    without_norm,
+)
 
 EXPERIMENTS = {
     module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (degradation, lesions, ode_order, without_norm, loss_landscape, finer_steps, dropped_blocks, ensemble)
+    for module in (
+        one_plus,
+        degradation,
+        lesions,
+        nested_families,
+        ode_order,
+        batch_norm,
+        initialisation,
+        split_transform_merge,
+        without_norm,
+        loss_landscape,
+        finer_steps,
+        dropped_blocks,
+        ensemble,
+    )
 }

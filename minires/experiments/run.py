@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from ..errors import RangeError
-from ..files.whole import check_folder
+from ..files import check_folder
 from .catalogue import EXPERIMENTS
 from .store import Store, stored
 from .team import Team

@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import __version__
-from ..errors import DTypeError, StateError
-from ..files.bounded import broken, place, reading
-from ..files.whole import make_folder, write_atomically
+from ..errors import DataFileError, DTypeError, StateError
+from ..files import make_folder, write_atomically
 
 TIMES = "times"
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # JSON has no words for them
@@ -26,7 +25,7 @@ class Store:
     """The folder ``out``, for numbers that are measured by these ``settings`` (quick, engine)."""
 
     def __init__(self, out, **settings):
-        self.folder, self.settings = place(out), settings
+        self.folder, self.settings = Path(out).expanduser(), settings
 
     def missing(self, experiment, seeds):
         """The ``seeds`` of which no numbers are there that this version would measure too.
@@ -69,14 +68,14 @@ class Store:
 
 def stored(out):
     """{name: {"settings": {...}, "seeds": {seed: numbers}}} of the experiments in the folder ``out``, by name."""
-    folder = place(out)
+    folder = Path(out).expanduser()
     names = sorted(path.stem for path in folder.glob("*.json") if path.stem != TIMES)
     return {name: _read(folder, name) for name in names}
 
 
 def times(out):
     """{name: {seed: {"seconds": ..., "machine": ...}}} of the measurements in the folder ``out``."""
-    path = _file(place(out), TIMES)
+    path = _file(Path(out).expanduser(), TIMES)
     if not path.exists():
         return {}
     return {name: {int(seed): time for seed, time in seeds.items()} for name, seeds in _parsed(path).items()}
@@ -146,12 +145,13 @@ def _read(folder, name):
         }
         return {"settings": dict(found["settings"]), "seeds": seeds}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise broken(path, "its content", "something else", "numbers of an experiment", OTHER) from error
+        raise DataFileError(f"{path} holds something else, expected numbers of an experiment: {OTHER}") from error
 
 
 def _parsed(path):
-    with reading(path):
-        try:
-            return json.loads(path.read_bytes())
-        except ValueError as error:
-            raise broken(path, "its content", f"no JSON ({error})", "JSON", OTHER) from error
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataFileError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
+    except ValueError as error:
+        raise DataFileError(f"{path} holds no JSON ({error}): {OTHER}") from error

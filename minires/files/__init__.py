@@ -3,12 +3,14 @@
 from .safetensors import read_safetensors, write_safetensors
 from .stored import Storage, StoredTensor
 from .tar import read_members
-from .whole import StrPath, write_atomically
+from .whole import StrPath, check_folder, make_folder, write_atomically
 
 __all__ = [
     "Storage",
     "StoredTensor",
     "StrPath",
+    "check_folder",
+    "make_folder",
     "read_members",
     "read_safetensors",
     "write_atomically",

@@ -63,7 +63,7 @@ def check_writable(path):
     return False
 
 
-def check_folder(path):
+def check_folder(path: StrPath) -> None:
     """Raise where no files can be written into the folder ``path``, to be made first or not; changes nothing."""
     text = _name(path, "a folder, such as results")
     with _named(path, "choose another folder"):
@@ -77,7 +77,7 @@ def check_folder(path):
         _try_folder(place)
 
 
-def make_folder(path, exist_ok=True):
+def make_folder(path: StrPath, exist_ok: bool = True) -> Path:
     """Make the folder ``path``, and what it lies in, and return it. FileExistsError where it is there, not exist_ok."""
     check_folder(path)
     try:

@@ -130,9 +130,7 @@ def test_wrong_arguments_begin_nothing(arguments, words):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"seeds": {"0": 1}}', '{"settings": {}, "seeds": {"x": 1}}', "\xff"])
 def test_a_damaged_file_is_named(text):
     Path("steady.json").write_text(text, encoding="latin-1")
-    with pytest.raises(
-        DataFileError, match="steady.json: its content is .*: choose another folder, or remove the file"
-    ):
+    with pytest.raises(DataFileError, match="steady.json holds .*: choose another folder, or remove the file"):
         run(["steady"], (0,), ".")
     assert Path("steady.json").read_text(encoding="latin-1") == text
 
