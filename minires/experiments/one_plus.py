@@ -74,7 +74,9 @@ def verdict(numbers):
             Check("error of g_L + the local terms", worst("local"), at_most=1e-12),
             Check("error of g_L + the derivatives of the branches", worst("total"), at_most=1e-12),
             Check("entries of the shortcuts' term that differ from g_L", worst("not the gradient", CLEAN), 0, 0),
-            Check("that differ from g_L / 2^n behind n halving shortcuts", worst("not its part", [HALVED]), 0, 0),
+            Check(
+                "that differ from the part of g_L that halving shortcuts leave", worst("not its part", [HALVED]), 0, 0
+            ),
             Check("part of g_L that passes ReLUs behind the additions", worst("kept", ["original"]), 0.1, 0.95),
             Check("difference of a local term from the derivative of its branch", worst("terms", CLEAN, min), 0.1),
         ),

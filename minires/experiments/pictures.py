@@ -4,7 +4,7 @@ import re
 from xml.etree import ElementTree
 
 from ..errors import StateError
-from ..files.picture import new_figure, svg
+from ..files import new_figure, svg
 
 STYLE = {
     "svg.fonttype": "none",  # texts stay texts

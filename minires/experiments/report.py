@@ -4,7 +4,7 @@ import html
 from importlib.resources import files
 
 from ..errors import StateError
-from ..files.html import self_contained
+from ..files import self_contained
 from .cards import KIND, claim_card, error_card
 from .catalogue import EXPERIMENTS
 from .errors import ERRORS

@@ -14,7 +14,8 @@ CLAIM = Claim(
     paper="Xie et al. 2017, section 3.3; Gao et al. 2019, section 3.1",
 )
 FORMS = ("concat", "sum")
-FIELDS = (1, 3, 5, 7)  # of the group without a convolution, and behind 1, 2, 3 of them
+FIELDS = (1, 3, 5, 7)  # rows behind so many convolutions
+COUNTS = ("no", "one", "two", "three")
 GROUPS, CHANNELS = 4, 8
 
 
@@ -83,8 +84,8 @@ def verdict(numbers):
             Check("where each path has a last norm of its own", tuple(n["own norms"] for n in numbers), at_least=0.1),
             Check("grouped - block-diagonal", tuple(n["block-diagonal"] for n in numbers), at_most=1e-12),
             *(
-                Check(f"rows that a pixel reaches behind {i} convolutions", values("fields", i), rows, rows)
-                for i, rows in enumerate(FIELDS)
+                Check(f"rows that a pixel reaches behind {count} convolutions", values("fields", i), rows, rows)
+                for i, (count, rows) in enumerate(zip(COUNTS, FIELDS))
             ),
         ),
         "the last batch norm has to stand behind the sum of the paths, not in each of them",
@@ -93,7 +94,7 @@ def verdict(numbers):
 
 def draw(numbers, figure):
     axes = figure.subplots()
-    axes.bar([f"{i} convolutions" for i in range(GROUPS)], numbers[0]["fields"])
+    axes.bar([f"{count} convolutions" for count in COUNTS], numbers[0]["fields"])
     axes.set_ylabel("rows that a pixel reaches")
 
 

@@ -22,7 +22,7 @@ TEMPLATE = """<!doctype html>
 """
 
 
-def self_contained(title, style, body, script):
+def self_contained(title: str, style: str, body: str, script: str) -> str:
     """The text of a page, to be written in UTF-8. Its content security policy allows this script and this style alone.
 
     title: plain text   style, script: CSS and JavaScript, from minires itself   body: HTML without style attributes

@@ -3,9 +3,10 @@
 import contextlib
 import io
 import os
+from typing import Any
 
 
-def new_figure(**options):
+def new_figure(**options: Any) -> Any:
     """matplotlib's ``Figure(**options)``. Raises ImportError where matplotlib is missing.
 
     Files need no backend for a screen. That of a notebook's shell (MPLBACKEND) may not be there, and matplotlib could
@@ -24,14 +25,14 @@ def new_figure(**options):
     return Figure(**options)
 
 
-def svg(figure):
+def svg(figure: Any) -> bytes:
     """The bytes of its picture as SVG, without ground and date."""
     picture = io.BytesIO()
     figure.savefig(picture, format="svg", transparent=True, metadata={"Date": None})
     return picture.getvalue()
 
 
-def png(figure, dpi=150):
+def png(figure: Any, dpi: float = 150) -> bytes:
     """The bytes of its picture."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=dpi)

@@ -15,9 +15,10 @@ def put(numbers, path, value):
     return changed
 
 
-def require_edge(experiment, numbers, path, bound, inside):
+def require_edge(experiment, numbers, path, bound, inside, eps=EPS):
     """The verdict of ``numbers`` (of one seed) fails from ``bound`` on, and is as expected on the side of ``inside``,
-    +1 or -1."""
-    for step, word in ((inside * EPS, experiment.expected), (-inside * EPS, "FAILS")):
-        assert experiment.verdict([put(numbers, path, bound + step)]).word == word, (path, bound + step)
-    assert experiment.verdict([numbers, put(numbers, path, bound - inside * EPS)]).word == "FAILS", "of every seed"
+    +1 or -1. eps: how near to the bound"""
+    within = bound if bound == 0 else bound + inside * eps  # of what is counted, nothing is less than 0
+    for value, word in ((within, experiment.expected), (bound - inside * eps, "FAILS")):
+        assert experiment.verdict([put(numbers, path, value)]).word == word, (path, value)
+    assert experiment.verdict([numbers, put(numbers, path, bound - inside * eps)]).word == "FAILS", "of every seed"

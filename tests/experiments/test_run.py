@@ -145,7 +145,14 @@ def start(*argv):
     return subprocess.Popen([sys.executable, "-c", MAIN, "experiment", "run", *argv], env=environment, **pipes)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted_and_gone_on_with(number):
     """A real signal while two measure: all processes end at once, and the same command ends with the same bytes."""
     process = start("steady", "slow", "--seeds", "0,1,2", "--jobs", "2", "--out", "out")
