@@ -9,7 +9,7 @@ import numpy as np
 
 from minires.data import classes
 from minires.data.idx import read_idx, read_labelled_idx
-from minires.data.known import require_set
+from minires.data.fingerprints import require_set
 from minires.data.npz import read_npz
 from minires.errors import DataFileError
 from minires.files.bounded import broken

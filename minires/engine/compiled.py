@@ -16,7 +16,7 @@ from .cores import cores
 from .cpu.describe import table
 from .cpu.plan import Plan
 from .cpu.values import Unsuited
-from .watch import Watch
+from .unchanged import Watch
 
 KEPT = 8  # plans: training and evaluation, whole batches and the last one, at two sizes of images
 

@@ -59,34 +59,34 @@ def conv3x3(in_channels, out_channels, stride=1, *, rng):
     return Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, rng=rng)
 
 
-def residual_block(branch, in_channels, out_channels, stride, option, *, block="original", gate_bias=GATE_BIAS, rng):
+def residual_block(branch, in_channels, out_channels, stride, shortcut, *, block="original", gate_bias=GATE_BIAS, rng):
     """x_{l+1} = f(h(x_l) + F(x_l)): ``branch``, the F of a block of the kind ``block``, with its shortcut h and its f.
 
     Where f is the identity the block is the fork itself. A ``full_preact`` block with a 1x1 convolution by option B
     or C shares its first BN-ReLU: ``Sequential(bn, relu, add=Residual(rest of F, 1x1 convolution without BN))``.
 
-    ``option``: h, as in :func:`shortcut`; where the shape stays, also a gate t = sigmoid(1x1 convolution of x) whose
-    bias starts at ``gate_bias``: "exclusive-gate", t F + (1 - t) x, or "shortcut-gate", F + (1 - t) x.
+    ``shortcut``: h, as in :func:`shortcut_layer`; where the shape stays, also a gate t = sigmoid(1x1 convolution of x)
+    whose bias starts at ``gate_bias``: "exclusive-gate", t F + (1 - t) x, or "shortcut-gate", F + (1 - t) x.
     """
-    check_options(block, option, gate_bias)
+    check_options(block, shortcut, gate_bias)
     rng = generator(rng)
     same = _same_shape(in_channels, out_channels, stride)
-    if block == "full_preact" and (option == "C" or (option == "B" and not same)):
+    if block == "full_preact" and (shortcut == "C" or (shortcut == "B" and not same)):
         layers = dict(branch.children())
         bn, relu = layers.pop("bn1"), layers.pop("relu1")
         projection = Conv2d(in_channels, out_channels, 1, stride=stride, rng=rng)
         return Sequential(bn=bn, relu=relu, add=Residual(Sequential(**layers), projection))
-    if same and option in GATES:
-        fork = Gate(branch, _gate(in_channels, gate_bias, rng=rng), exclusive=option == "exclusive-gate")
+    if same and shortcut in GATES:
+        fork = Gate(branch, _gate(in_channels, gate_bias, rng=rng), exclusive=shortcut == "exclusive-gate")
     else:
-        if same and option == "scale":
+        if same and shortcut == "scale":
             branch = Sequential(**dict(branch.children()), scale=Scale(0.5))
-        fork = Residual(branch, shortcut(in_channels, out_channels, stride, option, rng=rng))
+        fork = Residual(branch, shortcut_layer(in_channels, out_channels, stride, shortcut, rng=rng))
     after = activations(PLACEMENTS[block].after, out_channels)
     return Sequential(add=fork, **after) if after else fork
 
 
-def basic_block(in_channels, out_channels, stride, option="A", *, block="original", gate_bias=GATE_BIAS, rng):
+def basic_block(in_channels, out_channels, stride, shortcut="A", *, block="original", gate_bias=GATE_BIAS, rng):
     """Two 3x3 convolutions; the activations stand as in He et al. 2016, figure 4 (a) to (e)::
 
         original            F = conv-BN-ReLU-conv-BN         f = ReLU      (He et al. 2015, eq. 1 and 2)
@@ -95,7 +95,7 @@ def basic_block(in_channels, out_channels, stride, option="A", *, block="origina
         relu_only_preact    F = ReLU-conv-BN-ReLU-conv-BN    f = identity
         full_preact         F = BN-ReLU-conv-BN-ReLU-conv    f = identity
 
-    ``option`` and ``gate_bias``: see :func:`residual_block`. The two papers' blocks of C channels, written out:
+    ``shortcut`` and ``gate_bias``: see :func:`residual_block`. The two papers' blocks of C channels, written out:
 
     >>> import numpy as np
     >>> C, rng, x = 4, np.random.default_rng(0), np.random.default_rng(1).standard_normal((2, 4, 6, 6), np.float32)
@@ -116,17 +116,19 @@ def basic_block(in_channels, out_channels, stride, option="A", *, block="origina
     >>> bool((v2(x) == basic_block(C, C, 1, block="full_preact", rng=0)(x)).all())
     True
     """
-    check_options(block, option, gate_bias)
+    check_options(block, shortcut, gate_bias)
     rng = generator(rng)
     branch = conv_branch(in_channels, basic_convs(out_channels, stride), block=block, rng=rng)
-    return residual_block(branch, in_channels, out_channels, stride, option, block=block, gate_bias=gate_bias, rng=rng)
+    return residual_block(
+        branch, in_channels, out_channels, stride, shortcut, block=block, gate_bias=gate_bias, rng=rng
+    )
 
 
 def bottleneck_block(
     in_channels,
     out_channels,
     stride,
-    option="B",
+    shortcut="B",
     *,
     width=None,
     groups=1,
@@ -140,11 +142,13 @@ def bottleneck_block(
     width: a quarter of ``out_channels`` if not given   stride_on: which convolution has the stride, the first "1x1"
     (the paper) or the "3x3" (most implementations since). The rest is as in :func:`basic_block`.
     """
-    check_options(block, option, gate_bias)
+    check_options(block, shortcut, gate_bias)
     rng = generator(rng)
     convs = bottleneck_convs(out_channels // 4 if width is None else width, out_channels, stride, stride_on, groups)
     branch = conv_branch(in_channels, convs, block=block, rng=rng)
-    return residual_block(branch, in_channels, out_channels, stride, option, block=block, gate_bias=gate_bias, rng=rng)
+    return residual_block(
+        branch, in_channels, out_channels, stride, shortcut, block=block, gate_bias=gate_bias, rng=rng
+    )
 
 
 def basic_convs(channels, stride):
@@ -178,7 +182,7 @@ def conv_branch(in_channels, convs, *, block="original", rng):
     return Sequential(**layers)
 
 
-def shortcut(in_channels, out_channels, stride, option, *, rng):
+def shortcut_layer(in_channels, out_channels, stride, shortcut, *, rng):
     """The shortcut of a residual block, or None for the identity.
 
     He et al. 2015, section 3.3 and 4.1:
@@ -190,9 +194,9 @@ def shortcut(in_channels, out_channels, stride, option, *, rng):
     scale: x / 2, while the block halves its branch too; scale-shortcut: x / 2 alone
     conv1x1: a 1x1 convolution without batch norm; dropout: p = 0.5, with a generator of its own
     """
-    require_choice("shortcut", option, SHORTCUTS)
+    require_choice("shortcut", shortcut, SHORTCUTS)
     same = _same_shape(in_channels, out_channels, stride)
-    if option == "C" or (option == "B" and not same):
+    if shortcut == "C" or (shortcut == "B" and not same):
         return Sequential(
             conv=Conv2d(in_channels, out_channels, 1, stride=stride, rng=rng), bn=BatchNorm2d(out_channels)
         )
@@ -200,16 +204,16 @@ def shortcut(in_channels, out_channels, stride, option, *, rng):
         extra = out_channels - in_channels
         if extra < 0:
             raise RangeError(
-                f"shortcut {option!r} appends zero channels, but {in_channels} channels become {out_channels}: "
+                f"shortcut {shortcut!r} appends zero channels, but {in_channels} channels become {out_channels}: "
                 "widths must not fall, except with shortcut 'B' or 'C'"
             )
-        before = extra // 2 if option == "A-both" else 0
+        before = extra // 2 if shortcut == "A-both" else 0
         return Sequential(subsample=Subsample(stride), pad=PadChannels(before, extra - before))
-    if option in ("scale", "scale-shortcut"):
+    if shortcut in ("scale", "scale-shortcut"):
         return Scale(0.5)
-    if option == "conv1x1":
+    if shortcut == "conv1x1":
         return Conv2d(in_channels, out_channels, 1, rng=rng)
-    if option == "dropout":  # spawning draws nothing from rng: the initial weights stay those of option A
+    if shortcut == "dropout":  # spawning draws nothing from rng: the initial weights stay those of option A
         return Dropout(0.5, rng=generator(rng).spawn(1)[0])
     return None
 

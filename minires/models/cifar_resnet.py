@@ -62,7 +62,7 @@ def cifar_resnet(
     check_start(norm, init, tail)
     bottleneck = has_bottlenecks(depth) if bottleneck is None else bottleneck
     rng = generator(rng)
-    settings = {"option": shortcut, "block": block, "gate_bias": gate_bias, "rng": rng}
+    settings = {"shortcut": shortcut, "block": block, "gate_bias": gate_bias, "rng": rng}
     frame = (placement_of(block, tail), depth, num_classes, in_channels, rng)
     if not bottleneck:
         if stride_on is not None:

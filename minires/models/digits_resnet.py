@@ -41,7 +41,7 @@ def digits_resnet(
     check_options(block, shortcut, gate_bias)
     check_start(norm, init, tail)
     rng = generator(rng)
-    make = partial(basic_block, option=shortcut, block=block, gate_bias=gate_bias, rng=rng)
+    make = partial(basic_block, shortcut=shortcut, block=block, gate_bias=gate_bias, rng=rng)
     model = three_stages(make, placement_of(block, tail), depth, num_classes, in_channels, rng, widths=widths)
     return start_branches(he_by_fan_out(model), norm, init)
 

@@ -6,7 +6,7 @@ from ..errors import RangeError
 from ..initializers import generator
 from ..layers import RungeKutta, Sequential
 from ..layers.runge_kutta import METHODS
-from .blocks import basic_convs, conv_branch, require_choice, shortcut
+from .blocks import basic_convs, conv_branch, require_choice, shortcut_layer
 from .family import Family
 from .network import assemble, blocks_per_stage, small_stem, three_widths
 
@@ -47,7 +47,7 @@ def runge_kutta_block(in_channels, out_channels, stride, *, method, rng):
     convs = basic_convs(out_channels, 1)
     functions = [conv_branch(out_channels, convs, block="full_preact", rng=rng) for _ in METHODS[method][1]]
     step = RungeKutta(method, *functions)
-    change = shortcut(in_channels, out_channels, stride, "A", rng=rng)
+    change = shortcut_layer(in_channels, out_channels, stride, "A", rng=rng)
     return step if change is None else Sequential(**dict(change.children()), step=step)
 
 

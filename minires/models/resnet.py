@@ -65,7 +65,7 @@ def resnet(
     """
     check_options(block, shortcut, gate_bias)
     rng = generator(rng)
-    settings = {"option": shortcut, "block": block, "gate_bias": gate_bias, "rng": rng}
+    settings = {"shortcut": shortcut, "block": block, "gate_bias": gate_bias, "rng": rng}
     if depth in BASIC:
         refuse_stride_on(stride_on)
         make = partial(basic_block, **settings)
@@ -89,7 +89,7 @@ def resnext(depth, cardinality, width, *, num_classes=1000, in_channels=3, short
     Xie et al. 2017, table 1. The groups of stage s have floor(64 2^(s-1) width / 64) channels.
     """
     rng = generator(rng)
-    make = partial(resnext_block, option=shortcut, cardinality=cardinality, width=width, stride_on=stride_on, rng=rng)
+    make = partial(resnext_block, shortcut=shortcut, cardinality=cardinality, width=width, stride_on=stride_on, rng=rng)
     return imagenet_network(depth, make, num_classes=num_classes, in_channels=in_channels, rng=rng)
 
 
@@ -104,11 +104,11 @@ def wide_resnet(depth, factor, *, num_classes=1000, in_channels=3, shortcut="B",
     return imagenet_network(depth, make, num_classes=num_classes, in_channels=in_channels, rng=rng)
 
 
-def resnext_block(in_channels, out_channels, stride, option="B", *, cardinality, width, stride_on="3x3", rng):
+def resnext_block(in_channels, out_channels, stride, shortcut="B", *, cardinality, width, stride_on="3x3", rng):
     """A bottleneck of ``cardinality`` groups, each of floor(out_channels / 4 * width / 64) channels."""
     inner = cardinality * (out_channels // 4 * width // 64)
     return bottleneck_block(
-        in_channels, out_channels, stride, option, width=inner, groups=cardinality, stride_on=stride_on, rng=rng
+        in_channels, out_channels, stride, shortcut, width=inner, groups=cardinality, stride_on=stride_on, rng=rng
     )
 
 

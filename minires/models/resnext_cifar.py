@@ -27,7 +27,7 @@ def resnext_small(depth, cardinality, width, *, num_classes=10, in_channels=3, f
     rng = generator(rng)
     model = assemble(
         small_stem(in_channels, PLANES[0], rng=rng),
-        partial(resnext_block, cardinality=cardinality, width=width, option=shortcut, rng=rng),
+        partial(resnext_block, cardinality=cardinality, width=width, shortcut=shortcut, rng=rng),
         channels=PLANES[0],
         widths=tuple(4 * planes for planes in PLANES),
         counts=(count,) * 3,

@@ -25,14 +25,14 @@ def squeeze_excite(channels, hidden, *, bias=True, rng):
     )
 
 
-def se_block(convs, in_channels, stride, option, *, hidden, bias=True, rng):
+def se_block(convs, in_channels, stride, shortcut, *, hidden, bias=True, rng):
     """A residual block whose branch ends, behind its last batch norm, in squeeze-and-excitation. Figure 3."""
-    check_options("original", option)
+    check_options("original", shortcut)
     rng = generator(rng)
     out_channels = convs[-1].channels
     layers = dict(conv_branch(in_channels, convs, rng=rng).children())
     branch = Sequential(**layers, se=squeeze_excite(out_channels, hidden, bias=bias, rng=rng))
-    return residual_block(branch, in_channels, out_channels, stride, option, rng=rng)
+    return residual_block(branch, in_channels, out_channels, stride, shortcut, rng=rng)
 
 
 def seresnet(depth, *, num_classes=1000, in_channels=3, shortcut="B", stride_on="3x3", bias=True, rng):

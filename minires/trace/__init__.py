@@ -5,7 +5,7 @@ from .depth import LayerGradient, gradient_norms
 from .ledger import Ledger, trace
 from .paths import PathLengths, SampledPaths, all_paths, path_lengths, sample_paths
 from .records import BlockRecord, ForkRecord
-from .step import Stepper
+from .stepper import Stepper
 from .telescope import Telescope, telescope
 
 __all__ = [

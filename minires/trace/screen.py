@@ -16,7 +16,7 @@ MEASURED = ("norm", "min", "max", "mean", "zeros")
 
 
 def screen(stepper, full=False):
-    """The current stop of a :class:`~minires.trace.step.Stepper`: place, tree, arrays, at a fork in backward the sum.
+    """The current stop of a :class:`~minires.trace.Stepper`: place, tree, arrays, at a fork in backward the sum.
 
     ``full`` adds the arrays that are not new here and a corner of the numbers of the newest one.
     """

@@ -1,4 +1,4 @@
-"""The step-through in a terminal: a prompt of one-letter commands over a :class:`~minires.trace.step.Stepper`."""
+"""The step-through in a terminal: a prompt of one-letter commands over a :class:`~minires.trace.stepper.Stepper`."""
 
 import sys
 import textwrap

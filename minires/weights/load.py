@@ -11,7 +11,7 @@ from ..layers.base import Layer
 from ..models import build
 from .names import LAYOUTS, layout_called, layouts_of
 from .open import open_weights
-from .search import Origin, choose, find_fits, origin_of
+from .search import Origin, choose, find_matches, origin_of
 
 
 def load_weights(path: StrPath, model: Layer, *, layout: str | None = None, entry: str | None = None) -> Origin:
@@ -27,9 +27,11 @@ def load_weights(path: StrPath, model: Layer, *, layout: str | None = None, entr
     with a list of all that is missing, unexpected or of another shape, where file and model differ.
     """
     file = open_weights(path)
-    fit = choose(file, find_fits(file, model, LAYOUTS if layout is None else [layout_called(layout)], entry), entry)
-    origin = origin_of(fit)
-    fill(fit)
+    match = choose(
+        file, find_matches(file, model, LAYOUTS if layout is None else [layout_called(layout)], entry), entry
+    )
+    origin = origin_of(match)
+    fill(match)
     return origin
 
 
@@ -51,23 +53,23 @@ def build_with_weights(
     """
     file = open_weights(path)
     layouts = layouts_of(name) if layout is None else [layout_called(layout)]
-    fit, model, _ = nearest(file, name, layouts, entry, num_classes=num_classes, in_channels=in_channels, **options)
-    origin = origin_of(fit)
-    fill(fit)
+    match, model, _ = nearest(file, name, layouts, entry, num_classes=num_classes, in_channels=in_channels, **options)
+    origin = origin_of(match)
+    fill(match)
     return model, origin
 
 
 def nearest(file, name, layouts, entry=None, **options):
-    """(Fit, model, options) of the network called ``name`` that fits an open file best, with nothing put into it."""
-    models, fits = {}, []
+    """(Match, model, options) of the network called ``name`` that fits an open file best, with nothing put into it."""
+    models, matches = {}, []
     for candidate in layouts:
         settings = candidate.options | options
         key = repr(sorted(settings.items()))
         if key not in models:
             models[key] = build(name, rng=0, **settings)
-        fits += [(fit, models[key], settings) for fit in find_fits(file, models[key], [candidate], entry)]
-    chosen = choose(file, [fit for fit, _, _ in fits], entry)
-    return next(found for found in fits if found[0] is chosen)
+        matches += [(match, models[key], settings) for match in find_matches(file, models[key], [candidate], entry)]
+    chosen = choose(file, [match for match, _, _ in matches], entry)
+    return next(found for found in matches if found[0] is chosen)
 
 
 def put(arrays):
@@ -78,17 +80,17 @@ def put(arrays):
         held[...] = array  # in place: optimisers and compiled models may hold the array
 
 
-def fill(fit):
-    """Fill the model of a :class:`Fit`, once every number is known to be there and to be finite."""
-    fit.require()
+def fill(match):
+    """Fill the model of a :class:`Match`, once every number is known to be there and to be finite."""
+    match.require()
     values = []
-    for name, (_, buffer, _) in fit.wanted.items():
-        array = fit.tensors[name].array(f"{fit.file.path}: {name}").reshape(buffer.data.shape)
+    for name, (_, buffer, _) in match.wanted.items():
+        array = match.tensors[name].array(f"{match.file.path}: {name}").reshape(buffer.data.shape)
         with np.errstate(over="ignore"):
             array = array.astype(buffer.data.dtype)
         if bad := array.size - int(np.isfinite(array).sum()):
             raise CheckpointError(
-                f"{fit.file.path}: {name}: {bad} of {array.size} values are NaN or infinite as {array.dtype}, "
+                f"{match.file.path}: {name}: {bad} of {array.size} values are NaN or infinite as {array.dtype}, "
                 "expected none: the file is damaged, or its training diverged"
             )
         values.append((buffer, array))

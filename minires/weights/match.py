@@ -12,7 +12,7 @@ from .shards import is_shard
 LEAVES = {"weight", "bias", "gamma", "beta", "running_mean", "running_var"}
 
 
-class Fit:
+class Match:
     """The tensors of a file beside those of a model, under the names of one :class:`Layout`.
 
     wanted: {name there: (path in the model, Buffer, shape there)}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..errors import CheckpointError
 from .differences import shown
-from .match import Fit
+from .match import Match
 
 MAX_PREFIXES = 8  # of each entry and layout
 SHOWN = 3
@@ -39,13 +39,13 @@ class Origin:
         return "; ".join(parts)
 
 
-def origin_of(fit):
-    layout = fit.layout
-    return Origin(layout.name, layout.mean, layout.std, fit.entry, fit.prefix, fit.left_out)
+def origin_of(match):
+    layout = match.layout
+    return Origin(layout.name, layout.mean, layout.std, match.entry, match.prefix, match.left_out)
 
 
-def find_fits(file, model, layouts, entry=None):
-    """All :class:`Fit` of a file to a model; with ``entry`` those in the entry, or behind the prefix, of that name."""
+def find_matches(file, model, layouts, entry=None):
+    """Each :class:`Match` of file and model; with ``entry`` that in the entry, or behind the prefix, of that name."""
     tensors = list(model.tensors())
     for layout in layouts:
         names = layout.rename([path for path, _ in tensors])
@@ -54,32 +54,34 @@ def find_fits(file, model, layouts, entry=None):
             continue
         for found, stored in file.entries.items():
             for prefix in _prefixes(stored, wanted, entry):
-                fit = Fit(file, layout, wanted, found, prefix)
-                if entry is None or _is_in(entry, fit):
-                    yield fit
+                match = Match(file, layout, wanted, found, prefix)
+                if entry is None or _is_in(entry, match):
+                    yield match
 
 
-def choose(file, fits, entry=None):
+def choose(file, matches, entry=None):
     """The one that is complete, or else the nearest, behind a prefix only if most names of its entry have it.
 
     Raises CheckpointError where several places have a complete one.
     """
-    fits = sorted(fits, key=Fit.distance)
-    if not fits and entry is None:
+    matches = sorted(matches, key=Match.distance)
+    if not matches and entry is None:
         raise CheckpointError(
             f"{file.path} was not read: the layout gives one name to two tensors of this model: leave layout out"
         )
-    if not fits:
+    if not matches:
         known = file.names()
         raise CheckpointError(f"{file.path} has no entry {entry!r}, expected one of {known}")
-    places = dict.fromkeys(fit.place for fit in fits if fit.complete)
+    places = dict.fromkeys(match.place for match in matches if match.complete)
     if len(places) > 1:
         known = ", ".join(f"{shown(place)!r}" for place in places)
         raise CheckpointError(
             f"{file.path} holds several sets of weights that fit: {known}: choose one with entry=, or --entry NAME "
             "on the command line"
         )
-    return next(fit for fit in fits if fit.complete or not fit.prefix or len(fit.left_out) < len(fit.tensors))
+    return next(
+        match for match in matches if match.complete or not match.prefix or len(match.left_out) < len(match.tensors)
+    )
 
 
 def _prefixes(names, wanted, entry):
@@ -91,6 +93,8 @@ def _prefixes(names, wanted, entry):
     return list(dict.fromkeys(["", *found]))[:MAX_PREFIXES]
 
 
-def _is_in(entry, fit):
-    """Whether ``entry`` is the place of ``fit``, or the beginning of it or of its prefix."""
-    return entry == fit.place or any(f"{name}.".startswith(f"{entry}.") for name in (fit.place, fit.prefix) if entry)
+def _is_in(entry, match):
+    """Whether ``entry`` is the place of ``match``, or the beginning of it or of its prefix."""
+    return entry == match.place or any(
+        f"{name}.".startswith(f"{entry}.") for name in (match.place, match.prefix) if entry
+    )

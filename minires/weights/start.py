@@ -53,12 +53,12 @@ def start_from(
     in_channels = find(name)[0].in_channels if in_channels is None else in_channels
     file, layouts = open_weights(path), layouts_of(name)
     wanted = {"num_classes": num_classes, "in_channels": in_channels}
-    fit, model, settings = nearest(file, name, layouts, entry, **wanted, **options)
-    sizes = wanted if fit.complete else sizes_in(fit, model, wanted)
+    match, model, settings = nearest(file, name, layouts, entry, **wanted, **options)
+    sizes = wanted if match.complete else sizes_in(match, model, wanted)
     if sizes != wanted:
-        fit, model, settings = nearest(file, name, layouts, entry, **sizes, **options)
-    fill(fit)
-    notes = [f"weights of {path}: {origin_of(fit).words()}"]
+        match, model, settings = nearest(file, name, layouts, entry, **sizes, **options)
+    fill(match)
+    notes = [f"weights of {path}: {origin_of(match).words()}"]
     if sizes["num_classes"] != num_classes:
         model = replace_head(model, num_classes, rng=rng)
         notes.append(
@@ -71,9 +71,9 @@ def start_from(
     return Start(model, settings, digest(path), tuple(notes))
 
 
-def sizes_in(fit, model, wanted):
-    """``wanted``, classes and channels, as they are in the file of a :class:`~minires.weights.match.Fit` to a model."""
-    stored = {path: fit.tensors[name].shape for name, (path, _, _) in fit.wanted.items() if name in fit.tensors}
+def sizes_in(match, model, wanted):
+    """``wanted``, classes and channels, as they are in the file of a :class:`~minires.weights.match.Match`."""
+    stored = {path: match.tensors[name].shape for name, (path, _, _) in match.wanted.items() if name in match.tensors}
     sizes = dict(wanted)
     try:
         head = stored.get(f"{head_of(model)}.weight", ())

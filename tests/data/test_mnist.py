@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from data.writers import KERAS, MEDMNIST, idx_bytes, write_idx_set, write_npz
 
-from minires.data import known, load
+from minires.data import fingerprints, load
 from minires.data.embedded import read_embedded
 from minires.data.mnist import IDX_SETS
 from minires.data.sources import SOURCES, Source
@@ -99,9 +99,9 @@ def test_fashion_is_never_taken_for_mnist(clothes, place):
 
 
 def test_mnist_is_never_taken_for_fashion(tmp_path, monkeypatch):
-    sums = {known.zlib.crc32(image.data) for image in IMAGES}
-    monkeypatch.setattr(known, "ONE_IN", 1)
-    monkeypatch.setitem(known.IMAGES, "mnist", frozenset(sums))
+    sums = {fingerprints.zlib.crc32(image.data) for image in IMAGES}
+    monkeypatch.setattr(fingerprints, "ONE_IN", 1)
+    monkeypatch.setitem(fingerprints.IMAGES, "mnist", frozenset(sums))
     put(tmp_path / "FashionMNIST" / "raw")
     with pytest.raises(DataFileError, match="holds images of mnist, expected fashion_mnist"):
         load("fashion_mnist", "train", tmp_path)
@@ -111,7 +111,7 @@ def test_mnist_is_never_taken_for_fashion(tmp_path, monkeypatch):
 def test_official_archives_are_known_by_their_sums(tmp_path, monkeypatch):
     put(tmp_path, lambda name: name + ".gz", True)
     path = tmp_path / "train-images-idx3-ubyte.gz"
-    digest = known.hashlib.md5(path.read_bytes()).hexdigest()
+    digest = fingerprints.hashlib.md5(path.read_bytes()).hexdigest()
     monkeypatch.setitem(SOURCES, "kmnist", (Source("http://x", digest, "kmnist/x"),))
     assert len(load("kmnist", "train", tmp_path)) == 7
     with pytest.raises(DataFileError, match="holds images of kmnist, expected mnist"):
@@ -125,10 +125,10 @@ def test_images_of_no_known_set_can_be_used(tmp_path, folder):
 
 
 def test_the_sums_are_those_of_about_one_image_in_1024():
-    for sums in known.IMAGES.values():
-        assert 50 < len(sums) < 90 and max(sums) < 2**32 // known.ONE_IN
-    assert not known.IMAGES["mnist"] & known.IMAGES["fashion_mnist"]
-    assert known.set_of(np.zeros((5, 28, 28), np.uint8)) is None
+    for sums in fingerprints.IMAGES.values():
+        assert 50 < len(sums) < 90 and max(sums) < 2**32 // fingerprints.ONE_IN
+    assert not fingerprints.IMAGES["mnist"] & fingerprints.IMAGES["fashion_mnist"]
+    assert fingerprints.set_of(np.zeros((5, 28, 28), np.uint8)) is None
 
 
 @pytest.mark.parametrize("place", ["", "emnist", "EMNIST/raw", "gzip", "EMNIST/gzip"])

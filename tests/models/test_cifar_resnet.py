@@ -13,7 +13,7 @@ from minires.data import Dataset, Loader, Normalize
 from minires.layers import Residual
 from minires.losses import SoftmaxCrossEntropy
 from minires.models import build
-from minires.models.blocks import basic_block, shortcut
+from minires.models.blocks import basic_block, shortcut_layer
 from minires.train import SGD, train_step
 
 NETS = [("resnet8", {"shortcut": option}) for option in ("A", "A-both", "B", "C")] + [("plain8", {})]
@@ -64,11 +64,11 @@ def test_where_option_a_puts_the_zeros(planes):
     x = images(2, planes, 6, 5)
     thinned = x[:, :, ::2, ::2]
     out = 2 * planes
-    end = shortcut(planes, out, 2, "A", rng=0)(x)
+    end = shortcut_layer(planes, out, 2, "A", rng=0)(x)
     assert end.shape == (2, out, 3, 3)
     np.testing.assert_array_equal(end[:, :planes], thinned)
     assert not end[:, planes:].any()
-    both = shortcut(planes, out, 2, "A-both", rng=0)(x)
+    both = shortcut_layer(planes, out, 2, "A-both", rng=0)(x)
     front = out // 4
     np.testing.assert_array_equal(both[:, front : front + planes], thinned)
     assert not both[:, :front].any() and not both[:, front + planes :].any()

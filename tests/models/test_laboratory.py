@@ -9,7 +9,7 @@ from minires.errors import RangeError
 from minires.gradcheck import gradcheck
 from minires.layers import BatchNorm2d, Gate, ReLU, Residual, Scale, Sequential
 from minires.models import build, cifar_preact_resnet, cifar_resnet
-from minires.models.blocks import GATES, PLACEMENTS, SHORTCUTS, basic_block, shortcut
+from minires.models.blocks import GATES, PLACEMENTS, SHORTCUTS, basic_block, shortcut_layer
 
 BLOCKS = tuple(PLACEMENTS)
 IDENTITY_AFTER_ADD = ("relu_before_add", "relu_only_preact", "full_preact")
@@ -309,7 +309,7 @@ def test_options_that_do_not_exist_are_refused_before_anything_is_drawn(make, op
 
 def test_a_shortcut_alone_is_checked_too():
     with pytest.raises(RangeError, match="shortcut is 'D', expected one of A, "):
-        shortcut(16, 16, 1, "D", rng=0)
+        shortcut_layer(16, 16, 1, "D", rng=0)
 
 
 def test_preact_resnet_has_no_other_block():

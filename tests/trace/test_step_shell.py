@@ -10,7 +10,7 @@ from minires import layers as L
 from minires.models import build
 from minires.trace.screen import WIDTH, numbers, screen, table
 from minires.trace.shell import COMMANDS, HELP, run_shell
-from minires.trace.step import Stepper
+from minires.trace.stepper import Stepper
 
 PROMPT = "\n\n(step) "
 

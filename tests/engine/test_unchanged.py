@@ -12,7 +12,7 @@ from engine.equality import images, network
 import minires
 from minires import layers as L
 from minires.cases import CASES, case
-from minires.engine import watch
+from minires.engine import unchanged
 from minires.losses import SoftmaxCrossEntropy
 from minires.train import SGD, train_step
 
@@ -74,21 +74,21 @@ def test_every_attribute_of_each_kind_of_layer_in_a_network(name):
 
 
 def _forget(part):
-    return lambda patch: patch.setattr(watch, part, lambda *_: None)
+    return lambda patch: patch.setattr(unchanged, part, lambda *_: None)
 
 
 def _without(**fields):
     """A watch whose fields are put to something else once it is made."""
 
     def plant(patch):
-        make = watch.Watch.__init__
+        make = unchanged.Watch.__init__
 
         def init(self, model, exact=False):
             make(self, model, exact)
             for name, value in fields.items():
                 setattr(self, name, value(getattr(self, name)))
 
-        patch.setattr(watch.Watch, "__init__", init)
+        patch.setattr(unchanged.Watch, "__init__", init)
 
     return plant
 
@@ -104,14 +104,14 @@ def _first(found):
 FAULTS = {
     "settings": _forget("_meaning"),
     "the children of containers": _without(_inside=_nothing),
-    "the order of children": lambda patch: patch.setattr(watch, "_items", lambda v: sorted(map(str, v))),
+    "the order of children": lambda patch: patch.setattr(unchanged, "_items", lambda v: sorted(map(str, v))),
     "attributes": _without(_values=lambda found: _Always()),
     "classes of layers": _without(_types=lambda found: _Always()),
     "methods of classes": _without(_classes=_nothing),
-    "methods": lambda patch: patch.setattr(watch, "kind_of", lambda layer: 1),
+    "methods": lambda patch: patch.setattr(unchanged, "kind_of", lambda layer: 1),
     "the form of tensors": _forget("_forms"),
     "everything below the top": _without(_layers=_first, _types=_first, _values=_first, _inside=_first, _known=_first),
-    "which model it is": lambda patch: patch.setattr(watch.Watch, "untouched", lambda self, model: True),
+    "which model it is": lambda patch: patch.setattr(unchanged.Watch, "untouched", lambda self, model: True),
 }
 
 

@@ -11,7 +11,7 @@ from minires import layers as L
 from minires.errors import NumericError, RangeError, ShapeError
 from minires.losses import MeanSquaredError, SoftmaxCrossEntropy
 from minires.models import build
-from minires.trace.step import Stepper
+from minires.trace.stepper import Stepper
 
 
 def conv_bn(c, rng):
