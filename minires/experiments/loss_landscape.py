@@ -82,12 +82,14 @@ def verdict(numbers):
     def rise(n, name):
         return n["at a quarter"][name] - n["centre"][name]
 
+    low = tuple(n["at a quarter"]["resnet56"] for n in numbers)
     steeper = tuple(rise(n, "plain56") / rise(n, "resnet56") for n in numbers)
     return Verdict(
         (
             Check("width, resnet56 / resnet20", ratio("resnet56", "resnet20"), at_least=0.75),
             Check("width, plain56 / plain20", ratio("plain56", "plain20"), at_most=0.9),
             Check("width, plain56 / resnet56", ratio("plain56", "resnet56"), at_most=0.6),
+            Check("loss at a quarter of a step, resnet56", low, at_most=0.5),
             Check("rise of the loss at a quarter of a step, plain56 / resnet56", steeper, at_least=4),
         ),
         condition="plain56 rests in no minimum: after twice the epochs of the others its loss is "

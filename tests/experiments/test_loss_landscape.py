@@ -27,6 +27,7 @@ NUMBERS = {
         (("width", "plain20"), 0.3 / 0.9, +1),
         (("width", "plain56"), 0.6 * 0.8, -1),
         (("width", "resnet20"), 0.8 / 0.75, -1),
+        (("at a quarter", "resnet56"), 1.0 / 4, -1),
         (("at a quarter", "plain56"), 1.0 + 4 * 0.05, +1),
         (("centre", "plain56"), 2.0 - 4 * 0.05, -1),
     ],
@@ -39,6 +40,11 @@ def test_the_bound_on_both_plain_networks():
     """It is the closer one where the residual networks are wide."""
     wide = put(put(NUMBERS, ("width", "resnet20"), 1.0), ("width", "resnet56"), 1.0)
     require_edge(EXPERIMENT, wide, ("width", "plain56"), 0.9 * 0.6, -1)
+
+
+def test_the_loss_near_a_residual_network_is_low():
+    steep = put(NUMBERS, ("at a quarter", "plain56"), 9.0)
+    require_edge(EXPERIMENT, steep, ("at a quarter", "resnet56"), 0.5, -1)
 
 
 def test_the_condition_says_how_far_the_training_came():
