@@ -136,17 +136,35 @@ def test_a_setting_of_numpy_does_not_widen_float32(make):
     assert run(make(np.float64(0.3)), x, x)["dx"].dtype == np.float32
 
 
+def a_prelu(channels, axes, seed):
+    """(layer, x, dy); a fifth of x lies on the kink."""
+    rng = np.random.default_rng(seed)
+    layer = randomise(PReLU(channels), rng)
+    x, dy = rng.normal(size=(2, 4, 3 if channels == 1 else channels, *axes))
+    return layer, np.where(rng.random(x.shape) < 0.2, 0.0, x), dy
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@given(st.lists(st.integers(1, 3), max_size=2), seeds)
+@settings(max_examples=30)
+def test_prelu_equals_the_loops(channels, axes, seed):
+    layer, x, dy = a_prelu(channels, axes, seed)
+    assert_same(run(layer, x, dy), prelu(x, dy, layer.weight.data))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @given(st.lists(st.integers(1, 3), max_size=2), seeds)
 @settings(max_examples=30)
-def test_prelu_equals_the_loops_and_pytorch(channels, axes, seed):
-    rng = np.random.default_rng(seed)
-    layer = randomise(PReLU(channels), rng)
-    x, dy = rng.normal(size=(2, 4, 3, *axes))
-    x = np.where(rng.random(x.shape) < 0.2, 0.0, x)
-    found = run(layer, x, dy)
-    assert_same(found, prelu(x, dy, layer.weight.data))
-    assert_same(found, torch_run(lambda x, weight: F.prelu(x, weight), x, dy, weight=layer.weight.data))
+def test_prelu_equals_pytorch(channels, axes, seed):
+    layer, x, dy = a_prelu(channels, axes, seed)
+    expected = torch_run(lambda x, weight: F.prelu(x, weight), x, dy, weight=layer.weight.data)
+    assert_same(run(layer, x, dy), expected)
+
+
+def test_settings_by_default_and_at_their_ends():
+    x = np.array([-1.0, 2.0])
+    assert LeakyReLU()(x).tolist() == [-0.01, 2] and abs(LeakyReLU(0)(x)).tolist() == [0, 2]
+    assert ELU()(x) == pytest.approx([math.exp(-1) - 1, 2], rel=1e-15)
 
 
 def test_prelu_starts_as_in_the_paper_and_learns_nothing_when_frozen():
@@ -162,6 +180,8 @@ def test_prelu_starts_as_in_the_paper_and_learns_nothing_when_frozen():
 def test_prelu_wants_its_channels(shape):
     with pytest.raises(ShapeError, match="PReLU: input has the shape .*expected 3 channels"):
         PReLU(3)(np.ones(shape, np.float32))
+    with pytest.raises(ShapeError, match="expected 2 channels"):
+        PReLU(2)(np.ones((4, 1), np.float32))
 
 
 def test_gelu_far_below_is_small_and_not_nothing():
