@@ -12,7 +12,7 @@ from .lab import patched
 CLAIM = Claim(
     sentence="A deeper residual network contains the shallower one: with identity mappings as its new blocks it cannot "
     "be worse, for its family of functions is nested in the larger one.",
-    article="degradation problem, function families",
+    article="degradation and function families, nested families",
     paper="He et al. 2015, section 3.1; Zhang et al., Dive into Deep Learning, section 8.6",
 )
 SHALLOW = "digits_resnet20"
@@ -112,7 +112,7 @@ def draw(numbers, figure):
     left, right = figure.subplots(1, 2)
     for n in numbers:
         left.plot(range(len(n["losses"])), n["losses"], "o-", color="C0")
-    left.set_xlabel("epochs after the network was made deeper")
+    left.set_xlabel("epochs after it was deepened")
     left.set_ylabel("training loss")
     for name, values in numbers[0]["errors"].items():
         right.semilogy(DEGREES, values, "o-", label=name)

@@ -87,11 +87,12 @@ def verdict(numbers):
 
 def draw(numbers, figure):
     kept = {name: np.mean([n[name]["kept"] for n in numbers]) for name in VARIANTS}
+    figure.set_figheight(0.18 * len(kept) + 0.6)  # room for the names
     axes = figure.subplots()
     axes.barh(list(kept)[::-1], list(kept.values())[::-1])
     axes.axvline(1, color="C1", linestyle="--")
     axes.set_xscale("log")
-    axes.set_xlabel("gradient behind the shortcuts of a stage / before them")
+    axes.set_xlabel("gradient behind a stage's shortcuts / before")
     axes.tick_params(axis="y", labelsize="small")
 
 

@@ -94,7 +94,8 @@ def verdict(numbers):
 
 def draw(numbers, figure):
     axes = figure.subplots()
-    axes.bar([f"{count} convolutions" for count in COUNTS], numbers[0]["fields"])
+    axes.bar(COUNTS, numbers[0]["fields"])
+    axes.set_xlabel("convolutions on the way")
     axes.set_ylabel("rows that a pixel reaches")
 
 
