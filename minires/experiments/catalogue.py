@@ -12,6 +12,8 @@ from . import (
     nested_families,
     ode_order,
     one_plus,
+    placements,
+    relu_before_add,
     split_transform_merge,
     without_norm,
 )
@@ -21,6 +23,8 @@ EXPERIMENTS = {
     for module in (
         one_plus,
         degradation,
+        placements,
+        relu_before_add,
         lesions,
         nested_families,
         ode_order,
