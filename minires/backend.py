@@ -11,6 +11,8 @@ from .errors import DeviceError
 Array = np.ndarray[Any, np.dtype[Any]]  # or one of CuPy, which has the same methods
 DType = np.dtype[Any] | type[Any] | str
 
+__all__ = ["Array", "DType", "device_of", "require_device", "to_device", "to_numpy", "xp_of"]
+
 INSTALL = 'pip install "minires[cuda13x]", or "minires[cuda12x]" where nvidia-smi shows CUDA 12'
 
 # A piece of CuPy's message, what it means, and what to do.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from typing import Any
 
 from ..errors import MiniresError
 from .exercises import exercise
@@ -28,11 +29,11 @@ class Diagnosis:
     wrong: tuple
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         return not self.wrong
 
     @property
-    def score(self):
+    def score(self) -> float:
         """The part of the outputs that are right."""
         return len(self.right) / (len(self.right) + len(self.wrong))
 
@@ -44,7 +45,7 @@ def lab(name, seed=0):
     return Lab(each.of, each, seed)
 
 
-def diagnose(name, namespace, seed=0):
+def diagnose(name: str, namespace: Any, seed: int = 0) -> Diagnosis:
     """Hold the functions of the exercise ``name`` against the right layer and against all planted mistakes of it.
 
     namespace: a module or dict with ``linear_forward`` and ``linear_backward``, which run in this process

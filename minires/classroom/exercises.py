@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from ..errors import ContractError, RangeError
 from ..layers import BatchNorm2d, Conv2d, Linear, ReLU, Residual, Sequential, Tanh
+from ..layers.base import Layer
 from ..losses import Objective, SoftmaxCrossEntropy
 from ..mutants import MUTANTS, SILENT
 from .functions import FunctionLayer
@@ -35,7 +37,7 @@ class Exercise:
     fits: Callable = lambda right: True
     scales: tuple = (1,)
 
-    def functions(self, namespace):
+    def functions(self, namespace: Any) -> list[Any]:
         """(forward, backward) of a module or dict; ContractError where one is missing."""
         given = namespace if isinstance(namespace, dict) else vars(namespace)
         found = [given.get(f"{self.name}_{way}") for way in ("forward", "backward")]
@@ -44,12 +46,12 @@ class Exercise:
                 raise ContractError(f"there is no function {self.name}_{way}: define it under this name")
         return found
 
-    def wrap(self, namespace):
+    def wrap(self, namespace: Any) -> Callable[[Layer], FunctionLayer]:
         """A function that gives the layer of these functions on the arrays of a right one."""
         forward, backward = self.functions(namespace)
         return lambda right: FunctionLayer(forward, backward, like=right, takes=self.takes)
 
-    def configurations(self):
+    def configurations(self) -> list[tuple[Callable[..., Layer], tuple[int, ...]]]:
         """``[(build(rng), shape), ...]``: all on which some planted mistake shows, and ``more``."""
         return [row for row in configurations(self.of, self.more) if self.fits(row[0](np.random.default_rng(0)))]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Feedback:
     sentences: tuple
     failing: Failing | None
 
-    def lines(self):
+    def lines(self) -> list[tuple[str, str]]:
         """[(kind, text)]: kind is "plain", "item" or "code"."""
         if not self.wrong:
             return [("plain", self._say("all right"))]
@@ -46,7 +47,7 @@ class Feedback:
         before = {"plain": "", "item": "  * ", "code": "    "}
         return "\n".join(before[kind] + for_terminal(text) for kind, text in self.lines())
 
-    def to_html(self):
+    def to_html(self) -> str:
         """The same as a piece of a page."""
         parts = []
         for kind, group in groupby(self.lines(), key=lambda line: line[0]):
@@ -94,7 +95,7 @@ def command(name, failing):
     return f'python -c "from minires.classroom import measure; {call}"'
 
 
-def feedback(name, namespace, language="en"):
+def feedback(name: str, namespace: Any, language: str = "en") -> Feedback:
     """The :class:`Feedback` on the functions of the exercise ``name``, in English ("en") or Chinese ("zh").
 
     Runs the functions in this process. It holds no expected number, no traceback, and nothing of this machine.

@@ -2,9 +2,12 @@
 
 import copy
 import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from ..backend import Array
 from ..errors import ContractError, DTypeError, GradientError
 from ..layers.base import Buffer, Layer, Param
 from ..losses import Objective
@@ -41,7 +44,15 @@ class FunctionLayer(Layer):
     True
     """
 
-    def __init__(self, forward, backward, *, like, takes=None, same_dtype=False):
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        *,
+        like: Layer,
+        takes: Sequence[str] | None = None,
+        same_dtype: bool = False,
+    ) -> None:
         vars(self).update(vars(copy.deepcopy(like)))
         self._forward, self._backward = forward, backward
         self._loss, self._same_dtype = isinstance(like, Objective), same_dtype
@@ -56,7 +67,7 @@ class FunctionLayer(Layer):
         self._children = children[: max(0, _most(backward) - 2)]
         self._trained = [name for name in self._takes if isinstance(getattr(self, name, None), Param)]
 
-    def forward(self, x, train=False):
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         result = self._forward(x, *(train if name == "train" else self._given(name) for name in self._takes))
         name = _name(self._forward)
         if not isinstance(result, tuple) or len(result) != 2:
@@ -67,7 +78,7 @@ class FunctionLayer(Layer):
             raise ContractError(f"returns y as {_kind(y)}, expected an array of floats: compute y from x", name)
         return self._converted(np.asarray(y), x, "y", name), (cache, x.shape, x.dtype)
 
-    def backward(self, dy, cache):
+    def backward(self, dy: Array, cache: Any) -> Array:
         _, shape, dtype = cache
         results = self.results(dy, cache)
         expected = [shape, *(getattr(self, name).data.shape for name in self._trained)]
@@ -79,7 +90,7 @@ class FunctionLayer(Layer):
                 getattr(self, name).add_grad(grad)
         return dx
 
-    def results(self, dy, cache):
+    def results(self, dy: Array, cache: Any) -> dict[str, Any]:
         """``{"dx": dx, "dgamma": ...}``, whatever backward returned; ContractError where their number is another."""
         if self._loss:
             found = self._backward(cache[0])
@@ -137,7 +148,7 @@ class FunctionLayer(Layer):
             )
         return np.asarray(found, x.dtype)
 
-    def describe(self):
+    def describe(self) -> str:
         return f"{_name(self._forward)}, {_name(self._backward)}"
 
 

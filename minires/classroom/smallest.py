@@ -4,6 +4,7 @@ import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Failing:
     between: bool = False
 
 
-def smallest(name, namespace):
+def smallest(name: str, namespace: Any) -> Failing | None:
     """The :class:`Failing` of the functions of the exercise ``name`` on the fewest numbers; None where there is none.
 
     Shapes go from small to large, x, dy and parameters are small whole numbers. RangeError as :func:`diagnose`.
@@ -96,7 +97,7 @@ def _table(name):
     ]
 
 
-def measure(name, number, output, index=()):
+def measure(name: str, number: int, output: str, index: tuple[int, ...] = ()) -> float:
     """Measure the true number of an output of the case ``number`` of :func:`smallest`, print and return it.
 
     y and running statistics come from the forward of minires; an entry of a gradient is the derivative of that forward

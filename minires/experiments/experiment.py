@@ -42,16 +42,16 @@ class Check:
     at_most: float = math.inf
 
     @property
-    def holds(self):
+    def holds(self) -> bool:
         return all(self.at_least <= value <= self.at_most for value in self.values)  # NaN does not
 
     @property
-    def worst(self):
+    def worst(self) -> float:
         """The value that is nearest to a bound, or farthest beyond it; NaN before all others."""
         return min(self.values, key=self._room)
 
     @property
-    def criterion(self):
+    def criterion(self) -> str:
         """The bounds, in words."""
         if self.at_least == self.at_most:
             return f"exactly {self.at_least:.3g}"
@@ -74,19 +74,19 @@ class Verdict:
     condition: str = ""
 
     @property
-    def holds(self):
+    def holds(self) -> bool:
         return all(check.holds for check in self.checks)
 
     @property
-    def word(self):
+    def word(self) -> str:
         return (CONDITION if self.condition else HOLDS) if self.holds else FAILS
 
     @property
-    def found(self):
+    def found(self) -> str:
         return "; ".join(f"{check.what} {check.worst:.3g}" for check in self.checks)
 
     @property
-    def criterion(self):
+    def criterion(self) -> str:
         return "; ".join(f"{check.what} {check.criterion}" for check in self.checks)
 
 

@@ -4,16 +4,19 @@ import contextlib
 import copy
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .. import models
-from ..data import Loader, Normalize, load
+from ..backend import Array
+from ..data import Dataset, Loader, Normalize, load
 from ..engine import compile
 from ..errors import CheckpointError, NumericError
-from ..files import write_atomically
-from ..layers import Residual
+from ..files import StrPath, write_atomically
+from ..layers import Layer, Residual
 from ..train import evaluate, run
 from ..weights import load_weights, save_weights
 
@@ -39,14 +42,30 @@ class Lab:
     """
 
     def __init__(
-        self, engine="compiled", progress=lambda words: None, *, data_dir=None, weights=None, parts=None, networks=None
-    ):
+        self,
+        engine: str = "compiled",
+        progress: Callable[[str], Any] = lambda words: None,
+        *,
+        data_dir: StrPath | None = None,
+        weights: StrPath | None = None,
+        parts: StrPath | None = None,
+        networks: StrPath | None = None,
+    ) -> None:
         self.engine, self.progress = engine, progress
         self.data_dir, self.weights, self.parts, self.networks = data_dir, weights, parts, networks
         self.digits = load("digits", "train"), load("digits", "test")
         self._trained = {}
 
-    def train(self, model, epochs, *, seed, data=None, about="", **settings):
+    def train(
+        self,
+        model: Layer,
+        epochs: int,
+        *,
+        seed: int,
+        data: tuple[Dataset, Dataset] | None = None,
+        about: str = "",
+        **settings: Any,
+    ) -> list[dict[str, Any]]:
         """Train ``model`` in place and return the rows of its epochs; fewer, where the loss was no longer finite.
 
         seed: of the order of the images   data: (training, test), the digits by default   about: its name for progress
@@ -62,7 +81,7 @@ class Lab:
             run(self.fast(model), data or self.digits, epochs, on_epoch=keep, **settings)
         return rows
 
-    def trained(self, name, seed, epochs=6, **options):
+    def trained(self, name: str, seed: int, epochs: int = 6, **options: Any) -> tuple[Layer, list[dict[str, Any]]]:
         """(model, rows) of the network ``name`` trained on the digits; made once for all experiments that look at it.
 
         The model is a copy, to be changed at will.
@@ -95,7 +114,7 @@ class Lab:
         kind = zlib.crc32(repr(sorted(options.items())).encode())
         return Path(self.networks, f"{name}-{seed}-{epochs}-{kind:08x}.safetensors")
 
-    def part(self, name, make):
+    def part(self, name: str, make: Callable[[], Any]) -> Any:
         """The numbers ``make()``, or those of this name that lie in the folder ``parts`` from an earlier time."""
         if self.parts is None:
             return make()
@@ -106,11 +125,13 @@ class Lab:
             write_atomically(path, json.dumps(numbers).encode())
         return json.loads(path.read_text())
 
-    def fast(self, model):
+    def fast(self, model: Layer) -> Layer:
         """``model`` as the engine of this lab runs it, in one thread: the cores have other measurements to do."""
         return compile(model, threads=1, input_gradient=False) if self.engine == "compiled" else model
 
-    def accuracy(self, model, data=None, normalize=None):
+    def accuracy(
+        self, model: Layer, data: Dataset | None = None, normalize: Callable[[Array, Any], Array] | None = None
+    ) -> float:
         """Part of ``data`` (the digits' test set by default) that ``model`` classifies rightly; 0 if it gives NaN.
 
         normalize: of the images, by default that of the digits

@@ -4,7 +4,7 @@ import html
 from importlib.resources import files
 
 from ..errors import StateError
-from ..files import self_contained
+from ..files import StrPath, self_contained
 from .cards import KIND, claim_card, error_card
 from .catalogue import EXPERIMENTS
 from .errors import ERRORS
@@ -35,7 +35,7 @@ MEANING = {
 }
 
 
-def report(out="experiments"):
+def report(out: StrPath = "experiments") -> str:
     """The page, as text, of the numbers in the folder ``out``: nothing is measured anew; the errors run, in some 20 s.
 
     Raises what :func:`~minires.experiments.stored` raises, and StateError where there are no numbers, or no matplotlib.

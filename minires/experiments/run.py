@@ -1,11 +1,14 @@
 """Measures experiments, several at once, and keeps every number as it comes; judges what is kept."""
 
 import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import RangeError
-from ..files import check_folder
+from ..files import StrPath, check_folder
 from .catalogue import EXPERIMENTS
+from .experiment import Verdict
 from .store import Store, stored
 from .team import Team
 
@@ -28,17 +31,17 @@ class Progress:
 
 
 def run(
-    names,
-    seeds=(0, 1, 2),
-    out="experiments",
+    names: Iterable[str],
+    seeds: Sequence[int] = (0, 1, 2),
+    out: StrPath = "experiments",
     *,
-    quick=True,
-    engine="compiled",
-    jobs=None,
-    progress=None,
-    data_dir="data",
-    weights=None,
-):
+    quick: bool = True,
+    engine: str = "compiled",
+    jobs: int | None = None,
+    progress: Callable[[Progress], Any] | None = None,
+    data_dir: StrPath = "data",
+    weights: StrPath | None = None,
+) -> dict[tuple[str, int], str]:
     """Measure the experiments ``names`` at ``seeds``, and return {(name, seed): why} of the measurements that failed.
 
     The numbers go into the folder ``out``, after each measurement; what is there and fits is not measured again, so
@@ -78,7 +81,9 @@ def run(
     return failed
 
 
-def judge(out="experiments", names=None, seeds=None):
+def judge(
+    out: StrPath = "experiments", names: Iterable[str] | None = None, seeds: Sequence[int] | None = None
+) -> dict[str, Verdict]:
     """{name: :class:`~minires.experiments.Verdict`} of the numbers in the folder ``out``; nothing is computed anew.
 
     names: of the experiments, by default all that are there   seeds: by default all that are there; an experiment that

@@ -9,12 +9,13 @@ import os
 import platform
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .. import __version__
 from ..errors import DataFileError, DTypeError, StateError
-from ..files import make_folder, write_atomically
+from ..files import StrPath, make_folder, write_atomically
 
 TIMES = "times"
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # JSON has no words for them
@@ -66,7 +67,7 @@ class Store:
         return self.settings | versions
 
 
-def stored(out):
+def stored(out: StrPath) -> dict[str, Any]:
     """{name: {"settings": {...}, "seeds": {seed: numbers}}} of the experiments in the folder ``out``, by name."""
     folder = Path(out).expanduser()
     names = sorted(path.stem for path in folder.glob("*.json") if path.stem != TIMES)
