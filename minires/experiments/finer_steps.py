@@ -51,7 +51,7 @@ def verdict(numbers):
     return Verdict(
         (
             Check("trained: logits move by, at half steps", moved["trained"], at_most=0.2),
-            Check("trained: accuracy lost at half steps", lost, at_most=0.03),
+            Check("trained: accuracy lost at half steps", lost, at_most=0.05),
             Check("fresh: logits move by, at half steps", moved["fresh"], at_least=0.4),
         ),
         condition="once it is trained: finer steps give another function where the weights are as they were drawn",
