@@ -6,6 +6,7 @@ from .experiment import Check, Claim, Experiment, Verdict
 from .lab import Lab
 from .report import report
 from .run import Progress, judge, run
+from .speed import speed
 from .store import stored
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "judge",
     "report",
     "run",
+    "speed",
     "stored",
 ]

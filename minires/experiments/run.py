@@ -1,5 +1,6 @@
 """Measures experiments, several at once, and keeps every number as it comes; judges what is kept."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from ..errors import RangeError
 from ..files import StrPath, check_folder
 from .catalogue import EXPERIMENTS
 from .experiment import Verdict
-from .store import Store, stored
+from .store import Store, stored, times
 from .team import Team
 
 ENGINES = ("compiled", "reference")
@@ -62,7 +63,7 @@ def run(
         raise RangeError(f"jobs is {jobs}, expected at least 1")
     check_folder(out)
     store = Store(out, quick=quick, engine=engine)
-    tasks = [(one, seed, store.parts(one)) for one in chosen for seed in store.missing(one, seeds)]
+    tasks = [(one, seed, store.parts(one)) for one in longest_first(chosen, out) for seed in store.missing(one, seeds)]
     failed, done = {}, 0
     lab = {"engine": engine, "data_dir": data_dir, "weights": weights}
     with Team(min(jobs or _cores(), len(tasks)), lab) as team:
@@ -98,12 +99,27 @@ def judge(
     return verdicts
 
 
+def longest_first(chosen, out):
+    """Experiments in the order of the seconds that they took the last time, new ones before: none is left over alone.
+
+    The seeds of one stay together, so that each finds the networks that another experiment has trained.
+    """
+    known = times(out)
+
+    def seconds(experiment):
+        spent = [time["seconds"] for time in known.get(experiment.name, {}).values()]
+        return max(spent, default=math.inf)
+
+    return sorted(chosen, key=seconds, reverse=True)
+
+
 def select(names):
     """The experiments with these names, each once. Raises RangeError."""
+    names = tuple(dict.fromkeys(names))
     for name in names:
         if name not in EXPERIMENTS:
             raise RangeError(f"no experiment is called {name!r}, expected some of {', '.join(EXPERIMENTS)}")
-    return [EXPERIMENTS[name] for name in dict.fromkeys(names)]
+    return [EXPERIMENTS[name] for name in names]
 
 
 def _cores():

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -82,6 +83,7 @@ def test_a_trace_fits_the_terminal(options, columns, monkeypatch):
 def on_a_terminal(*argv, **environment):
     """What a command prints on a terminal of its own."""
     parent, child = pty.openpty()
+    termios.tcsetwinsize(child, (24, 80))
     env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
     env |= {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color"} | environment
     command = [sys.executable, "-m", "minires", *argv]
