@@ -32,6 +32,8 @@ experiment list --json
 experiment run ode_order --seeds 0,1 --out experiments --json
 experiment report --out experiments --json
 experiment errors 19 9 --json
+assign list --json
+assign build linear --out handouts --lang zh --json
 tutorials --json
 tutorials --to tutorials --json
 """

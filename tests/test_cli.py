@@ -98,7 +98,10 @@ def no_work(monkeypatch):
         raise Parsed(args, kwargs)
 
     workers = "training.fit training.resume training.load_model gradients.load_model checks.run_matrix "
-    workers += "benchmarks.run_benchmark experiments.experiments.run experiments.experiments.report"
+    workers += "benchmarks.run_benchmark experiments.experiments.run experiments.experiments.report "
+    workers += (
+        "assignments.classroom.build assignments.classroom.check assignments.classroom.graded assignments.strongest"
+    )
     for name in workers.split():
         monkeypatch.setattr(f"minires.cli.{name}", worker)
     monkeypatch.setattr("minires.cli.training.require_device", lambda device: None)
@@ -184,7 +187,7 @@ def test_every_option_is_explained(command):
 USAGE = {
     "train --mdoel resnet20": "Unrecognized options: --mdoel",
     "trian": "trian",
-    "": "train, eval, check, models, data, trace, step, bench, experiment, tutorials",
+    "": "train, eval, check, models, data, trace, step, bench, experiment, assign, tutorials",
     "train --model resnet19 --run-dir r": "resnet19: the depth is 19, expected 6n + 2",
     "train --model resnet8 --shortcut D --run-dir r": "shortcut is 'D', expected one of A, A-both, B, C",
     "train --model plain8 --shortcut A --run-dir r": "plain8 has no option 'shortcut'",
@@ -235,11 +238,19 @@ USAGE = {
     "experiment run all --seeds 0,x": "seeds is '0,x', expected integers with commas between: --seeds 0,1,2",
     "experiment run all --seeds -1": "seeds is -1, expected integers of at least 0",
     "experiment run all --jobs 0": "jobs is 0, expected at least 1",
+    "assign build": "build takes NAME, got none: minires assign build NAME",
+    "assign grade linear": "grade takes NAME FOLDER, got linear: minires assign grade NAME FOLDER",
+    "assign list linear": "list takes no words, got linear: minires assign list",
+    "assign build batch": "there is no assignment 'batch': choose one of linear, losses, ",
+    "assign grade linear nowhere --trust-submissions": "nowhere is no folder, expected one with a file or folder for",
+    "assign grade linear . --jobs 0": "jobs is 0, expected at least 1",
+    "assign report .": ". has no results, expected some: minires assign grade NAME FOLDER --out .",
     "data folder --download": "name is 'folder', expected one of cifar10, ",
 }
 
 FAILED = {
     "experiment report --out .": ". has no numbers of experiments, expected some: minires experiment run all",
+    "assign check linear nowhere": "nowhere: No such file or directory: name the file of your functions",
     "eval nowhere": "nowhere cannot be read",
     "eval .": "checkpoint.safetensors cannot be read",
     "train --resume nowhere": "nowhere is not a folder, expected the folder of a run",

@@ -1,13 +1,20 @@
 """The classroom: the functions of students as layers, which misconception a wrong one shows, and how to say it."""
 
+from .course import Assignment, assignment, assignments
 from .diagnose import Diagnosis, diagnose
+from .escape import for_terminal
 from .exercises import EXERCISES, Exercise
 from .feedback import Feedback, feedback
 from .functions import FunctionLayer
 from .general import Finding
+from .grade import Grade, grade, graded
+from .handout import build
+from .own import check
+from .report import frequencies, to_csv, to_html
 from .smallest import Failing, measure, smallest
 
 __all__ = [
+    "Assignment",
     "Diagnosis",
     "EXERCISES",
     "Exercise",
@@ -15,8 +22,19 @@ __all__ = [
     "Feedback",
     "Finding",
     "FunctionLayer",
+    "Grade",
+    "assignment",
+    "assignments",
+    "build",
+    "check",
     "diagnose",
     "feedback",
+    "for_terminal",
+    "frequencies",
+    "grade",
+    "graded",
     "measure",
     "smallest",
+    "to_csv",
+    "to_html",
 ]

@@ -22,13 +22,15 @@ BY_NAME = {mutant.name: mutant for mutant in (*MUTANTS, *SILENT)}
 class Feedback:
     """What a student reads; ``print(feedback)``. Every text is plain, escapes are put in by what shows it.
 
-    right, wrong: names of outputs   sentences: what is behind it   failing: the smallest input, or None
+    right, wrong: names of outputs   names: of misconceptions   sentences: what is behind it
+    failing: the smallest input, or None
     """
 
     exercise: str
     language: str
     right: tuple
     wrong: tuple
+    names: tuple
     sentences: tuple
     failing: Failing | None
 
@@ -95,16 +97,17 @@ def command(name, failing):
     return f'python -c "from minires.classroom import measure; {call}"'
 
 
-def feedback(name: str, namespace: Any, language: str = "en") -> Feedback:
+def feedback(name: str, namespace: Any, language: str = "en", seed: int = 0) -> Feedback:
     """The :class:`Feedback` on the functions of the exercise ``name``, in English ("en") or Chinese ("zh").
 
-    Runs the functions in this process. It holds no expected number, no traceback, and nothing of this machine.
+    seed: of the numbers on which they are tried. They run in this process, unless they are those of a
+    :class:`~minires.classroom.box.Box`. It holds no expected number, no traceback, and nothing of this machine.
     """
     if language not in LANGUAGES:
         raise RangeError(f"language is {language!r}, expected one of {', '.join(LANGUAGES)}")
-    found = diagnose(name, namespace)
+    found = diagnose(name, namespace, seed)
     sentences = [sentence(BY_NAME[each], language) for each in found.names]
     sentences += [finding(each, language) for each in found.findings]
     runs = found.wrong and not any(each.kind == "missing" for each in found.findings)
     failing = smallest(name, namespace) if runs else None
-    return Feedback(name, language, found.right, found.wrong, tuple(sentences), failing)
+    return Feedback(name, language, found.right, found.wrong, found.names, tuple(sentences), failing)

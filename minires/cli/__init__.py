@@ -1,4 +1,4 @@
-"""The command ``minires``: train, eval, check, models, data, trace, step, bench, experiment, tutorials.
+"""The command ``minires``: train, eval, check, models, data, trace, step, bench, experiment, assign, tutorials.
 
 Results go to standard output, progress to standard error; with ``--json`` standard output is one JSON object and
 nothing else. Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + signal stopped: 130 by Ctrl-C, 143 by SIGTERM, 129 by
@@ -15,6 +15,7 @@ from .. import __version__
 from ..errors import DTypeError, MiniresError, RangeError
 from ..files.streams import standard_streams
 from ..train import Interrupted
+from .assignments import assign
 from .benchmarks import bench
 from .catalogue import data, models
 from .checks import check
@@ -35,6 +36,7 @@ COMMANDS = {
     "step": step,
     "bench": bench,
     "experiment": experiment,
+    "assign": assign,
     "tutorials": tutorials,
 }
 

@@ -53,6 +53,7 @@ OFTEN = {
     "data": 3,
     "bench": 1,
     "experiment": 1,
+    "assign": 1,
     "check": 0.15,
 }
 COLUMNS = (None, None, "60", "1", "5", "0", "-3", "x", "100000000")

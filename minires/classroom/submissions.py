@@ -1,0 +1,117 @@
+"""What students hand in: a file, a folder, a zip archive or a notebook, read in memory and run nowhere here."""
+
+import ast
+import io
+import json
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+LARGEST = 1 << 20  # bytes of a file
+KINDS = (".py", ".ipynb", ".zip")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """student: name of the file or folder   source: the text of its functions, "" where ``problem`` says why not"""
+
+    student: str
+    source: str
+    problem: str = ""
+
+
+class Unreadable(Exception):
+    """Why a submission cannot be taken."""
+
+
+def collect(folder: str | Path, name: str, functions: list[str]) -> list[Submission]:
+    """The submissions in ``folder``, one for each file or folder in it, in the order of their names.
+
+    name: of the assignment: a folder or archive has NAME.py or NAME.ipynb, or one such file of any name
+    functions: names of those that are looked for in notebooks
+    """
+    found = []
+    for path in sorted(Path(folder).iterdir()):
+        if path.name.startswith((".", "_")) or not (path.is_dir() or path.suffix in KINDS):
+            continue
+        try:
+            found.append(Submission(path.stem if path.suffix in KINDS else path.name, source_of(path, name, functions)))
+        except Unreadable as error:
+            found.append(Submission(path.stem, "", str(error)))
+    return found
+
+
+def source_of(path, name, functions):
+    if stat.S_ISDIR(path.lstat().st_mode):
+        path = _chosen({each.name: each for each in path.iterdir()}, name)
+    data = _read(path)
+    if path.suffix != ".zip":
+        return _text(path.name, data, functions)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+            entry = _chosen(entries, name)
+            if entry.file_size > LARGEST:
+                raise Unreadable(f"{entry.filename} has {entry.file_size} bytes, expected at most {LARGEST}")
+            with archive.open(entry) as file:
+                return _text(entry.filename, file.read(LARGEST), functions)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError) as error:
+        raise Unreadable(f"the archive cannot be read: {error}") from None
+
+
+def _chosen(files, name):
+    """Of ``{path: file}`` that called NAME.py or NAME.ipynb, else the only Python file or notebook."""
+    usable = [path for path in files if path.endswith((".py", ".ipynb")) and "__MACOSX" not in path]
+    exact = [path for path in usable if path.rpartition("/")[2] in (f"{name}.py", f"{name}.ipynb")]
+    if len(exact) == 1 or not exact and len(usable) == 1:
+        return files[(exact or usable)[0]]
+    raise Unreadable(
+        f"there is no {name}.py" if not usable else f"there are {', '.join(sorted(usable))}, expected {name}.py"
+    )
+
+
+def _read(path):
+    """The bytes of a regular file; a link could lead anywhere."""
+    facts = path.lstat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise Unreadable(f"{path.name} is no regular file")
+    if facts.st_size > LARGEST:
+        raise Unreadable(f"{path.name} has {facts.st_size} bytes, expected at most {LARGEST}")
+    return path.read_bytes()
+
+
+def _text(name, data, functions):
+    try:
+        text = data.decode("utf-8-sig")
+        return _from_notebook(json.loads(text), functions) if name.endswith(".ipynb") else text
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(f"{name} is no text: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Unreadable(f"{name} is no notebook") from None
+
+
+def _from_notebook(notebook, functions):
+    """Imports, functions, classes and constants of all code cells that Python can read, whatever their metadata."""
+    kept, broken = [], ""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        text = "".join(cell["source"])
+        lines = ["" if line.lstrip().startswith(("%", "!", "?")) else line for line in text.splitlines()]
+        try:
+            nodes = ast.parse("\n".join(lines)).body
+        except (SyntaxError, ValueError, MemoryError) as error:
+            broken = broken or (f"a cell with {_named(text, functions)}: {error}" if _named(text, functions) else "")
+            continue
+        for node in nodes:
+            if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign)):
+                first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+                kept += lines[first - 1 : node.end_lineno]
+    if broken:
+        raise Unreadable(broken)
+    return "\n".join(kept) + "\n"
+
+
+def _named(text, functions):
+    return next((name for name in functions if f"def {name}" in text), "")

@@ -1,0 +1,155 @@
+"""minires assign."""
+
+import os
+import secrets
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tqdm import tqdm
+
+from .. import classroom
+from ..classroom.box import TRUST, BoxError, strongest
+from ..errors import RangeError
+from ..files.whole import check_folder, check_writable, make_folder, write_atomically
+from .common import FAILED, Json, Number, Switch, print_json
+
+Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME] [PATH]")]
+Folder = Annotated[str, tyro.conf.arg(metavar="DIR")]
+NO_BOX = 3
+SECRET = "secret"
+TAKES = {"list": "", "build": "NAME", "check": "NAME FILE", "grade": "NAME FOLDER", "report": "FOLDER"}
+
+
+def assign(
+    what: Annotated[Literal["list", "build", "check", "grade", "report"], tyro.conf.Positional],
+    words: Words = (),
+    *,
+    out: Folder = ".",
+    lang: Literal["en", "zh"] = "en",
+    jobs: Number = None,
+    names: Switch = False,
+    trust_submissions: Switch = False,
+    as_json: Json = False,
+) -> int | None:
+    """Assignments: hand them out, check one's own functions, grade those of a class, and see what is not understood.
+
+    "build NAME" makes the handout; "check NAME FILE" is for the student; "grade NAME FOLDER" runs each submission in a
+    box from which nothing leads out, and writes scores.csv, feedback and results; "report DIR" makes report.html and
+    report.csv of what was graded into DIR.
+
+    Exit code 1 if something is wrong with the functions that are checked, 3 if no box holds on this machine.
+
+    For example: minires assign build batchnorm --out handouts
+
+    Args:
+        what: List the assignments, build one, check one's own, grade a class, or report on it.
+        words: Name of the assignment, and the file or folder of what was written.
+        out: Folder for what is written.
+        lang: Language of statements, feedback and report: English or Chinese.
+        jobs: Submissions at once; one for each core by default.
+        names: Put the names of the students into the report.
+        trust_submissions: Grade without a box: for your own code alone.
+    """
+    wanted = TAKES[what].split()
+    if len(words) != len(wanted):
+        raise RangeError(
+            f"{what} takes {TAKES[what] or 'no words'}, got {' '.join(words) or 'none'}: "
+            f"minires assign {what} {TAKES[what]}".rstrip()
+        )
+    if what == "list":
+        return _list(lang, as_json)
+    if what == "build":
+        check_folder(out)
+        files = [str(path) for path in classroom.build(words[0], out, lang)]
+        return print_json(files=files) if as_json else print("\n".join(files))
+    if what == "check":
+        return _check(words[0], words[1], lang, as_json)
+    if what == "report":
+        return _report(words[0], lang, names, as_json)
+    return _grade(words[0], words[1], out, lang, jobs, trust_submissions, as_json)
+
+
+def _list(lang, as_json):
+    found = classroom.assignments()
+    if as_json:
+        return print_json(
+            assignments={
+                name: {
+                    "title": each.title[lang],
+                    "points": each.points,
+                    "hours": each.hours,
+                    "functions": each.functions(),
+                }
+                for name, each in found.items()
+            }
+        )
+    for name, each in found.items():
+        print(f"{each.number:>2} {name:<12} {each.points:>3} points, {each.hours} h   {each.title[lang]}")
+    print("for example: minires assign build batchnorm --out handouts")
+
+
+def _check(name, path, lang, as_json):
+    each = classroom.assignment(name)
+    found = classroom.check(each, path, lang)
+    if as_json:
+        print_json(
+            exercises=[{"exercise": f.exercise, "right": f.right, "wrong": f.wrong, "names": f.names} for f in found]
+        )
+    else:
+        print("\n\n".join(f"{f.exercise}\n{f}" for f in found))
+    return FAILED if any(f.wrong for f in found) else None
+
+
+def _grade(name, folder, out, lang, jobs, trust, as_json):
+    if jobs is not None and jobs < 1:
+        raise RangeError(f"jobs is {jobs}, expected at least 1")
+    check_folder(out)
+    try:
+        tier = TRUST if trust else strongest()
+        with tqdm(disable=None, leave=False, unit="submission") as bar:
+
+            def show(done, total, student):
+                bar.total = total
+                bar.update()
+                if bar.disable:
+                    print(f"{done}/{total} {student}", file=sys.stderr, flush=True)
+
+            how = {"tier": tier, "secret": _secret(out), "jobs": jobs or os.cpu_count() or 1, "language": lang}
+            grades = classroom.grade(name, folder, out, **how, progress=show)
+    except BoxError as error:
+        print(f"minires: {error}", file=sys.stderr)
+        return NO_BOX
+    if as_json:
+        return print_json(grades=[asdict(each) for each in grades])
+    for each in grades:
+        words = f"{each.total:>6g} of {each.out_of:g}   {each.student}   {' '.join(each.names)}{each.problem}"
+        print(classroom.for_terminal(words.rstrip()))
+    print(f"scores: {Path(out) / 'scores.csv'}, box: {tier.name}; the class: minires assign report {out}")
+
+
+def _secret(out):
+    """The secret of the course, which is made once: seeds come from it, and nobody else may know it."""
+    path = make_folder(out) / SECRET
+    if not path.is_file():
+        write_atomically(path, f"{secrets.token_hex(16)}\n".encode())
+        os.chmod(path, 0o600)
+    return path.read_text().strip()
+
+
+def _report(folder, lang, names, as_json):
+    grades = classroom.graded(folder)
+    if not grades:
+        raise RangeError(f"{folder} has no results, expected some: minires assign grade NAME FOLDER --out {folder}")
+    paths = [Path(folder) / "report.html", Path(folder) / "report.csv"]
+    for path in paths:
+        check_writable(str(path))
+    for path, text in zip(paths, (classroom.to_html(grades, lang, names), classroom.to_csv(grades, lang))):
+        write_atomically(path, text.encode())
+    if as_json:
+        return print_json(files=list(map(str, paths)), misconceptions=dict(classroom.frequencies(grades)))
+    for name, count in classroom.frequencies(grades):
+        print(f"{count:>4} of {len(grades)}   {name}")
+    print(f"report: {paths[0]} and {paths[1]}")

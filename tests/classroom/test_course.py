@@ -1,0 +1,90 @@
+"""The course: every assignment is whole, its solution is right, and its handout gives nothing away."""
+
+import ast
+import re
+
+import pytest
+
+from minires.classroom import EXERCISES, assignment, assignments, build, check
+from minires.classroom.course import LANGUAGES, read
+from minires.errors import DataFileError, RangeError
+
+NAMES = list(assignments())
+
+
+def code_lines(source):
+    """What the bodies of the functions hold, line by line, without docstrings and what is short or everywhere."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.stmt) and not isinstance(node, (ast.FunctionDef, ast.Import, ast.If, ast.For)):
+            if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+                yield ast.unparse(node)
+
+
+def test_numbers_rise():
+    numbers = [each.number for each in assignments().values()]
+    assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_solution_is_right(name, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(assignment(name).solution())
+    assert all(found.wrong == () for found in check(assignment(name), path))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_handout_has_empty_functions_and_no_line_of_the_solution(name, language, tmp_path):
+    each = assignment(name)
+    files = build(name, tmp_path, language)
+    skeleton = files[0].read_text()
+    functions = [node.name for node in ast.parse(skeleton).body if isinstance(node, ast.FunctionDef)]
+    assert functions == each.functions()
+    assert skeleton.count("raise NotImplementedError") == len(functions)
+    texts = [path.read_text() for path in files]
+    for line in code_lines(each.solution()):
+        assert not any(line in text for text in texts), line
+    assert all(found.right == () for found in check(each, files[0]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_statements_name_every_function_and_have_the_same_formulas_in_both_languages(name):
+    english, chinese = (assignment(name).statement(language) for language in LANGUAGES)
+    for text in (english, chinese):
+        assert all(f"`{function}(" in text for function in assignment(name).functions())
+    assert len(chinese) > 0.25 * len(english)
+
+    def formulas(text):
+        return [" ".join(formula.split()) for formula in re.findall(r"\$\$?[^$]+\$\$?", text)]
+
+    assert sorted(formulas(english)) == sorted(formulas(chinese))
+
+
+def test_every_exercise_belongs_to_one_assignment():
+    assert sorted(name for each in assignments().values() for name in each.exercises) == sorted(EXERCISES)
+
+
+def test_unknown_names():
+    with pytest.raises(RangeError, match="there is no assignment 'batch': choose one of linear, "):
+        assignment("batch")
+    with pytest.raises(RangeError, match="language is 'fr', expected one of en, zh"):
+        assignment("linear").statement("fr")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "it has , expected exercises, hours, points, title"),
+        ("points = ", "assignment.toml: "),
+        (
+            'exercises = ["nil"]\npoints = 1\nhours = 1\n[title]\nen = ""',
+            "there is no exercise 'nil', there are linear",
+        ),
+    ],
+)
+def test_a_folder_that_is_not_whole(text, message, tmp_path):
+    folder = tmp_path / "07_mine"
+    folder.mkdir()
+    (folder / "assignment.toml").write_text(text)
+    with pytest.raises(DataFileError, match=message):
+        read(folder)
