@@ -5,7 +5,7 @@ import pytest
 from conftest import np_of, to_xp
 from oracles import randomise
 
-from minires.errors import DTypeError, MiniresError, ShapeError
+from minires.errors import DTypeError, MiniresError, RangeError, ShapeError
 from minires.layers import BatchNorm2d, Buffer, Conv2d, Dropout, Flatten, Fork, Layer, Linear, Param, ReLU, Residual
 from minires.layers import Sequential
 from minires.layers.base import inside
@@ -85,6 +85,7 @@ class Ways(Fork):
 
 def test_the_terms_of_a_fork_of_a_user():
     dy = np.random.default_rng(0).normal(size=(2, 3))
+    dy[0, 1] = 0
     with_shortcut, without = Ways(a=2, shortcut=3, b=5), Ways(a=2, b=5)
     assert np.allclose(with_shortcut.backward(dy, None), 10 * dy) and np.allclose(without.backward(dy, None), 7 * dy)
     assert np.array_equal(with_shortcut.shortcut_term(dy, None), 3 * dy)
@@ -96,6 +97,14 @@ def test_walk_gives_every_layer_below_with_its_path():
     paths = [path for path, _ in small_model().walk()]
     assert paths[:4] == ["", "add", "add.shortcut", "add.branch"]
     assert paths[4:] == ["add.branch.conv", "add.branch.norm", "drop", "flat", "head"]
+
+
+def test_a_path_that_leads_nowhere_is_told_where_it_ends():
+    model = Sequential(a=Sequential(b=Sequential(ReLU())))
+    with pytest.raises(RangeError, match=r"no layer at 'a.b.7.c': a.b \(Sequential\) holds 0, not '7'"):
+        model.at("a.b.7.c")
+    with pytest.raises(RangeError, match=r"no layer at 'a.b.0.1': a.b.0 \(ReLU\) holds no layers, not '1'"):
+        model.at("a.b.0.1")
 
 
 def test_a_shared_layer_has_its_tensors_once():
