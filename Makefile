@@ -9,6 +9,7 @@ JOBS ?= 2
 DEMO_ARGS ?=
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 LOWEST := .venv-lowest
+MUTATION := .venv-mutation
 INSTALLED := .venv-installed
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet install
@@ -76,8 +77,13 @@ coverage: $(VENV)/.dev-$(EXTRAS)
 
 # make mutation   does a test notice every change of the layers, losses, optimisers and sums of the trace? (an hour or two)
 # make mutation ONLY=minires/layers/norm.py   the same for one file
-mutation: $(VENV)/.dev-dev,mutation
-	$(BIN)/python tests/mutation/run.py $(ONLY)
+$(MUTATION)/.ready: setup.cfg
+	$(PYTHON) -m venv --clear $(MUTATION)
+	$(MUTATION)/bin/python $(PIP) -e ".[dev,mutation]"
+	@touch $@
+
+mutation: $(MUTATION)/.ready
+	$(MUTATION)/bin/python tests/mutation/run.py $(ONLY)
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(INSTALLED) build dist *.egg-info
+	rm -rf $(VENV) $(LOWEST) $(INSTALLED) $(MUTATION) build dist *.egg-info
