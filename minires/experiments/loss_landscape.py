@@ -87,10 +87,10 @@ def verdict(numbers):
     return Verdict(
         (
             Check("width, resnet56 / resnet20", ratio("resnet56", "resnet20"), at_least=0.75),
-            Check("width, plain56 / plain20", ratio("plain56", "plain20"), at_most=0.9),
-            Check("width, plain56 / resnet56", ratio("plain56", "resnet56"), at_most=0.6),
+            Check("width, plain56 / plain20", ratio("plain56", "plain20"), at_most=0.95),
+            Check("width, plain56 / resnet56", ratio("plain56", "resnet56"), at_most=0.8),
             Check("loss at a quarter of a step, resnet56", low, at_most=0.5),
-            Check("rise of the loss at a quarter of a step, plain56 / resnet56", steeper, at_least=4),
+            Check("rise of the loss at a quarter of a step, plain56 / resnet56", steeper, at_least=3),
         ),
         condition="plain56 rests in no minimum: after twice the epochs of the others its loss is "
         f"{min(n['centre']['plain56'] for n in numbers):.2g} or more",
