@@ -11,7 +11,8 @@ from .general import Finding, general
 from .lab import Lab, as_kind, differing
 from .observe import same
 
-MOST = 3  # mistakes of which a diagnosis is made up
+MOST = 3  # ideas of which a diagnosis is made up
+PLAIN = ("zeros", "dy", "copy", "exchanged")
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,16 @@ def diagnose_layer(lab, wrap):
     """The :class:`Diagnosis` of the layers that ``wrap(right layer)`` gives."""
     found = [_run(cell, wrap) for cell in lab.cells]
     bad = {(cell.train, name) for cell, shown in zip(lab.cells, found) for name in differing(cell, shown)}
-    right, wrong = _criteria(lab, bad)
+    right, wrong = _criteria(lab, found)
     if not bad:
         return Diagnosis(lab.of, (), (), right, wrong)
     alive = _alive(lab, lab.ideas, found)
     chosen = _fewest(alive, bad)
     left = bad - _explained(chosen, alive)
-    if left:
-        alive |= _alive(lab, lab.pairs(bad, left), found)
+    if left:  # what has a plain reason needs no two mistakes
+        plain = {finding.output for finding in general(lab, found, left) if finding.kind in PLAIN}
+        hard = {(train, name) for train, name in left if name.removeprefix("twice ") not in plain}
+        alive |= _alive(lab, lab.pairs(bad, hard), found)
         chosen = _fewest(alive, bad)
     left = bad - _explained(chosen, alive)
     if left and not right:  # that one output of garbage agrees with some mistake says nothing
@@ -101,43 +104,52 @@ def _run(cell, wrap):
         return {"raised": f"{type(error).__name__}: {error}"}
 
 
-def _criteria(lab, bad):
+def _criteria(lab, found):
     """(right, wrong): names of outputs. What a call leaves behind belongs to its result, so that zeros earn nothing."""
     belongs = {"keeps x": "y", "keeps dy": "dx", "keeps parameters": "dx"}
-    wrong = {belongs.get(name, name.removeprefix("twice ")) for _, name in bad}
-    every = dict.fromkeys(belongs.get(name, name.removeprefix("twice ")) for cell in lab.cells for name in cell.right)
-    return tuple(n for n in every if n not in wrong), tuple(n for n in every if n in wrong)
+    every = {}
+    for cell, shown in zip(lab.cells, found):
+        for name, right in cell.right.items():
+            output = belongs.get(name, name.removeprefix("twice "))
+            every[output] = every.get(output, True) and same(right, shown.get(name))
+    return tuple(n for n, is_right in every.items() if is_right), tuple(n for n in every if not every[n])
 
 
 def _alive(lab, ideas, found):
-    """``{idea: what it explains}`` of those that agree in all that they change, wherever they run."""
+    """``{idea: what it explains}`` of those that agree in all that they change, wherever they run.
+
+    Where a submission raised there is nothing to compare but what it has shown before, and an idea that raises there,
+    too, explains that.
+    """
     alive = {}
     for idea in ideas:
-        changed, agrees = set(), [set(), set()]
+        changed, disagrees, raises = set(), set(), True
         for cell, shown in zip(lab.cells, found):
-            mistaken = cell.of(idea.kind)
+            mistaken, raised = cell.of(idea.kind), "raised" in shown
             if "raised" in mistaken:  # on these sizes it has no numbers, and then the student has no right ones
                 if not differing(cell, shown):
                     break
                 continue
-            changes = differing(cell, mistaken)
-            if not all(same(mistaken[name], shown.get(name)) for name in changes):
+            raises = raises and not raised
+            seen = [name for name in mistaken if name in shown or not raised]
+            agrees = {name for name in seen if same(mistaken[name], shown.get(name))}
+            changes = {name for name in seen if not same(cell.right[name], mistaken[name])}
+            if changes - agrees:
                 break
             changed |= {(cell.train, name) for name in changes}
-            for name in mistaken:
-                agrees[not same(mistaken[name], shown.get(name))].add((cell.train, name))
+            disagrees |= {(cell.train, name) for name in seen if name not in agrees}
         else:
-            if changed and not changed & agrees[True]:
-                alive[idea] = frozenset(changed | _beyond(lab, idea, found, agrees[True]))
+            if changed and not changed & disagrees:
+                alive[idea] = frozenset(changed | _beyond(lab, idea, found, disagrees, raises))
     return alive
 
 
-def _beyond(lab, idea, found, disagrees):
+def _beyond(lab, idea, found, disagrees, raises):
     """What is wrong only on sizes on which the idea cannot run: it explains that too."""
     wrong_there, wrong_here = set(), set()
     for cell, shown in zip(lab.cells, found):
         where = wrong_there if "raised" in cell.of(idea.kind) else wrong_here
-        where |= {(cell.train, name) for name in differing(cell, shown)}
+        where |= {(cell.train, name) for name in differing(cell, shown) if raises or name != "raised"}
     return wrong_there - wrong_here - disagrees
 
 

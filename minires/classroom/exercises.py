@@ -109,6 +109,7 @@ def _small_residual():
     for c in (1, 2):
         yield (lambda rng, c=c: Residual(Conv2d(c, c, 1, rng=rng))), (1, c, 1, 1)
         yield (lambda rng, c=c: Residual(Conv2d(c, c, 1, rng=rng), Conv2d(c, c, 1, rng=rng))), (1, c, 1, 1)
+    yield (lambda rng: Residual(BatchNorm2d(1))), (3, 1, 1, 1)
 
 
 def _is_plain_conv(conv):

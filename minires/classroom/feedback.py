@@ -9,11 +9,11 @@ import numpy as np
 from ..errors import RangeError
 from ..mutants import MUTANTS, SILENT
 from ..mutants.language import LANGUAGES, sentence
-from .diagnose import diagnose
+from .diagnose import Diagnosis, diagnose
 from .escape import for_page, for_terminal
 from .exercises import exercise
 from .smallest import Failing, smallest
-from .words import FRAME, finding, say
+from .words import FINDINGS, FRAME, finding, say
 
 BY_NAME = {mutant.name: mutant for mutant in (*MUTANTS, *SILENT)}
 
@@ -82,6 +82,9 @@ class Feedback:
         if what == "twice":
             yield "plain", self._say("again", array)
             return
+        if what == "raised":
+            yield "plain", say(FINDINGS, what, self.language).format(detail=failing.instead)
+            return
         where = failing.output + (f"[{', '.join(map(str, failing.index))}]" if failing.index else "")
         if failing.mine is None:
             yield "plain", self._say("your kind", failing.output, failing.instead)
@@ -97,15 +100,18 @@ def command(name, failing):
     return f'python -c "from minires.classroom import measure; {call}"'
 
 
-def feedback(name: str, namespace: Any, language: str = "en", seed: int = 0) -> Feedback:
+def feedback(
+    name: str, namespace: Any, language: str = "en", seed: int = 0, diagnosis: Diagnosis | None = None
+) -> Feedback:
     """The :class:`Feedback` on the functions of the exercise ``name``, in English ("en") or Chinese ("zh").
 
-    seed: of the numbers on which they are tried. They run in this process, unless they are those of a
-    :class:`~minires.classroom.box.Box`. It holds no expected number, no traceback, and nothing of this machine.
+    seed: of the numbers on which they are tried   diagnosis: that of these functions, if it is there already
+    They run in this process, unless they are those of a :class:`~minires.classroom.box.Box`. It holds no expected
+    number, no traceback, and nothing of this machine.
     """
     if language not in LANGUAGES:
         raise RangeError(f"language is {language!r}, expected one of {', '.join(LANGUAGES)}")
-    found = diagnose(name, namespace, seed)
+    found = diagnosis or diagnose(name, namespace, seed)
     sentences = [sentence(BY_NAME[each], language) for each in found.names]
     sentences += [finding(each, language) for each in found.findings]
     runs = found.wrong and not any(each.kind == "missing" for each in found.findings)

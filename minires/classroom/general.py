@@ -22,13 +22,16 @@ def general(lab, found, left):
     findings = []
     for train, name in sorted(left, key=lambda key: (key[1].startswith("twice "), not key[0], key[1])):
         first = name.removeprefix("twice ")
-        if any(f.output == first for f in findings) or any(f.kind == "raised" for f in findings):
+        if any(f.output == first for f in findings) or name == "raised" and any(f.kind == name for f in findings):
             continue
-        rows = [(cell, shown) for cell, shown in zip(lab.cells, found) if cell.train == train and name in cell.right]
-        raised = [shown["raised"] for _, shown in rows if "raised" in shown]
-        if raised:
-            findings = [Finding("raised", "", raised[0])]
-        elif name.startswith("keeps "):
+        rows = [(cell, shown) for cell, shown in zip(lab.cells, found) if cell.train == train]
+        if name == "raised":
+            findings.append(Finding("raised", "", next(shown["raised"] for _, shown in rows if "raised" in shown)))
+            continue
+        rows = [
+            (cell, shown) for cell, shown in rows if name in cell.right and (name in shown or "raised" not in shown)
+        ]
+        if name.startswith("keeps "):
             findings.append(Finding("changes", name.removeprefix("keeps ")))
         elif name.startswith("twice "):
             findings.append(Finding("twice", first))
@@ -75,20 +78,23 @@ def _exchanged(rows, name):
 
 def _factor(pairs):
     """The factor by which all are too large, as it fits every configuration, or None."""
-    factors = []
-    for right, mine, _ in pairs:
+    factors, cells = [], []
+    for right, mine, cell in pairs:
         factor = float((right * mine).sum() / ((right * right).sum() or 1))
         if not same(mine, factor * right):
             return None
         if right.any():
             factors.append(factor)
-    if not factors:
-        return None
+            cells.append(cell)
+    return _label(factors, cells) if factors else None
+
+
+def _label(factors, cells):
+    """What the factors are in all cells: -1, 2, N, or one number; None where they are nothing of that."""
     for words, expected in _FACTORS.items():
-        wanted = [expected(*_sizes(cell.x)) for right, _, cell in pairs if right.any()]
-        if np.allclose(factors, wanted, rtol=1e-6, atol=0):
+        if np.allclose(factors, [expected(*_sizes(cell.x)) for cell in cells], rtol=1e-5, atol=1e-6):
             return words
-    return f"{factors[0]:.4g}" if np.allclose(factors, factors[0], rtol=1e-6) else None
+    return f"{factors[0]:.4g}" if np.allclose(factors, factors[0], rtol=1e-5, atol=1e-6) else None
 
 
 def _sizes(x):
@@ -97,6 +103,8 @@ def _sizes(x):
 
 
 _FACTORS = {
+    "1": lambda n, hw, m: 1.0,
+    "0": lambda n, hw, m: 0.0,
     "-1": lambda n, hw, m: -1.0,
     "2": lambda n, hw, m: 2.0,
     "1/2": lambda n, hw, m: 0.5,
@@ -121,11 +129,11 @@ def _terms(pairs, train):
         if not same((table @ found).reshape(mine.shape), mine):
             return None
         factors.append(found)
-    factors = np.array(factors)
-    if not np.allclose(factors, factors[0], rtol=1e-5, atol=1e-6):
+    cells = [cell for _, _, cell in pairs]
+    words = [_label(values, cells) for values in zip(*factors)]
+    if None in words:
         return None
-    wrong = [(name, value) for name, value in zip(terms, factors[0]) if abs(value - 1) > 1e-5]
-    return Finding("terms", "dx", ", ".join(f"{name} {round(value, 4) + 0:g}" for name, value in wrong))
+    return Finding("terms", "dx", ", ".join(f"{name} {label}" for name, label in zip(terms, words) if label != "1"))
 
 
 def _named(cell, train):

@@ -3,7 +3,7 @@
 import copy
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import combinations
+from itertools import permutations
 
 import numpy as np
 
@@ -62,6 +62,7 @@ class Lab:
                 for rounded in (False, True) if (number, scale) == (0, 1) else (False,):
                     rng = np.random.default_rng([seed, number, scale, rounded])
                     self.cells += _cells(layer, shape, scale, rounded, modes, rng)
+        self._kinds = frozenset(idea.kind for idea in self.ideas)
         self._changes = {}
 
     def changes(self, kind):
@@ -72,16 +73,16 @@ class Lab:
         return self._changes[kind]
 
     def pairs(self, bad, left):
-        """Two mistakes at once that rewrite different steps and both change what is ``left``, and only what is ``bad``.
+        """Two mistakes at once that change what is ``left``, and only what is ``bad``.
 
-        Two that change different outputs are no pair: each of them explains its own.
+        They rewrite different steps, or the first of them goes on to the step of the second. Two that change different
+        outputs are no pair: each of them explains its own.
         """
-        kinds = {idea.kind for idea in self.ideas}
         useful = [idea for idea in self.ideas if self.changes(idea.kind) and self.changes(idea.kind) <= bad]
-        for a, b in combinations(useful, 2):
-            common = self.changes(a.kind) & self.changes(b.kind) & left
-            if common and a.names != b.names and not _steps(a.kind, kinds) & _steps(b.kind, kinds):
-                both = _both(a.kind, b.kind)
+        for a, b in permutations(useful, 2):
+            one, other = self.changes(a.kind), self.changes(b.kind)
+            if a.names != b.names and one & other and (one | other) & left:
+                both = _both(a.kind, b.kind, self._kinds)
                 if both:
                     yield Idea((*a.names, *b.names), both)
 
@@ -117,23 +118,29 @@ def _cells(layer, shape, scale, rounded, modes, rng):
 
 
 def _steps(kind, kinds):
-    """Names of the methods that a wrong class rewrites."""
-    found = set()
-    for base in kind.__mro__:
+    """{name: method} of what a wrong class rewrites."""
+    found = {}
+    for base in reversed(kind.__mro__):
         if base in kinds:
-            found |= {name for name in vars(base) if not name.startswith("__")}
+            found |= {name: value for name, value in vars(base).items() if not name.startswith("__")}
     return found
 
 
 @lru_cache(maxsize=None)
-def _both(a, b):
-    """A class with both mistakes, None where the order of their bases does not allow it; one and the same each time."""
+def _both(a, b, kinds):
+    """A class with both mistakes, None where one would hide the other; one and the same each time."""
+    mine, theirs = _steps(a, kinds), _steps(b, kinds)
+    common = mine.keys() & theirs.keys()
+    if not all("super" in mine[name].__code__.co_names for name in common) or not common and a.__name__ > b.__name__:
+        return None  # two that rewrite different steps are the same in either order
     try:
         return type(f"{a.__name__}And{b.__name__}", (a, b), {})
-    except TypeError:
+    except TypeError:  # the one is made of the other
         return None
 
 
 def differing(cell, shown):
-    """Names of what differs from the right layer."""
-    return {name for name in cell.right if not same(cell.right[name], shown.get(name))}
+    """Names of what differs from the right layer; where ``shown`` raised, of what it has shown, and "raised"."""
+    raised = {"raised"} & shown.keys()
+    seen = shown.keys() if raised else cell.right.keys()
+    return raised | {name for name in cell.right if name in seen and not same(cell.right[name], shown.get(name))}

@@ -12,6 +12,7 @@ from . import (
     activation,
     affine,
     batch_norm,
+    batch_norm_statistics,
     batch_norm_terms,
     containers,
     conv,
@@ -30,10 +31,10 @@ from . import (
 from .base import Mutant
 
 _PLANTED = (
-    *(activation, affine, batch_norm, batch_norm_terms, containers, conv, conv_parameters),
+    *(activation, affine, batch_norm, batch_norm_statistics, batch_norm_terms, containers, conv, conv_parameters),
     *(dropout, linear, losses, norm, pool, relu, res2, residual, runge_kutta, shape),
 )
-_SILENTLY = (batch_norm, conv, linear, losses, residual)
+_SILENTLY = (batch_norm_statistics, conv, linear, losses, residual)
 
 
 def _sorted(mutants):

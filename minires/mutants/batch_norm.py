@@ -1,4 +1,4 @@
-"""Mistakes in batch norm: gamma, the deviation, the gradients of gamma and beta, the running statistics."""
+"""Mistakes in batch norm: gamma, the deviation, the gradients of gamma and beta."""
 
 from ..layers import BatchNorm2d
 from .base import plant
@@ -10,6 +10,20 @@ class GammaForgotten(BatchNormSteps):
 
     def dx_hat(self, dy):
         return dy
+
+
+class GammaForgottenInTraining(BatchNormSteps):
+    """In training alone."""
+
+    def dx_train(self, dx_hat, x_hat, inv_std):
+        return super().dx_train(dx_hat / self._expand(self.gamma.data), x_hat, inv_std)
+
+
+class GammaForgottenInEvaluation(BatchNormSteps):
+    """In evaluation alone."""
+
+    def dx_eval(self, dx_hat, x_hat, inv_std):
+        return super().dx_eval(dx_hat / self._expand(self.gamma.data), x_hat, inv_std)
 
 
 class InvStdMissing(BatchNormSteps):
@@ -24,6 +38,12 @@ class InvStdMissingInBothModes(InvStdMissing):
 
     def dx_eval(self, dx_hat, x_hat, inv_std):
         return dx_hat
+
+
+class InvStdMissingInEvaluation(BatchNormSteps):
+    """In evaluation alone."""
+
+    dx_eval = InvStdMissingInBothModes.dx_eval
 
 
 class TimesStd(BatchNormSteps):
@@ -65,11 +85,16 @@ class EpsOutsideTheRoot(BatchNormSteps):
     """eps stands below the root, sqrt(var + eps): outside it the deviation is another one than that of backward."""
 
     def forward(self, x, train=False):
-        _, (x_hat, inv_std, moving) = super().forward(x, train)
-        inv_std, before = 1 / ((1 / inv_std**2 - self.eps) ** 0.5 + self.eps), inv_std
-        x_hat = x_hat * (inv_std / before)
-        y = self._expand(self.gamma.data) * x_hat + self._expand(self.beta.data)
-        return y, (x_hat, inv_std, moving)
+        _, cache = super().forward(x, train)
+        return self.normalised(cache, lambda var: 1 / (var**0.5 + self.eps))
+
+
+class RootForgotten(BatchNormSteps):
+    """x is divided by the standard deviation, the root of the variance, so that it gets the variance 1."""
+
+    def forward(self, x, train=False):
+        _, cache = super().forward(x, train)
+        return self.normalised(cache, lambda var: 1 / (var + self.eps))
 
 
 class GammaGradientOfCentred(BatchNormSteps):
@@ -133,95 +158,19 @@ class GradientsExchanged(BatchNormSteps):
         return dx
 
 
-class RunningVarianceInBackward(BatchNorm2d):
-    """The running variance may move between forward and backward: keep the inv_std that forward used in the cache."""
-
-    def backward(self, dy, cache):
-        x_hat, inv_std, train = cache
-        if not train:
-            inv_std = 1 / (self._expand(self.running_var.data) + self.eps) ** 0.5
-        return super().backward(dy, (x_hat, inv_std, train))
-
-
-class RunningStatisticsInBackward(BatchNorm2d):
-    """The mean is read again, too: x_hat is made anew."""
-
-    def forward(self, x, train=False):
-        y, cache = super().forward(x, train)
-        return y, (x, cache)
-
-    def backward(self, dy, cache):
-        x, (x_hat, inv_std, train) = cache
-        if not train:
-            inv_std = 1 / (self._expand(self.running_var.data) + self.eps) ** 0.5
-            x_hat = (x - self._expand(self.running_mean.data)) * inv_std
-        return super().backward(dy, (x_hat, inv_std, train))
-
-
-class RunningUpdatedInEvaluation(BatchNorm2d):
-    """Evaluation reads the running statistics and must not move them, or a result depends on what was tested before."""
-
-    def forward(self, x, train=False):
-        y, cache = super().forward(x, train)
-        if not train:
-            self._track(self._mean(x), self._mean((x - self._mean(x)) ** 2))
-        return y, cache
-
-
-class RunningUpdatedInEvaluationUnbiased(BatchNorm2d):
-    """By the unbiased variance."""
-
-    def forward(self, x, train=False):
-        y, cache = super().forward(x, train)
-        if not train:
-            m = x.size // self.channels
-            self._track(self._mean(x), self._mean((x - self._mean(x)) ** 2) * (m / (m - 1)))
-        return y, cache
-
-
-class AlwaysEvaluates(BatchNorm2d):
-    """Training normalises by mean and variance of the batch, and moves the running ones: those are for evaluation."""
-
-    def forward(self, x, train=False):
-        return super().forward(x, False)
-
-
-class MomentumReversed(BatchNorm2d):
-    """momentum weighs the batch, not what was there: running <- (1 - momentum) running + momentum batch."""
-
-    def _track(self, mean, unbiased_var):
-        for running, batch in ((self.running_mean, mean), (self.running_var, unbiased_var)):
-            running.data = self.momentum * running.data + (1 - self.momentum) * batch.real.reshape(-1)
-
-
-class RunningVarianceBiased(BatchNorm2d):
-    """The running variance estimates that of all images: it is the unbiased one that is tracked, var m / (m - 1)."""
-
-    def forward(self, x, train=False):
-        before = (1 - self.momentum) * self.running_var.data
-        y, cache = super().forward(x, train)
-        if train:
-            m = x.size // self.channels
-            self.running_var.data = before + (self.running_var.data - before) * ((m - 1) / m)
-        return y, cache
-
-
 MUTANTS = tuple(
     plant(BatchNorm2d, wrong, of_four, (3, 4, 5, 6), forms)
     for wrong, *forms in (
-        (GammaForgotten,),
-        (InvStdMissing, InvStdMissingInBothModes),
+        (GammaForgotten, GammaForgottenInTraining, GammaForgottenInEvaluation),
+        (InvStdMissing, InvStdMissingInBothModes, InvStdMissingInEvaluation),
         (TimesStd, TimesStdInBothModes, TimesStdInTraining),
         (EpsForgotten, EpsForgottenInBothModes),
         (EpsOutsideTheRoot,),
+        (RootForgotten,),
         (GammaGradientOfCentred,),
         (GammaGradientOfInput,),
         (GammaGradientAveraged, GammaGradientByImages),
         (BetaGradientAveraged, BetaGradientByImages),
         (GradientsExchanged,),
-        (RunningVarianceInBackward, RunningStatisticsInBackward),
-        (RunningUpdatedInEvaluation, RunningUpdatedInEvaluationUnbiased),
     )
 )
-SILENTLY = (AlwaysEvaluates, MomentumReversed, RunningVarianceBiased)
-SILENT = tuple(plant(BatchNorm2d, wrong, of_four, (3, 4, 5, 6)) for wrong in SILENTLY)

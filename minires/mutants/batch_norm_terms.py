@@ -16,6 +16,13 @@ class BatchNormSteps(BatchNorm2d):
         dx_hat = self.dx_hat(dy)
         return self.dx_train(dx_hat, x_hat, inv_std) if train else self.dx_eval(dx_hat, x_hat, inv_std)
 
+    def normalised(self, cache, deviation):
+        """(y, cache) as they are with another factor 1 / sqrt(var + eps), a function of var."""
+        x_hat, inv_std, train = cache
+        other = deviation(1 / inv_std**2 - self.eps)
+        x_hat = x_hat * (other / inv_std)
+        return self._expand(self.gamma.data) * x_hat + self._expand(self.beta.data), (x_hat, other, train)
+
     def dbeta(self, dy):
         return self._sum(dy)
 
@@ -110,13 +117,9 @@ class UnbiasedVarianceInForward(BatchNormSteps):
     """Forward normalises with it."""
 
     def forward(self, x, train=False):
-        y, (x_hat, inv_std, moving) = super().forward(x, train)
-        m = x_hat.size // self.channels
-        if moving:
-            inv_std, before = ((1 / inv_std**2 - self.eps) * m / (m - 1) + self.eps) ** -0.5, inv_std
-            x_hat = x_hat * (inv_std / before)
-            y = self._expand(self.gamma.data) * x_hat + self._expand(self.beta.data)
-        return y, (x_hat, inv_std, moving)
+        y, cache = super().forward(x, train)
+        m = x.size // self.channels
+        return self.normalised(cache, lambda var: (var * m / (m - 1) + self.eps) ** -0.5) if cache[-1] else (y, cache)
 
 
 class MeanOfEachImage(BatchNormSteps):

@@ -73,11 +73,26 @@ class PaddingLeftOn(ConvSteps):
         return dx
 
 
+class CutAtTheEnd(ConvSteps):
+    """From the other corner."""
+
+    def crop(self, dx, size):
+        return dx[:, :, -size[0] :, -size[1] :]
+
+
 class PaddingOffByOne(ConvSteps):
-    """The border is PH rows and PW columns wide: dx is cut one pixel too late."""
+    """The border is PH rows and PW columns wide: dx is cut at another place, one pixel beside it."""
 
     def crop(self, dx, size):
         h, w = (p + 1 for p in self.padding)
+        return dx[:, :, h : h + size[0], w : w + size[1]]
+
+
+class PaddingOneTooSmall(ConvSteps):
+    """One pixel too early."""
+
+    def crop(self, dx, size):
+        h, w = (max(p - 1, 0) for p in self.padding)
         return dx[:, :, h : h + size[0], w : w + size[1]]
 
 
@@ -191,8 +206,8 @@ def _dilated(cls, rng):
 ROWS = (
     (KernelNotFlipped, plain),
     (ChannelsNotExchanged, _square),
-    (PaddingNotCropped, plain, PaddingLeftOn),
-    (PaddingOffByOne, _dilated),
+    (PaddingNotCropped, plain, PaddingLeftOn, CutAtTheEnd),
+    (PaddingOffByOne, _dilated, PaddingOneTooSmall),
     (CroppedFromTheOtherSide, _lopsided),
     (StrideIgnored, _grouped),
     (DilationIgnored, _dilated),

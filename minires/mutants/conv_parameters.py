@@ -20,10 +20,17 @@ class WeightGradientFlipped(ConvSteps):
 
 
 class WeightGradientAveraged(ConvSteps):
-    """The loss has divided by N already: dweight is a sum over the images, not a mean."""
+    """The loss has divided by N already: dweight is a sum over images and pixels, not a mean."""
 
     def dweight(self, rows, x, out):
         return super().dweight(rows, x, out) / len(x)
+
+
+class WeightGradientAveragedOverPixels(ConvSteps):
+    """Over images and pixels."""
+
+    def dweight(self, rows, x, out):
+        return super().dweight(rows, x, out) / rows.shape[1]
 
 
 class BiasOverWrongAxes(ConvSteps):
@@ -62,7 +69,7 @@ def _wide(cls, rng):
 ROWS = (
     (WeightGradientTransposed, plain),
     (WeightGradientFlipped, plain),
-    (WeightGradientAveraged, plain),
+    (WeightGradientAveraged, plain, WeightGradientAveragedOverPixels),
     (BiasOverWrongAxes, _wide),
     (BiasAveragedOverPixels, plain, BiasAveragedOverImages, BiasAveragedOverBoth),
 )

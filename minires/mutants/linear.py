@@ -36,14 +36,14 @@ class WeightGradientTransposed(LinearSteps):
     """dweight = dy^T x has the layout of weight, outputs by inputs; x^T dy is its transpose."""
 
     def dweight(self, dy, x):
-        return x.T @ dy
+        return super().dweight(dy, x).T
 
 
 class WeightGradientAveraged(LinearSteps):
     """The loss has divided by N already: dweight is a sum over the batch, not a mean."""
 
     def dweight(self, dy, x):
-        return dy.T @ x / len(x)
+        return super().dweight(dy, x) / len(x)
 
 
 class BiasOverWrongAxis(LinearSteps):
@@ -72,6 +72,14 @@ class BiasForgotten(LinearSteps):
 
     def dbias(self, dy):
         return 0 * dy.sum(axis=0)
+
+
+class BiasNotAdded(LinearSteps):
+    """y = x weight^T + bias: without the bias every output is 0 where x is."""
+
+    def forward(self, x, train=False):
+        y, cache = super().forward(x, train)
+        return y - self.bias.data, cache
 
 
 class GradientsOverwritten(Linear):
@@ -110,7 +118,9 @@ class InputsByOutputs(LinearSteps):
         y, cache = super().forward(x, train)
         return x @ self.weight.data + (0 if self.bias is None else self.bias.data) + 0 * y, cache
 
-    dweight = WeightGradientTransposed.dweight
+    def dweight(self, dy, x):
+        return super().dweight(dy, x).T
+
     dx = TransposeForgotten.dx
 
 
@@ -126,6 +136,7 @@ WRONG = (
     BiasOverWrongAxis,
     BiasAveraged,
     BiasForgotten,
+    BiasNotAdded,
     GradientsOverwritten,
     CacheKept,
     WeightUpdated,

@@ -1,6 +1,6 @@
 """Mistakes in Residual: two paths, two terms."""
 
-from ..layers import Conv2d, Residual, Sequential, Tanh
+from ..layers import BatchNorm2d, Conv2d, Residual, Sequential, Tanh
 from .base import plant
 
 
@@ -41,6 +41,36 @@ class BranchTwice(Residual):
         return terms["shortcut"] + terms["branch"] + terms["branch"]
 
 
+class BranchRunTwice(Residual):
+    """By its backward, that adds to the gradients of its weights twice, too."""
+
+    def backward(self, dy, cache):
+        _, branch_cache = cache
+        return super().backward(dy, cache) + self.branch.backward(dy, branch_cache)
+
+
+class ShortcutTwice(Residual):
+    """Each path counts once: the gradient along the shortcut has been added twice."""
+
+    def backward(self, dy, cache):
+        return super().backward(dy, cache) + self.shortcut_term(dy, cache)
+
+
+class ShortcutTermTwice(Residual):
+    """By one backward."""
+
+    def terms(self, dy, cache):
+        terms = super().terms(dy, cache)
+        return {**terms, "shortcut": 2 * terms["shortcut"]}
+
+
+class IdentityAndShortcut(Residual):
+    """As dy, the identity's, and by its backward."""
+
+    def backward(self, dy, cache):
+        return dy + super().backward(dy, cache)
+
+
 class Averaged(Residual):
     """Gradients of paths that meet in x add up; they are not averaged."""
 
@@ -63,6 +93,15 @@ class AddedInPlace(Residual):
         dx = terms["shortcut"]
         dx += terms["branch"]
         return dx
+
+
+class AddedIntoDy(Residual):
+    """Into dy, as if the shortcut were the identity always."""
+
+    def backward(self, dy, cache):
+        _, branch_cache = cache
+        dy += self.branch.backward(dy, branch_cache)
+        return dy
 
 
 class PathsChained(Residual):
@@ -127,6 +166,13 @@ class ShortcutNotAdded(Residual):
         return {"branch": self.branch.backward(dy, cache)}
 
 
+class ModeNotHandedOn(Residual):
+    """The layers of the two paths need to know the mode, too: hand ``train`` on to their forwards."""
+
+    def forward(self, x, train=False):
+        return super().forward(x, False)
+
+
 def _branch(rng):
     return Sequential(Conv2d(4, 4, 3, padding=1, rng=rng), Tanh())
 
@@ -139,13 +185,18 @@ def _projection(cls, rng):
     return cls(_branch(rng), Conv2d(4, 4, 1, rng=rng))
 
 
+def _normed(cls, rng):
+    return cls(Sequential(Conv2d(4, 4, 3, padding=1, rng=rng), BatchNorm2d(4)), BatchNorm2d(4))
+
+
 ROWS = (
     (ShortcutDropped, _identity, ShortcutTermDropped),
     (BranchDropped, _identity, BranchTermDropped),
-    (BranchTwice, _identity),
+    (BranchTwice, _identity, BranchRunTwice),
+    (ShortcutTwice, _projection, ShortcutTermTwice, IdentityAndShortcut),
     (Averaged, _identity),
     (GradientSplit, _identity),
-    (AddedInPlace, _identity),
+    (AddedInPlace, _identity, AddedIntoDy),
     (PathsChained, _projection, PathsChainedTheOtherWay),
     (TermsMultiplied, _identity),
     (ProjectionIgnored, _projection, ProjectionTermIgnored),
@@ -154,4 +205,5 @@ MUTANTS = tuple(plant(Residual, wrong, build, (3, 4, 5, 6), forms) for wrong, bu
 SILENT = (
     plant(Residual, ShortcutNotAdded, _identity, (3, 4, 5, 6)),
     plant(Residual, InputAdded, _projection, (3, 4, 5, 6)),
+    plant(Residual, ModeNotHandedOn, _normed, (3, 4, 5, 6)),
 )

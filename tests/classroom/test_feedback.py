@@ -1,5 +1,6 @@
 """What a student reads teaches, and gives nothing away."""
 
+import functools
 import inspect
 import re
 import subprocess
@@ -24,6 +25,12 @@ CODE = "\n".join(inspect.getsource(m) for m in (minires.layers.norm, minires.lay
 TUTORIALS = sorted((Path(__file__).parents[2] / "tutorials").glob("[0-9]*.py"))
 
 
+@functools.cache
+def diagnosed(path):
+    functions = load(path)
+    return functions, diagnose(path.parent.name, functions)
+
+
 def digits(value):
     """The first six digits of a number that has as many."""
     text = f"{abs(value):.6g}".replace(".", "").strip("0")
@@ -32,8 +39,8 @@ def digits(value):
 
 @pytest.mark.parametrize("path", WRONG, ids=title)
 def test_holds_no_expected_number_no_source_no_path(path):
-    name, functions = path.parent.name, load(path)
-    found = feedback(name, functions)
+    name, (functions, diagnosis) = path.parent.name, diagnosed(path)
+    found = feedback(name, functions, diagnosis=diagnosis)
     text = str(found) + found.to_html()
     squeezed = text.replace(".", "")
     failing = found.failing
@@ -50,8 +57,9 @@ def test_holds_no_expected_number_no_source_no_path(path):
 @pytest.mark.parametrize("path", WRONG, ids=title)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_says_what_is_right_then_why_then_the_input_then_what_to_read(path, language):
-    found = feedback(path.parent.name, load(path), language)
-    text, diagnosis = str(found), diagnose(path.parent.name, load(path))
+    functions, diagnosis = diagnosed(path)
+    found = feedback(path.parent.name, functions, language, diagnosis=diagnosis)
+    text = str(found)
     first, *_, last = text.splitlines()
     assert (
         ("，" in first or "正确" in first) if language == "zh" else first.startswith(("Right: ", "None of the outputs"))

@@ -103,7 +103,8 @@ def test_the_checks_cannot_see_the_silent_ones_although_their_numbers_are_others
     for build in (mutant.make, mutant.right):
         layer = randomise(build(np.random.default_rng(0)), np.random.default_rng(2))
         with np.errstate(all="ignore"):
-            found.append([layer.forward(x, True)[0], *(t.data for _, t in layer.tensors())])
+            ys = [layer.forward(x, train)[0] for train in (False, True)]
+        found.append([*ys, *(t.data for _, t in layer.tensors())])
     assert not same(*found)
 
 

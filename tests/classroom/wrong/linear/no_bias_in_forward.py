@@ -1,4 +1,4 @@
-# general: wrong y
+# expect: Linear.BiasNotAdded
 
 
 def linear_forward(x, weight, bias):
