@@ -106,10 +106,13 @@ def check_numbers(reader, name, verdict, seeds):
 
 
 # What a card says in words may have digits in
-#   names and formulas: letters with digits behind (plain56, k2), sizes (3x3), powers (2^-L, 1/2^L, x^2), f(16)
+#   names and formulas: letters with digits behind (plain56, k2), sizes (3x3), powers (2^-L, 1/2^L, x^2), f(16),
+#   settings (b=-6)
 #   its condition, if the number is one of those measured, rounded
 # and nowhere else but in the sentence and the sources, which are the article's, in the picture, and in commands.
-NAMES = re.compile(r"(?<![\w.])([A-Za-z]\w*(\(\d+\)|\^-?\w+)?|\d+x\d+|(\d/)?\d\^-?\w+|1/sqrt\(\w+\)|\d/\d\b)")
+NAMES = re.compile(
+    r"(?<![\w.])([A-Za-z]\w*(\(\d+\)|\^-?\w+|=-?[\d.]*\d)?|\d+x\d+|(\d/)?\d\^-?\w+|1/sqrt\(\w+\)|\d/\d\b)"
+)
 NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
 FREE = {"sentence", "source", "command"}
 
@@ -154,7 +157,7 @@ def test_every_number_is_that_of_the_json(page):
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ("plain56 against resnet20, 3x3, rk4, 2^-L, 1/2^L, x^2, R(16), 1/sqrt(L)", []),
+        ("plain56 against resnet20, 3x3, rk4, 2^-L, 1/2^L, x^2, R(16), 1/sqrt(L), b=-6", []),
         ("at 56 layers", ["56"]),
         ("0.98 of them", ["0.98"]),
         ("2 layers of plain20", ["2"]),
