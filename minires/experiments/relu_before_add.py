@@ -12,7 +12,7 @@ from .lab import patched
 CLAIM = Claim(
     sentence="With ReLU in front of the addition the residual is never negative, so that the signal only grows on its "
     "way forward, and the network is worse than the original.",
-    article="variants of ResNet, (c) ReLU before the addition",
+    article="derivation of residual networks, variant (c)",
     paper="He et al. 2016, section 4.1",
 )
 NETWORK, EPOCHS = "digits_resnet56", 6
@@ -64,14 +64,14 @@ def verdict(numbers):
 
 
 def draw(numbers, figure):
-    signal, accuracy = figure.subplots(1, 2)
+    signal, accuracy = figure.subplots(1, 2, width_ratios=(4, 5))
     for n in numbers:
         signal.plot(n["means"], "o-", markersize=3)
-    signal.set_xlabel("block; where the shape changes zeros are added")
+    signal.set_xlabel("block")
     signal.set_ylabel("mean of the signal behind it")
     for place, name in enumerate(OPTIONS):
         accuracy.plot([place] * len(numbers), [n["accuracy"][name] for n in numbers], "o")
-    accuracy.set_xticks(range(len(OPTIONS)), ["original", "relu_before_add", "with BN-ReLU\nat the end"])
+    accuracy.set_xticks(range(len(OPTIONS)), ["original", "as built", "BN-ReLU\nat the end"])
     accuracy.set_ylabel("test accuracy")
     accuracy.set_ylim(0, 1.02)
 
