@@ -182,6 +182,15 @@ def test_observe_sees_each_layer_with_input_and_output_and_leaves_the_model_alon
     assert not seen
 
 
+def test_an_observed_layer_trains_only_when_it_is_told():
+    norm, x = BatchNorm2d(2).to(dtype=np.float64), np.random.default_rng(0).normal(size=(3, 2, 2, 2))
+    twin = observe(norm, lambda *_: None)
+    assert np.array_equal(twin.forward(x)[0], norm(x)) and not norm.running_mean.data.any()
+    y, _ = twin.forward(x, True)
+    np.testing.assert_allclose(y.mean(axis=(0, 2, 3)), 0, atol=1e-15)
+    assert norm.running_mean.data.all()
+
+
 def test_a_layer_used_twice_is_seen_under_its_first_path():
     relu = ReLU()
     seen = []

@@ -1,5 +1,7 @@
 """Dropout: the mask of the cache, the kept fraction, and evaluation as the identity."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,3 +74,11 @@ def test_generator_is_that_given():
     rng = np.random.default_rng(0)
     assert dict(Dropout(rng=rng).generators()) == {"rng": rng}
     assert Dropout(rng=rng).p == 0.5
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25])
+def test_what_is_drawn_at_p_stays(p):
+    """So that p = 0 drops nothing, whatever is drawn."""
+    layer, x = Dropout(p, rng=0), np.arange(1.0, 5)
+    layer.rng = SimpleNamespace(random=lambda shape: np.full(shape, p))
+    assert_same({"y": layer.forward(x, train=True)[0]}, {"y": x / (1 - p)})

@@ -41,10 +41,11 @@ def test_replace_copies_the_new_layer_and_shares_its_parameters():
 
 
 def test_two_layers_change_places_and_stay_where_they_were_in_the_model():
-    model = Sequential(Linear(2, 2, rng=0), Sequential(Linear(2, 2, rng=1), ReLU()))
+    model = Sequential(Linear(2, 2, rng=0), Sequential(Linear(2, 2, rng=1), ReLU()), Linear(2, 2, rng=2))
     a, b = model.at("0"), model.at("1.0")
     twin = replace(model, {"0": b, "1.0": a})
     assert twin.at("0").weight is b.weight and twin.at("1.0").weight is a.weight
+    assert twin.at("2") is not model.at("2") and twin.at("2").weight is model.at("2").weight
     assert model.at("0") is a and model.at("1.0") is b
 
 
