@@ -21,6 +21,7 @@ SGDS = [
     {"momentum": 0.0, "weight_decay": 0.3},
 ]
 ADAMS = [{}, {"weight_decay": 0.0}, {"betas": (0.5, 0.7), "eps": 1e-3, "weight_decay": 0.1}, {"betas": (0.0, 0.0)}]
+SCALAR_RATES = [(SGD, {"scalar_rate": 0.1, "weight_decay": 0.1}), (AdamW, {"scalar_rate": 0.3, "weight_decay": 0.1})]
 OPTIMISERS = [*((SGD, settings) for settings in SGDS), *((AdamW, settings) for settings in ADAMS)]
 
 
@@ -57,7 +58,7 @@ def test_equals_pytorch(kind, settings):
 
 
 @pytest.mark.parametrize("size", [1.0, 1e-7])  # small gradients show eps
-@pytest.mark.parametrize(("kind", "settings"), [*OPTIMISERS, (AdamW, None), (SGD, {})], ids=str)
+@pytest.mark.parametrize(("kind", "settings"), [*OPTIMISERS, *SCALAR_RATES, (AdamW, None), (SGD, {})], ids=str)
 def test_equals_the_rule_of_one_number(kind, settings, size):
     """Each number by itself; None are the settings and the rate by default. The first one is frozen for two steps."""
     params, rng = params_of(), np.random.default_rng(1)
@@ -74,7 +75,10 @@ def test_equals_the_rule_of_one_number(kind, settings, size):
     for i, (path, p) in enumerate(params):
         for at in np.ndindex(p.data.shape):
             of_one = [None if i == 0 and k in (1, 2) else g[i][at] for k, g in enumerate(gradients)]
-            expected = rule(before[i][at], of_one, rates, **settings or {})
+            of_rule = dict(settings or {})
+            scalar_rate = of_rule.pop("scalar_rate", 1)
+            own = [scalar_rate * rate if path == "scale" else rate for rate in rates]
+            expected = rule(before[i][at], of_one, own, **of_rule)
             assert p.data[at] == pytest.approx(expected, rel=1e-12, abs=1e-14), (path, at)
 
 
