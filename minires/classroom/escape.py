@@ -9,7 +9,7 @@ _PATH = re.compile(r"(?:[A-Za-z]:|~)?(?:[\\/]+[^\\/\s'\"<>|:*?,;()]+)+[\\/]([^\\
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{5,}")
 
 
-def for_terminal(text):
+def for_terminal(text: str) -> str:
     """``text`` on one line, with escapes in place of what does not print (colours, titles, text from right to left).
 
     >>> for_terminal("red \\x1b[31m" + "\\n" + "/home/me/secret/mine.py: no")
