@@ -4,7 +4,8 @@ mutmut changes one place of a function at a time; a change that no test notices 
 ``survivors.txt`` with the reason why no test is asked to notice it, and everything there must still survive. One file
 after the other is mutated, each against the tests of its own (``MORE``), in ``build/mutation``. The answer is meant for
 an environment without PyTorch. Not mutated are the messages of ``raise`` (``setup.cfg``), and where only the letters of
-another text differ, that counts as noticed (``wording``). JOBS=2 tests two mutants at a time.
+another text differ, that counts as noticed (``wording``). Nor does mutmut mutate what stands outside of functions, and
+decorated functions, properties among them. JOBS=2 tests two mutants at a time.
 """
 
 import configparser
