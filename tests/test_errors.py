@@ -578,6 +578,11 @@ LOSSES = {
         ShapeError,
         "labels have shape (3,), expected (2,)|pass the labels of these images",
     ),
+    "too few labels of another type": (
+        lambda: CE.forward(f32(2, 3), labels_of(1).astype(np.uint8)),
+        ShapeError,
+        "labels have shape (1,), expected (2,)",
+    ),
     "label too large": (
         lambda: CE.forward(f32(2, 3), labels_of(1, 3)),
         RangeError,
