@@ -72,7 +72,7 @@ def draw(numbers, figure):
         for name in GAINS:
             axes.plot(range(1, LAYERS + 1), numbers[0][name][what], label=name)
         axes.set_xlabel("layer")
-        axes.set_ylabel(f"log2 of the {what}'s root mean square")
+        axes.set_ylabel(f"log2 of the {what}'s size")
     axes.legend(frameon=False)
 
 
