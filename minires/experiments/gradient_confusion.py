@@ -61,7 +61,7 @@ def verdict(numbers):
             Check("mean cosine, resnet20, full pre-activation", v2_20, at_least=0.15),
             Check("mean cosine, resnet56, full pre-activation", v2_56, at_least=0.08),
         ),
-        condition="with full pre-activation at any depth; as first published they agree less and less with depth, by "
+        condition="most with full pre-activation; as first published they agree less and less with depth, by "
         f"{median_low(resnet20):.2f} at resnet20 and {median_low(resnet56):.2f} at resnet56",
     )
 
@@ -73,7 +73,7 @@ def draw(numbers, figure):
     axes.set_xticks(DEPTHS)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("layers")
-    axes.set_ylabel("cosine of the gradients of two batches")
+    axes.set_ylabel("cosine of two batches' gradients")
     axes.legend(frameon=False)
 
 
