@@ -12,7 +12,6 @@ from .lab import Lab, as_kind, differing
 from .observe import same
 
 MOST = 3  # ideas of which a diagnosis is made up
-PLAIN = ("zeros", "dy", "copy", "exchanged")
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def diagnose_layer(lab, wrap):
     chosen = _fewest(alive, bad)
     left = bad - _explained(chosen, alive)
     if left:  # what has a plain reason needs no two mistakes
-        plain = {finding.output for finding in general(lab, found, left) if finding.kind in PLAIN}
+        plain = {finding.output for finding in general(lab, found, left) if _is_plain(finding)}
         hard = {(train, name) for train, name in left if name.removeprefix("twice ") not in plain}
         alive |= _alive(lab, lab.pairs(bad, hard), found)
         chosen = _fewest(alive, bad)
@@ -102,6 +101,12 @@ def _run(cell, wrap):
         return cell.run(wrap(cell.layer))
     except Exception as error:  # a layer that cannot even be made
         return {"raised": f"{type(error).__name__}: {error}"}
+
+
+def _is_plain(finding):
+    """Whether one thing is wrong, of which two mistakes would be a strange account: one term that counts half."""
+    one_term = finding.kind == "terms" and "," not in finding.detail
+    return one_term or finding.kind in ("zeros", "dy", "copy", "exchanged")
 
 
 def _criteria(lab, found):

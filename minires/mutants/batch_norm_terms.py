@@ -83,6 +83,18 @@ class DividedByImages(BatchNormSteps):
         return x_hat * self._expand(self._sum(dx_hat * x_hat) / len(x_hat))
 
 
+class MeanTermDividedByImages(BatchNormSteps):
+    """The term of the mean alone."""
+
+    mean_term = DividedByImages.mean_term
+
+
+class VarianceTermDividedByImages(BatchNormSteps):
+    """The term of the variance alone."""
+
+    variance_term = DividedByImages.variance_term
+
+
 class NotDivided(BatchNormSteps):
     """The terms of mean and variance are means over the batch, not sums."""
 
@@ -181,7 +193,7 @@ MUTANTS = tuple(
         (MeanTermMissing,),
         (EvaluationFormulaInTraining,),
         (TrainingFormulaInEvaluation,),
-        (DividedByImages,),
+        (DividedByImages, MeanTermDividedByImages, VarianceTermDividedByImages),
         (NotDivided, MeanTermNotDivided, VarianceTermNotDivided),
         (UnbiasedVariance, UnbiasedVarianceInForward),
         (MeanOfEachImage,),

@@ -1,0 +1,12 @@
+# general: terms dx branch 1/2
+import numpy as np
+
+
+def residual_forward(x, branch, shortcut, train):
+    skip, skip_cache = shortcut.forward(x, train)
+    out, cache = branch.forward(x, train)
+    return np.add(skip, out), {"skip": skip_cache, "branch": cache}
+
+
+def residual_backward(dout, cache, branch, shortcut):
+    return shortcut.backward(dout, cache["skip"]) + branch.backward(dout / 2, cache["branch"])
