@@ -28,6 +28,7 @@ from . import (
     similar_blocks,
     split_transform_merge,
     starts_at_identity,
+    transfer,
     without_norm,
 )
 
@@ -48,6 +49,7 @@ EXPERIMENTS = {
         nested_families,
         rank,
         ode_order,
+        transfer,
         batch_norm,
         initialisation,
         split_transform_merge,
