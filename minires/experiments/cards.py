@@ -32,10 +32,11 @@ ERROR = """<article class="card error" id="error-{number}" data-filter>
 {shown}</article>"""
 
 
-def claim_card(experiment, verdict, seeds, settings, seconds, svg):
+def claim_card(experiment, verdict, seeds, settings, seconds, svg, name):
     """The card of one experiment.
 
     seeds: which were measured   settings: of the measurement (quick, engine)   seconds: of all seeds, or None
+    name: of the card
     """
     claim = experiment.claim
     quick = settings["quick"]
@@ -47,12 +48,12 @@ def claim_card(experiment, verdict, seeds, settings, seconds, svg):
     trace = f"<p>Step through it: <code>{TRACES[experiment.name]}</code></p>" if experiment.name in TRACES else ""
     return CARD.format(
         kind=KIND[verdict.word],
-        name=html.escape(experiment.name),
+        name=html.escape(name),
         word=verdict.word,
         sentence=html.escape(claim.sentence),
         article=html.escape(claim.article),
         paper=html.escape(claim.paper),
-        remarks="".join(_remarks(experiment, verdict)),
+        remarks="".join(_remarks(experiment, verdict, quick)),
         picture=svg,
         checks="".join(_check(i, check) for i, check in enumerate(verdict.checks)),
         breaks=html.escape("; ".join(experiment.breaks)),
@@ -62,14 +63,17 @@ def claim_card(experiment, verdict, seeds, settings, seconds, svg):
     )
 
 
-def _remarks(experiment, verdict):
+def _remarks(experiment, verdict, quick):
     if verdict.word == FAILS and experiment.expected == FAILS:
         yield '<p class="remark">It is the claim that fails: minires measures this every time, and expects it.</p>\n'
     if verdict.condition:
         yield f'<p class="remark" data-part="condition"><b>Condition:</b> {html.escape(verdict.condition)}</p>\n'
     if verdict.word != experiment.expected:
         expected = _number("expected", experiment.expected)
-        yield f'<p class="remark other">The verdict was {expected} when the experiment was made: what differs?</p>\n'
+        here = f"The verdict was {expected} when the experiment was made: what differs?"
+        if not quick:
+            here = f"The verdict of the small version is {expected}."
+        yield f'<p class="remark other">{here}</p>\n'
 
 
 def _check(i, check):

@@ -23,8 +23,10 @@ GEOMETRY = ("d", "x", "y", "transform", "points", "cx", "cy", "x1", "x2", "y1", 
 DROPPED = ("metadata", "style", "title")
 
 
-def picture(experiment, numbers):
+def picture(experiment, numbers, name):
     """The SVG element, as text, that ``experiment`` draws of the ``numbers`` of all seeds; its class is "wide" or "".
+
+    name: stands before all names in it
 
     Raises StateError where matplotlib is not installed.
     """
@@ -36,12 +38,12 @@ def picture(experiment, numbers):
         ) from error
     import matplotlib
 
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": experiment.name}):
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
         experiment.draw(numbers, figure)
         if wide := len(figure.axes) > 2:
             figure.set_size_inches(WIDE)
         written = svg(figure)
-    return _for_a_page(written, experiment.name, "wide" if wide else "")
+    return _for_a_page(written, name, "wide" if wide else "")
 
 
 def _for_a_page(written, name, kind):

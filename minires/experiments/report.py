@@ -2,6 +2,7 @@
 
 import html
 from importlib.resources import files
+from pathlib import Path
 
 from ..errors import StateError
 from ..files import StrPath, self_contained
@@ -28,6 +29,7 @@ are those of the claims; what fails here is the claim, as it was made, and not i
 <p>What an article says, what is right, and lines that anybody can run, with what they print: they end with an error
 where they do not find it.</p>{errors}</section>
 </main>"""
+FULL = "-full"  # behind the name of a card
 MEANING = {
     HOLDS: "every number is within its bounds at every seed",
     CONDITION: "so it is, under a condition that the claim does not name",
@@ -43,22 +45,25 @@ def report(out: StrPath = "experiments") -> str:
     found = stored(out)
     if not found.keys() & EXPERIMENTS.keys():
         raise StateError(f"{out} has no numbers of experiments, expected some: minires experiment run all --out {out}")
-    return to_html(found, times(out))
+    full = Path(out).expanduser() / "full"
+    return to_html(found, times(out), stored(full), times(full))
 
 
-def to_html(found, seconds, errors=ERRORS):
-    """The page, as text, of what ``stored`` and ``times`` give. It makes no request, and its policy forbids any."""
-    verdicts, cards = {}, {}
-    for name in (name for name in EXPERIMENTS if name in found):
-        experiment, (settings, numbers) = EXPERIMENTS[name], (found[name]["settings"], found[name]["seeds"])
-        seeds = sorted(numbers)
-        verdicts[name], svg = _judged(experiment, [numbers[seed] for seed in seeds])
-        spent = [time["seconds"] for seed, time in seconds.get(name, {}).items() if seed in seeds]
-        total = sum(spent) if spent else None
-        cards[name] = claim_card(experiment, verdicts[name], seeds, settings, total, svg)
+def to_html(found, seconds, full=(), full_seconds=(), errors=ERRORS):
+    """The page, as text, of what ``stored`` and ``times`` give. It makes no request, and its policy forbids any.
+
+    full, full_seconds: the same of the full version, whose cards stand behind those of the small one
+    """
+    verdicts, cards, rows = {}, {}, {}
+    for version, numbers, spent in ((FULL, dict(full), dict(full_seconds)), ("", found, seconds)):
+        for name in (name for name in EXPERIMENTS if name in numbers):
+            verdicts[name], card = _card(EXPERIMENTS[name], version, numbers[name], spent.get(name, {}))
+            cards[name] = card + cards.get(name, "")
+            rows[name] = _row(name, version, verdicts[name].word) + rows.get(name, "")
+    words = [verdict.word for verdict in verdicts.values()]  # of the small version, where there is one
     body = PAGE.format(
-        tiles="".join(_tile(word, [verdict.word for verdict in verdicts.values()].count(word)) for word in KIND),
-        contents=_contents(verdicts),
+        tiles="".join(_tile(word, words.count(word)) for word in KIND),
+        contents=_contents(rows),
         claims="".join(_group(article, [cards[name] for name in names]) for article, names in _articles(cards)),
         number=len(errors),
         errors="\n".join(error_card(error) for error in errors),
@@ -66,10 +71,18 @@ def to_html(found, seconds, errors=ERRORS):
     return self_contained("minires: claims about residual networks", _read("page.css"), body, _read("page.js"))
 
 
-def _judged(experiment, measured):
+def _card(experiment, version, found, times):
+    seeds = sorted(found["seeds"])
+    verdict, svg = _judged(experiment, [found["seeds"][seed] for seed in seeds], experiment.name + version)
+    spent = [time["seconds"] for seed, time in times.items() if seed in seeds]
+    total = sum(spent) if spent else None
+    return verdict, claim_card(experiment, verdict, seeds, found["settings"], total, svg, experiment.name + version)
+
+
+def _judged(experiment, measured, name):
     """The verdict and the picture."""
     try:
-        return experiment.verdict(measured), picture(experiment, measured)
+        return experiment.verdict(measured), picture(experiment, measured, name)
     except (LookupError, TypeError, ValueError) as error:
         raise StateError(
             f"the numbers of {experiment.name} do not fit its verdict ({error!r}), expected those of this version: "
@@ -94,19 +107,20 @@ def _group(article, cards):
     return f'<section data-group><h2 class="article">{html.escape(article)}</h2>{"".join(cards)}</section>'
 
 
-def _contents(verdicts):
+def _contents(rows):
     groups = ""
-    for article, names in _articles(verdicts):
-        rows = "".join(_row(name, verdicts[name].word, EXPERIMENTS[name].claim.sentence) for name in names)
-        groups += f"<div data-group><h2>{html.escape(article)}</h2><ul>{rows}</ul></div>"
-    missing = ", ".join(name for name in EXPERIMENTS if name not in verdicts)
+    for article, names in _articles(rows):
+        listed = "".join(rows[name] for name in names)
+        groups += f"<div data-group><h2>{html.escape(article)}</h2><ul>{listed}</ul></div>"
+    missing = ", ".join(name for name in EXPERIMENTS if name not in rows)
     return groups + (f'<p class="facts">Not measured: {html.escape(missing)}.</p>' if missing else "")
 
 
-def _row(name, word, sentence):
+def _row(name, version, word):
+    words = name.replace("_", " ") + (", full version" if version else "")
     return (
-        f'<li data-filter><a href="#{html.escape(name)}"><span class="word {KIND[word]}">{word}</span> '
-        f"<b>{html.escape(name.replace('_', ' '))}</b> <span>{html.escape(sentence)}</span></a></li>"
+        f'<li data-filter><a href="#{html.escape(name + version)}"><span class="word {KIND[word]}">{word}</span> '
+        f"<b>{html.escape(words)}</b> <span>{html.escape(EXPERIMENTS[name].claim.sentence)}</span></a></li>"
     )
 
 

@@ -216,6 +216,20 @@ def test_a_claim_that_fails_as_expected_says_that_it_is_the_claim(page, monkeypa
     assert "It is the claim that fails" not in page((1.0, 0.0))
 
 
+def test_the_full_version_has_a_card_of_its_own(page):
+    facts = lambda quick, a: {"settings": {"quick": quick}, "seeds": {0: {"a": a, "b": 0.0}}}
+    small, full = {"nasty": facts(True, 1.0)}, {"nasty": facts(False, 0.25)}
+    reader = Reader(to_html(small, {}, full, {"nasty": {0: {"seconds": 3600}}}, errors=NOT_RUN))
+    for name, numbers in (("nasty", small), ("nasty-full", full)):
+        check_numbers(reader, name, nasty().verdict(list(numbers["nasty"]["seeds"].values())), (0,))
+    text = "".join(text for text, _ in reader.of("nasty-full"))
+    assert "The verdict of the small version is HOLDS." in text and "--full" in text
+    counts = {key: value for key, value in keyed(reader.pieces).items() if key.startswith("count.")}
+    assert counts == {"count.HOLDS": "1", "count.HOLDS WITH A CONDITION": "0", "count.FAILS": "0"}
+    names = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
+    assert len(set(names)) == len(names)
+
+
 def test_the_command_repeats_it(page):
     assert "<code>minires experiment run nasty --seeds 0,1</code>" in page((1, 0), (1, 0))
     assert "<code>minires experiment run nasty --seeds 0 --full</code>" in page((1, 0), settings={"quick": False})
@@ -259,8 +273,8 @@ def test_errors_have_cards_with_what_they_print(page):
 
 
 def test_a_picture_is_fit_for_a_page(page):
-    one = picture(nasty(), [{"a": 1.0}, {"a": 2.0}])
-    assert one == picture(nasty(), [{"a": 1.0}, {"a": 2.0}]), "the same bytes each time"
+    one = picture(nasty(), [{"a": 1.0}, {"a": 2.0}], "nasty")
+    assert one == picture(nasty(), [{"a": 1.0}, {"a": 2.0}], "nasty"), "the same bytes each time"
     assert "style=" not in one and "#000000" not in one and "<style" not in one and "currentColor" in one
     names = re.findall(r' id="([^"]*)"', one)
     assert names and len(set(names)) == len(names) and all(name.startswith("nasty-") for name in names)
@@ -284,14 +298,15 @@ def committed():
 def test_the_cards_of_the_committed_numbers(committed):
     found, text = committed
     reader = Reader(text)
-    for name, facts in found.items():
-        seeds = sorted(facts["seeds"])
+    full = {f"{name}-full": facts for name, facts in stored(COMMITTED / "full").items()}
+    for card, facts in (found | full).items():
+        name, seeds = card.removesuffix("-full"), sorted(facts["seeds"])
         measured = [facts["seeds"][seed] for seed in seeds]
         verdict = EXPERIMENTS[name].verdict(measured)
-        check_numbers(reader, name, verdict, seeds)
+        check_numbers(reader, card, verdict, seeds)
         values = leaves(measured) + [v for c in verdict.checks for v in (*c.values, c.at_least, c.at_most)]
-        assert typed(reader.of(name), [v for v in values if math.isfinite(v)]) == [], name
-        assert len(picture(EXPERIMENTS[name], measured)) < 60_000, name
+        assert typed(reader.of(card), [v for v in values if math.isfinite(v)]) == [], name
+        assert len(picture(EXPERIMENTS[name], measured, name)) < 60_000, name
     assert len(text.encode()) < 2_000_000
 
 
