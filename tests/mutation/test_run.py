@@ -2,6 +2,8 @@
 
 import ast
 
+import pytest
+from mutation import run
 from mutation.run import MORE, ROOT, SURVIVORS, differences, listed, selection, wording
 
 TEXT = """# One reason,
@@ -77,3 +79,22 @@ def test_letters_of_a_text_are_wording_and_a_name_is_none():
     assert wording('- a = "some words"\n+ a = "SOME WORDS"') and wording('- f("x", "a b")\n+ f("x", "XXa bXX")')
     assert not wording('- f("x", "a b")\n+ f("X", "a b")') and not wording('- f("a b", 1)\n+ f("a b", 2)')
     assert not wording('- a = "some words"\n+ a = None')
+
+
+@pytest.mark.parametrize(
+    ("found", "failed"),
+    [
+        ((FIRST, SECOND, THIRD), False),
+        ((FIRST, SECOND), True),
+        ((FIRST, SECOND, THIRD, (*FIRST[:2], "- x\n+ y")), True),
+    ],
+)
+def test_the_command_fails_where_the_list_is_not_what_survives(found, failed, tmp_path, monkeypatch, capsys):
+    (tmp_path / "survivors.txt").write_text(TEXT)
+    monkeypatch.setattr(run, "SURVIVORS", tmp_path / "survivors.txt")
+    monkeypatch.setattr(run, "MORE", {"minires/ops.py": []})
+    monkeypatch.setattr(run, "mutated", lambda path: (set(found), 9))
+    assert run.main([]) is failed
+    assert f"minires/ops.py: 9 mutants, {len(found)} survive" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="minires/none.py: not among the files"):
+        run.main(["minires/none.py"])
