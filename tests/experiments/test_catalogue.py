@@ -16,7 +16,7 @@ from minires.experiments.store import plain
 from minires.files.picture import new_figure, svg
 
 ROOT = Path(__file__).parents[2]
-STORED = {name: found["seeds"] for name, found in stored(ROOT / "experiments").items()}
+STORED = {name: found["seeds"] for name, found in stored(ROOT / "bench/results/experiments").items()}
 MODULES = sorted((ROOT / "minires" / "experiments").rglob("*.py"))
 ROOMS_OF_ONE_FILE = ("minires.errors", "minires.losses")
 WORDS = ("HOLDS", "HOLDS WITH A CONDITION", "FAILS")

@@ -18,7 +18,7 @@ from minires.experiments.pictures import picture
 from minires.experiments.report import report, to_html
 from minires.experiments.store import stored
 
-COMMITTED = Path(__file__).parents[2] / "experiments"
+COMMITTED = Path(__file__).parents[2] / "bench/results/experiments"
 BROWSER = Path(__file__).parents[1] / "trace" / "browser"
 VOID = {"meta", "input", "link", "br", "path", "use", "image"}
 NOT_RUN = [error for error in ERRORS if not error.snippet]
