@@ -58,7 +58,7 @@ def verdict(numbers):
         (
             Check("|sum over the lengths - gradient| / |gradient|", each(lambda n: n["error"]), at_most=1e-12),
             Check("change of log |gradient of a path| with a branch more", each(slope), at_most=-0.35),
-            Check("mean length of a path, by what it brings, of 27", each(mean_length), at_most=10),
+            Check("mean length of a path, by what it brings", each(mean_length), at_most=10),
             Check(
                 f"part of the paths through at most {SHORT} branches",
                 each(lambda n: sum(n["contributions"][: SHORT + 1])),

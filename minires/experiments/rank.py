@@ -59,7 +59,7 @@ def verdict(numbers):
     gaps = tuple(float((r["SiLU"] - r["ReLU6"])[wider].min()) for r in ranks)
     return Verdict(
         (
-            Check("linear: distance of rank / channels from inputs / channels, up to 1/2", linear, at_most=0.01),
+            Check("linear: distance of rank / channels from inputs / channels, up to a half", linear, at_most=0.01),
             *(
                 Check(f"{n}: least step to a wider input", s, at_least=0)
                 for n, s in zip(("linear", "ELU", "SiLU"), steps)

@@ -12,7 +12,7 @@ from .lab import patched
 CLAIM = Claim(
     sentence="The layers of residual networks respond less than those of plain networks, so that residual functions "
     "are closer to zero than others, and less the deeper the network is.",
-    article="residuals, shortcuts, bottlenecks; residual functions are small",
+    article="residuals and shortcuts, residual functions are small",
     paper="He et al. 2015, section 4.2, figure 7",
 )
 NETWORKS = {"plain20": {}, "plain56": {}, "resnet20": {}, "resnet56": {}}

@@ -16,15 +16,15 @@ OPTIONS = {
     "identity": {},
     "scale": {"shortcut": "scale"},
     "scale-shortcut": {"shortcut": "scale-shortcut"},
-    "exclusive-gate, 0": {"shortcut": "exclusive-gate", "gate_bias": 0.0},
-    "exclusive-gate, -3": {"shortcut": "exclusive-gate", "gate_bias": -3.0},
-    "shortcut-gate, 0": {"shortcut": "shortcut-gate", "gate_bias": 0.0},
-    "shortcut-gate, -6": {"shortcut": "shortcut-gate", "gate_bias": -6.0},
+    "exclusive-gate, b=0": {"shortcut": "exclusive-gate", "gate_bias": 0.0},
+    "exclusive-gate, b=-3": {"shortcut": "exclusive-gate", "gate_bias": -3.0},
+    "shortcut-gate, b=0": {"shortcut": "shortcut-gate", "gate_bias": 0.0},
+    "shortcut-gate, b=-6": {"shortcut": "shortcut-gate", "gate_bias": -6.0},
     "conv1x1": {"shortcut": "conv1x1"},
     "dropout": {"shortcut": "dropout"},  # inverted: what is left is doubled, where the paper's is not
 }
-HAMPERED = ("scale", "scale-shortcut", "exclusive-gate, 0", "shortcut-gate, 0", "dropout")
-NEARLY = ("exclusive-gate, -3", "shortcut-gate, -6")  # gates that begin almost as the identity
+HAMPERED = ("scale", "scale-shortcut", "exclusive-gate, b=0", "shortcut-gate, b=0", "dropout")
+NEARLY = ("exclusive-gate, b=-3", "shortcut-gate, b=-6")  # gates that begin almost as the identity
 
 
 def measure(seed, quick, lab):

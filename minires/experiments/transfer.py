@@ -87,7 +87,7 @@ def gains(n, name):
 
 def verdict(numbers):
     checks = [
-        Check(f"gain on {name} with {labels} labels", tuple(gains(n, name)[k] for n in numbers), at_least=LEAST[name])
+        Check(f"gain on {name}, labels={labels}", tuple(gains(n, name)[k] for n in numbers), at_least=LEAST[name])
         for name in LEAST
         if name in numbers[0]
         for k, labels in enumerate(LABELS)
