@@ -98,7 +98,8 @@ def spearman(pairs):
     ranks = [
         np.mean([column < np.c_[column], column <= np.c_[column]], axis=0).sum(1) for column in np.transpose(pairs)
     ]
-    return float(np.corrcoef(ranks)[0, 1])
+    with np.errstate(invalid="ignore"):  # NaN where all ranks are equal
+        return float(np.corrcoef(ranks)[0, 1])
 
 
 def of_means(orders):

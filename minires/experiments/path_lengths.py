@@ -60,7 +60,7 @@ def verdict(numbers):
             Check("change of log |gradient of a path| with a branch more", each(slope), at_most=-0.35),
             Check("mean length of a path, by what it brings", each(mean_length), at_most=10),
             Check(
-                f"part of the paths through at most {SHORT} branches",
+                f"part of what paths bring, lengths up to L({SHORT})",
                 each(lambda n: sum(n["contributions"][: SHORT + 1])),
                 at_least=0.95,
             ),
