@@ -16,7 +16,7 @@ from ..errors import RangeError
 from ..files.whole import check_folder, check_writable, make_folder, write_atomically
 from .common import FAILED, Json, Number, Switch, print_json
 
-Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME] [PATH]")]
+Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME ...]")]
 Folder = Annotated[str, tyro.conf.arg(metavar="DIR")]
 NO_BOX = 3
 SECRET = "secret"

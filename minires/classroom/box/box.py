@@ -46,11 +46,13 @@ class Box:
     def __enter__(self):
         requests, self._to = os.pipe()
         self._from, answers = os.pipe()
-        with tempfile.TemporaryFile() as said, contextlib.ExitStack() as both:
-            both.callback(os.close, requests)
-            both.callback(os.close, answers)
+        with tempfile.TemporaryFile() as said:
             try:
-                self._start(requests, answers, said)
+                try:
+                    self._start(requests, answers, said)
+                finally:  # the worker has its own: its end is seen once ours are closed
+                    os.close(requests)
+                    os.close(answers)
                 ready = self._receive(time.monotonic() + START)
             except (Failure, OSError, EOFError) as error:
                 self._stop()
