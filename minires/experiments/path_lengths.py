@@ -80,7 +80,7 @@ def draw(numbers, figure):
     together.set_ylabel("part")
     together.legend(frameon=False)
     for axes in (single, together):
-        axes.set_xlabel("length of the path: branches on it")
+        axes.set_xlabel("branches on the path")
 
 
 def damped_shortcuts():

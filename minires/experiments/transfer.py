@@ -96,8 +96,8 @@ def verdict(numbers):
     condition = ""
     if worst < 0:
         condition = (
-            "Not for every task: on digits of 8 x 8 pixels, enlarged, the trained features are worse than those of an "
-            f"untrained network by up to {-worst:.2f}."
+            "Not for every task: on the digits that come along, enlarged, the trained features are worse than those of "
+            "an untrained network."
         )
     return Verdict(tuple(checks), condition)
 

@@ -25,7 +25,7 @@ def test_each_bound_turns_the_verdict(name, place):
 def test_a_task_that_does_not_gain_is_the_condition():
     verdict = EXPERIMENT.verdict([put(NUMBERS, ("digits", "trained", 2), 0.38)])
     assert verdict.word == "HOLDS WITH A CONDITION"
-    assert "by up to 0.12" in verdict.condition
+    assert "on the digits that come along" in verdict.condition
 
 
 def test_the_quick_version_has_no_mnist():
