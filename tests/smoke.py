@@ -30,7 +30,6 @@ step --model resnet8 --batch-size 2
 bench cpu --quick --cases infer*resnet20*b1 --systems engine --threads 1 --out bench --json
 experiment list --json
 experiment run ode_order --seeds 0,1 --out experiments --json
-experiment report --out experiments --json
 experiment errors 19 9 --json
 assign list --json
 assign build linear --out handouts --lang zh --json
