@@ -77,7 +77,7 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
         problem=problem,
         box=tier.name,
         seed=seed,
-        digest=hashlib.sha256(submission.source.encode("utf-8", "replace")).hexdigest(),
+        digest=submission.digest,
         feedback="\n\n".join(texts),
     )
 
@@ -165,8 +165,7 @@ def _kept(folder, submission, name, seed):
     if not path.is_file():
         return None
     before = _read(path)
-    digest = hashlib.sha256(submission.source.encode("utf-8", "replace")).hexdigest()
-    now = (name, seed, digest, submission.problem, __version__)
+    now = (name, seed, submission.digest, submission.problem, __version__)
     same = (
         before.assignment,
         before.seed,

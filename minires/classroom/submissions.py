@@ -1,6 +1,7 @@
 """What students hand in: a file, a folder, a zip archive or a notebook, read in memory and run nowhere here."""
 
 import ast
+import hashlib
 import io
 import json
 import stat
@@ -20,6 +21,11 @@ class Submission:
     source: str
     problem: str = ""
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the source."""
+        return hashlib.sha256(self.source.encode("utf-8", "replace")).hexdigest()
+
 
 class Unreadable(Exception):
     """Why a submission cannot be taken."""
@@ -35,14 +41,16 @@ def collect(folder: str | Path, name: str, functions: list[str]) -> list[Submiss
     for path in sorted(Path(folder).iterdir()):
         if path.name.startswith((".", "_")) or not (path.is_dir() or path.suffix in KINDS):
             continue
+        student = path.stem if path.suffix in KINDS else path.name
         try:
-            found.append(Submission(path.stem if path.suffix in KINDS else path.name, source_of(path, name, functions)))
+            found.append(Submission(student, source_of(path, name, functions)))
         except Unreadable as error:
-            found.append(Submission(path.stem, "", str(error)))
+            found.append(Submission(student, "", str(error)))
     return found
 
 
-def source_of(path, name, functions):
+def source_of(path: Path, name: str, functions: list[str]) -> str:
+    """The text of the submission at ``path``; what :func:`collect` takes. Raises Unreadable."""
     if stat.S_ISDIR(path.lstat().st_mode):
         path = _chosen({each.name: each for each in path.iterdir()}, name)
     data = _read(path)

@@ -79,6 +79,15 @@ def test_what_cannot_be_taken_says_why(tmp_path, name, content, problem):
     assert any(part in found.problem for part in problem.split("|"))
 
 
+def test_a_folder_with_a_dot_in_its_name_is_one_student_read_or_not(tmp_path):
+    for content in ({}, {"losses.py": CODE}):
+        folder = tmp_path / str(len(content)) / "ada.l"
+        folder.mkdir(parents=True)
+        for name, text in content.items():
+            (folder / name).write_text(text)
+        assert [found.student for found in collect(folder.parent, "losses", FUNCTIONS)] == ["ada.l"]
+
+
 def test_no_link_is_followed(tmp_path):
     secret = tmp_path / "solution"
     secret.write_text(CODE)
