@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from .. import classroom
 from ..classroom.box import TRUST, BoxError, strongest
+from ..engine import cores
 from ..errors import RangeError
 from ..files.whole import check_folder, check_writable, make_folder, write_atomically
 from .common import FAILED, Json, Number, Switch, print_json
@@ -117,7 +118,7 @@ def _grade(name, folder, out, lang, jobs, trust, as_json):
                 if bar.disable:
                     print(f"{done}/{total} {student}", file=sys.stderr, flush=True)
 
-            how = {"tier": tier, "secret": _secret(out), "jobs": jobs or os.cpu_count() or 1, "language": lang}
+            how = {"tier": tier, "secret": _secret(out), "jobs": jobs or cores(), "language": lang}
             grades = classroom.grade(name, folder, out, **how, progress=show)
     except BoxError as error:
         print(f"minires: {error}", file=sys.stderr)

@@ -5,5 +5,6 @@ is tested against them. What it does not recognise runs through the layer's own 
 """
 
 from .compiled import Compiled, compile
+from .quota import cores
 
-__all__ = ["Compiled", "compile"]
+__all__ = ["Compiled", "compile", "cores"]

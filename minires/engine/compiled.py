@@ -12,7 +12,7 @@ from ..backend import Array, device_of
 from ..errors import DTypeError, MiniresError, RangeError, StateError
 from ..layers import Layer
 from ..layers.checks import is_integer
-from .cores import cores
+from .quota import cores
 from .cpu.describe import table
 from .cpu.plan import Plan
 from .cpu.values import Unsuited

@@ -1,11 +1,11 @@
 """Measures experiments, several at once, and keeps every number as it comes; judges what is kept."""
 
 import math
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..engine import cores
 from ..errors import RangeError
 from ..files import StrPath, check_folder
 from .catalogue import EXPERIMENTS
@@ -66,7 +66,7 @@ def run(
     tasks = [(one, seed, store.parts(one)) for one in longest_first(chosen, out) for seed in store.missing(one, seeds)]
     failed, done = {}, 0
     lab = {"engine": engine, "data_dir": data_dir, "weights": weights}
-    with Team(min(jobs or _cores(), len(tasks)), lab) as team:
+    with Team(min(jobs or cores(), len(tasks)), lab) as team:
         for experiment, seed, answer in team.answers(tasks, quick=quick):
             finished = "progress" not in answer
             done += finished
@@ -120,10 +120,6 @@ def select(names):
         if name not in EXPERIMENTS:
             raise RangeError(f"no experiment is called {name!r}, expected some of {', '.join(EXPERIMENTS)}")
     return [EXPERIMENTS[name] for name in names]
-
-
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _checked(seeds):

@@ -5,8 +5,8 @@ import os
 import pytest
 
 import minires
-from minires.engine import cores as module
-from minires.engine.cores import cores
+from minires.engine import quota as module
+from minires.engine.quota import cores
 
 V2, V1 = "0::{}\n", "5:memory:/a\n3:cpu,cpuacct:{}\n0::/\n"
 

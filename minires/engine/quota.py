@@ -4,8 +4,10 @@ import math
 import os
 from pathlib import Path
 
+from ..files import StrPath
 
-def cores(root="/"):
+
+def cores(root: StrPath = "/") -> int:
     """The cores that the scheduler grants this process, or the quota of its container where that is less; at least 1.
 
     root: where ``proc`` and ``sys`` are. A quota is the time on all cores together, in parts of a period; half a core
