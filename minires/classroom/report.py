@@ -4,10 +4,11 @@ import csv
 import io
 from collections import Counter
 
-from .escape import for_page, for_table
+from ..files import self_contained
+from ..mutants.language import sentence
+from .escape import for_page, for_table, for_terminal
 from .feedback import BY_NAME
 from .grade import Grade
-from ..mutants.language import sentence
 
 COLUMNS = "misconception", "students", "sentence"
 
@@ -61,8 +62,11 @@ body { font: 16px/1.45 system-ui, sans-serif; max-width: 52rem; margin: 2rem aut
 .row { display: grid; grid-template-columns: 1fr 3rem; gap: .15rem .8rem; align-items: center; margin: 1rem 0 }
 .row p { grid-column: 1 / -1; margin: 0 }
 .row small { opacity: .7; overflow-wrap: anywhere }
-.row i { background: var(--bar); height: .8rem; border-radius: 2px; min-width: 1px }
-.row.good i { background: var(--good) }
+.row progress { appearance: none; width: 100%; height: .7rem; border: 0; background: #8883 }
+.row progress::-webkit-progress-bar { background: transparent }
+.row progress::-webkit-progress-value { background: var(--bar) }
+.row progress::-moz-progress-bar { background: var(--bar) }
+.row.good { --bar: var(--good) }
 h2 { margin-top: 2.2rem; border-bottom: 1px solid var(--line) }
 table { border-collapse: collapse } td { border-bottom: 1px solid var(--line); padding: .15rem .8rem .15rem 0 }
 """
@@ -82,16 +86,10 @@ def to_html(grades: list[Grade], language: str = "en", names: bool = False) -> s
     if names:
         cells = "".join(f"<tr><td>{for_page(each.student)}</td><td>{each.total:g}</td></tr>" for each in grades)
         parts += [f"<h2>{words['points']}</h2>", f"<table>{cells}</table>"]
-    body = "\n".join(parts)
-    return (
-        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{for_page(title)}</title><style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
-    )
+    return self_contained(for_terminal(title), STYLE, "\n".join(parts), language=language)
 
 
 def _row(name, count, of, text="", kind="row"):
     words = f"{for_page(text)} <small>{for_page(name)}</small>" if text else for_page(name)
-    bar = f'<i style="width: {100 * count / of:.1f}%"></i>'
+    bar = f'<progress max="{of}" value="{count}"></progress>'
     return f'<div class="{kind}"><p>{words}</p>{bar}<span>{count}</span></div>'

@@ -5,7 +5,7 @@ import hashlib
 import html
 
 TEMPLATE = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -22,12 +22,14 @@ TEMPLATE = """<!doctype html>
 """
 
 
-def self_contained(title: str, style: str, body: str, script: str) -> str:
+def self_contained(title: str, style: str, body: str, script: str = "", language: str = "en") -> str:
     """The text of a page, to be written in UTF-8. Its content security policy allows this script and this style alone.
 
     title: plain text   style, script: CSS and JavaScript, from minires itself   body: HTML without style attributes
+    language: of the text, such as "zh"
     """
     return TEMPLATE.format(
+        language=language,
         title=html.escape(title),
         style=style,
         style_hash=_hash(style),

@@ -15,3 +15,9 @@ def test_the_policy_allows_this_script_and_this_style():
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
     assert "<title>a &lt; b</title>" in text and "<p>body</p>" in text
+
+
+def test_a_page_may_have_no_script_and_another_language():
+    text = self_contained("页", "", "<p>正文</p>", language="zh")
+    assert '<html lang="zh">' in text
+    assert '<script type="module"></script>' in text
