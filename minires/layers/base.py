@@ -128,9 +128,11 @@ class Layer:
 
     def zero_grads(self) -> None:
         """Set the gradient of every parameter to zero."""
-        for _, layer in self.walk():
-            for _, p in held(layer, Param):
-                p.grad[...] = 0
+        for _, part in held(self, (Param, Layer)):  # at every step of training: one look at each layer
+            if isinstance(part, Param):
+                part.grad[...] = 0
+            else:
+                part.zero_grads()
 
     def freeze(self, frozen: bool = True, *, statistics: bool = False) -> Self:
         """Spare every parameter its gradient (``freeze(False)`` undoes it); return self.
