@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from .. import models
+from ..engine import processor
 from ..errors import RangeError, StateError
 from .cases import Case, select
 from .subject import nodes_of, write_subject
@@ -215,11 +215,3 @@ def machine(options):
         "copy_gb_s": {threads: found["copy_gb_s"] for threads, found in limits.items()},
         "versions": {},
     }
-
-
-def processor():
-    """Its name."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

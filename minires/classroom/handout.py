@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 from ..files.whole import make_folder, write_atomically
-from .box.box import CALL
+from .box.box import CALL, TOTAL
 from .course import Assignment, assignment
 
 EMPTY = 'raise NotImplementedError("yours to write")'
@@ -63,7 +63,7 @@ HOW = {
 
 tells what is right, which idea is wrong, and the smallest input that shows it. Hand in `{name}.py` with {functions}.
 It is graded with other numbers of the same kind, {points} points in all: each output counts if it is right on all of
-them. A call may take {seconds:g} seconds.
+them. A call may take {seconds:g} seconds, all of them together {total:g}.
 """,
     "zh": """
 ## 如何检查
@@ -72,11 +72,12 @@ them. A call may take {seconds:g} seconds.
     minires assign check {name} {name}.py --lang zh
 
 会告诉你哪些是对的、哪个想法有误，以及能显示错误的最小输入。请提交 `{name}.py`，其中包含 {functions}。
-评分使用同类的其他数值，共 {points} 分：一个输出在所有数值上都正确才得分。每次调用最多 {seconds:g} 秒。
+评分使用同类的其他数值，共 {points} 分：一个输出在所有数值上都正确才得分。
+每次调用最多 {seconds:g} 秒，全部调用合计最多 {total:g} 秒。
 """,
 }
 
 
 def _how(each: Assignment, language: str) -> str:
     functions = ", ".join(f"`{function}`" for function in each.functions())
-    return HOW[language].format(name=each.name, functions=functions, points=each.points, seconds=CALL)
+    return HOW[language].format(name=each.name, functions=functions, points=each.points, seconds=CALL, total=TOTAL)

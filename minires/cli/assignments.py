@@ -1,6 +1,5 @@
 """minires assign."""
 
-import os
 import secrets
 import sys
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from ..engine import cores
 from ..errors import RangeError
 from ..files.whole import check_folder, check_writable, make_folder, write_atomically
 from .common import FAILED, Json, Number, Switch, print_json
+from .signals import ending_in_order
 
 Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME ...]")]
 Folder = Annotated[str, tyro.conf.arg(metavar="DIR")]
@@ -109,8 +109,8 @@ def _grade(name, folder, out, lang, jobs, trust, as_json):
         raise RangeError(f"jobs is {jobs}, expected at least 1")
     check_folder(out)
     try:
-        tier = TRUST if trust else strongest()
-        with tqdm(disable=None, leave=False, unit="submission") as bar:
+        with ending_in_order(), tqdm(disable=None, leave=False, unit="submission") as bar:
+            tier = TRUST if trust else strongest()
 
             def show(done, total, student):
                 bar.total = total
@@ -123,6 +123,9 @@ def _grade(name, folder, out, lang, jobs, trust, as_json):
     except BoxError as error:
         print(f"minires: {error}", file=sys.stderr)
         return NO_BOX
+    except (KeyboardInterrupt, SystemExit):
+        print(f"what is graded stays in {out}: the same command goes on", file=sys.stderr)
+        raise
     if as_json:
         return print_json(grades=[asdict(each) for each in grades])
     for each in grades:
@@ -135,8 +138,7 @@ def _secret(out):
     """The secret of the course, which is made once: seeds come from it, and nobody else may know it."""
     path = make_folder(out) / SECRET
     if not path.is_file():
-        write_atomically(path, f"{secrets.token_hex(16)}\n".encode())
-        os.chmod(path, 0o600)
+        write_atomically(path, f"{secrets.token_hex(16)}\n".encode(), mode=0o600)
     return path.read_text().strip()
 
 

@@ -1,10 +1,7 @@
 """minires experiment."""
 
-import contextlib
-import signal
 import sys
 import textwrap
-import threading
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,7 +11,8 @@ from tqdm import tqdm
 from .. import experiments
 from ..errors import RangeError
 from ..files.whole import check_writable, write_atomically
-from .common import FAILED, STOPPED, Json, Number, Switch, print_json
+from .common import FAILED, Json, Number, Switch, print_json
+from .signals import ending_in_order
 from .terminal import width
 
 Names = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME ...]")]
@@ -82,28 +80,6 @@ def experiment(
             print(f"what is measured stays in {out}: the same command goes on", file=sys.stderr)
             raise
     return _report(names, experiments.judge(out, names, numbers), failed, as_json)
-
-
-@contextlib.contextmanager
-def ending_in_order():
-    """SIGTERM and SIGHUP end what runs here as Ctrl-C does, with all its processes; what is ignored stays so."""
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    heard = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL and _in_main_thread()]
-    try:
-        for number in heard:
-            signal.signal(number, _end)
-        yield
-    finally:
-        for number in heard:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _in_main_thread():
-    return threading.current_thread() is threading.main_thread()
-
-
-def _end(number, frame):
-    raise SystemExit(STOPPED + number)
 
 
 class Bar:

@@ -5,6 +5,6 @@ is tested against them. What it does not recognise runs through the layer's own 
 """
 
 from .compiled import Compiled, compile
-from .quota import cores
+from .quota import cores, processor
 
-__all__ = ["Compiled", "compile", "cores"]
+__all__ = ["Compiled", "compile", "cores", "processor"]

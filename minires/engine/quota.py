@@ -1,10 +1,20 @@
-"""How many cores this process may use."""
+"""The processor: its name, and how many of its cores this process may use."""
 
 import math
 import os
+import platform
 from pathlib import Path
 
 from ..files import StrPath
+
+
+def processor(root: StrPath = "/") -> str:
+    """The name of the processor.
+
+    root: where ``proc`` is
+    """
+    names = [line.partition(":")[2] for line in _lines(Path(root) / "proc/cpuinfo") if line.startswith("model name")]
+    return names[0].strip() if names else platform.processor() or platform.machine()
 
 
 def cores(root: StrPath = "/") -> int:

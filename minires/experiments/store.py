@@ -6,7 +6,6 @@ What differs from run to run and machine to machine, the seconds, stands in a fi
 import json
 import math
 import os
-import platform
 import zlib
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..engine import processor
 from ..errors import DataFileError, DTypeError, StateError
 from ..files import StrPath, make_folder, write_atomically
 
@@ -53,7 +53,10 @@ class Store:
         _write(self.folder, experiment.name, settings, seeds | {seed: numbers})
         path = _file(self.folder, TIMES)
         times = _parsed(path) if path.exists() else {}
-        times.setdefault(experiment.name, {})[str(seed)] = {"seconds": round(seconds, 1), "machine": machine()}
+        times.setdefault(experiment.name, {})[str(seed)] = {
+            "seconds": round(seconds, 1),
+            "machine": f"{processor()}, {os.cpu_count()} cores",
+        }
         write_atomically(path, (json.dumps(times, indent=1, sort_keys=True) + "\n").encode())
 
     def parts(self, experiment):
@@ -95,19 +98,6 @@ def plain(numbers, where="numbers"):
     raise DTypeError(
         f"{where} is a {type(numbers).__name__}, expected a float, a list or a dict by strings: convert it"
     )
-
-
-def machine():
-    """Processor and cores of this machine, in a few words."""
-    names = [line.split(":")[1].strip() for line in _cpu_lines() if line.startswith("model name")]
-    return f"{(names or [platform.processor() or platform.machine()])[0]}, {os.cpu_count()} cores"
-
-
-def _cpu_lines():
-    try:
-        return Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return []
 
 
 def _file(folder, name):

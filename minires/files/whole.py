@@ -18,21 +18,24 @@ STREAMS = (stat.S_IFIFO, stat.S_IFCHR)
 STDOUT, STDERR = 1, 2
 
 
-def write_atomically(path: StrPath, data: bytes) -> None:
-    """Put ``data`` (bytes) into the file ``path``: after a crash the old or the new content is there, whole."""
+def write_atomically(path: StrPath, data: bytes, mode: int = 0o666) -> None:
+    """Put ``data`` (bytes) into the file ``path``: after a crash the old or the new content is there, whole.
+
+    mode: permissions that a new file has from its first moment, less those that the umask takes
+    """
     with _named(path, "make room, or choose another folder; what was there before is whole"):
-        with written_whole(path) as file:
+        with written_whole(path, mode) as file:
             file.write(data)
 
 
 @contextlib.contextmanager
-def written_whole(path):
+def written_whole(path, mode=0o666):
     """A binary file for the content of ``path``, which has it at the end of the block, or what it had before.
 
     A file keeps its permissions. Raises what :func:`check_writable` raises, and OSError where the disk fails.
     """
     is_stream = check_writable(path)
-    with _written_to(os.path.expanduser(path)) if is_stream else _replaced(_behind_links(path)) as file:
+    with _written_to(os.path.expanduser(path)) if is_stream else _replaced(_behind_links(path), mode) as file:
         yield file
 
 
@@ -156,11 +159,11 @@ def _temporary(place):
 
 
 @contextlib.contextmanager
-def _replaced(place):
+def _replaced(place, mode):
     temporary, own = _temporary(place), None
     temporary.unlink(missing_ok=True)
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as file:
             own = os.fstat(file.fileno())
             yield file
             file.flush()

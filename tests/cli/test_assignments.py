@@ -1,6 +1,10 @@
 """minires assign: from the handout to the report on a class."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +74,41 @@ def test_without_a_box_nothing_is_graded(capsys, monkeypatch):
     assert run("assign grade linear in --out graded") == 3
     assert "no box holds" in capsys.readouterr().err
     assert not Path("graded").exists()
+
+
+def test_the_secret_is_closed_from_its_first_moment(monkeypatch):
+    seen, real = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda number: (seen.append(os.fstat(number).st_mode & 0o777), real(number))[1])
+    Path("in").mkdir()
+    Path("in/ada.py").write_text("")
+    before = os.umask(0)
+    try:
+        assert run("assign grade linear in --out graded --trust-submissions") == 0
+    finally:
+        os.umask(before)
+    assert seen[0] == 0o600 and Path("graded/secret").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_grading_in_order_and_the_same_command_goes_on(number):
+    Path("in").mkdir()
+    for i in range(6):
+        Path(f"in/s{i}.py").write_text(assignment("linear").solution() + "\nimport time\ntime.sleep(0.7)\n")
+    line = [
+        sys.executable,
+        "-m",
+        "minires",
+        *"assign grade linear in --out graded --trust-submissions --jobs 1".split(),
+    ]
+    grader = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert grader.stderr.readline() == "1/6 s0\n"
+    grader.send_signal(number)
+    out, err = grader.communicate(timeout=60)
+    assert grader.returncode == 128 + number and out == ""
+    assert "what is graded stays in graded: the same command goes on" in err and "Traceback" not in err
+    done = sorted(path.stem for path in Path("graded/results").iterdir())
+    assert 1 <= len(done) < 6 and not Path("graded/scores.csv").exists()
+    kept = Path("graded/results/s0.json").stat().st_mtime_ns
+    assert subprocess.run(line, capture_output=True).returncode == 0
+    assert Path("graded/results/s0.json").stat().st_mtime_ns == kept
+    assert len(list(Path("graded/results").iterdir())) == 6

@@ -1,12 +1,13 @@
 """The cores of a container: its quota, from stand-ins for the files of the kernel."""
 
 import os
+import platform
 
 import pytest
 
 import minires
 from minires.engine import quota as module
-from minires.engine.quota import cores
+from minires.engine.quota import cores, processor
 
 V2, V1 = "0::{}\n", "5:memory:/a\n3:cpu,cpuacct:{}\n0::/\n"
 
@@ -74,3 +75,18 @@ def test_compile_takes_them_by_default(monkeypatch):
     assert minires.compile(minires.layers.ReLU()).threads == 7
     assert minires.compile(minires.layers.ReLU(), threads=3).threads == 3
     assert 1 <= module.cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("processor\t: 0\nmodel name\t: A Processor: 3 GHz\nprocessor\t: 1\nmodel name\t: B\n", "A Processor: 3 GHz"),
+        ("processor\t: 0\n", None),
+        (None, None),
+    ],
+)
+def test_the_processor_has_a_name(tmp_path, text, name):
+    if text is not None:
+        (tmp_path / "proc").mkdir()
+        (tmp_path / "proc/cpuinfo").write_text(text)
+    assert processor(tmp_path) == (name or platform.processor() or platform.machine())

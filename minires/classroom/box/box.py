@@ -16,7 +16,8 @@ from ...errors import MiniresError
 from .inside.wire import LIMIT, Handle, Part, WireError, frame, unpack
 
 START = 20.0  # seconds for a worker to be ready
-CALL = 5.0  # and for a call
+CALL = 5.0  # and for a call,
+TOTAL = 60.0  # for all calls together
 SHOWN = 2000  # bytes of what a worker says that does not start
 
 
@@ -36,12 +37,13 @@ class Failure(MiniresError):
 class Box:
     """A worker in a box of the given :class:`~.tiers.Tier`, to be used in a ``with`` block.
 
-    Raises BoxError where it does not start. All limits are in seconds of time on the clock.
+    Raises BoxError where it does not start. All limits are in seconds of time on the clock. The thread that opens it
+    must outlive it.
     """
 
     def __init__(self, tier):
         self.tier = tier
-        self._parts, self._caches = [], []
+        self._parts, self._caches, self._left = [], [], TOTAL
 
     def __enter__(self):
         requests, self._to = os.pipe()
@@ -112,15 +114,18 @@ class Box:
     def _ask(self, seconds, what, *request):
         if self._process is None:
             raise Failure("ended", "the submission has ended its process")
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
+        deadline = began + min(seconds, self._left)
         try:
             self._send(frame(list(request)), deadline)
             while (answer := self._receive(deadline))[:1] == ["use"]:
                 self._send(frame(self._used(*answer[1:])), deadline)
         except TimeoutError:
-            raise self._broken("time", f"{what} takes longer than {seconds:g} s") from None
+            limit = f"{seconds:g} s" if seconds <= self._left else f"{TOTAL:g} s with all calls before"
+            raise self._broken("time", f"{what} takes longer than {limit}") from None
         except (BrokenPipeError, EOFError):
             raise self._broken("ended", f"{what} ends its process") from None
+        self._left -= time.monotonic() - began
         if not isinstance(answer, list) or not answer or answer[0] not in ("ok", "error"):
             raise self._broken("garbled", f"{what}: the answer is not one of the worker")
         if answer[0] == "error":

@@ -58,7 +58,7 @@ def _bubblewrap(*pipes):
         command += ["--ro-bind", str(path), f"/numpy/{path.name}"]
     command += ["--ro-bind", str(INSIDE), "/inside", "--proc", "/proc", "--dev", "/dev"]
     command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--setenv", "OPENBLAS_NUM_THREADS", "1"]
-    return [*command, "--", *_python("/inside/worker.py", pipes, numpy="/numpy")]
+    return [*command, "--", *_python("/inside/worker.py", pipes, numpy="/numpy", parent=None)]
 
 
 def _landlock(*pipes):
@@ -79,6 +79,7 @@ def _trust(*pipes):
 def _python(worker, pipes, **settings):
     uid = NOBODY if os.getuid() == 0 and settings.get("filter", True) else None
     defaults = {"pipes": pipes, "memory": MEMORY, "seconds": SECONDS, "uid": uid, "readable": None, "filter": True}
+    defaults["parent"] = os.getpid()
     # -I -S: nothing of the environment, of the user or of site-packages
     return [os.path.realpath(sys.executable), "-I", "-S", "-B", str(worker), json.dumps(defaults | settings)]
 

@@ -1,9 +1,13 @@
 """Functions of a submission, called through the box as if they were here."""
 
+import contextlib
 import copy
 import inspect
 import os
 import struct
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -183,3 +187,45 @@ def memory_of(pid):
 def test_a_worker_that_does_not_start_is_the_failure_of_the_grader(command, message):
     with pytest.raises(BoxError, match=message), Box(Tier("broken", command)):
         pass
+
+
+def test_all_calls_together_have_a_limit(monkeypatch):
+    monkeypatch.setattr("minires.classroom.box.box.TOTAL", 0.5)
+    with Box(TRUST) as box:
+        box.load("import time\ndef f(): time.sleep(.2)")
+        with pytest.raises(Failure, match="f takes longer than 0.5 s with all calls before") as error:
+            for _ in range(9):
+                box.call("f")
+        assert error.value.kind == "time"
+
+
+@pytest.mark.parametrize("tier", KINDS)
+def test_a_worker_ends_with_its_grader_however_that_ends(tier):
+    code = (
+        "import sys\nfrom minires.classroom.box import BUBBLEWRAP, LANDLOCK, TRUST, Box\n"
+        f"with Box({tier().name.upper()}) as box:\n"
+        "    box.load('def f():\\n  while 1: pass')\n    print('on', flush=True)\n    box.call('f')\n"
+    )
+    grader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert grader.stdout.readline() == "on\n"
+    started = descendants(grader.pid)
+    assert any(worker_of(Path(f"/proc/{pid}")) for pid in started)
+    grader.kill()
+    grader.wait()
+    grader.stdout.close()
+    ends = time.monotonic() + 1
+    while time.monotonic() < ends and (left := [pid for pid in started if worker_of(Path(f"/proc/{pid}"))]):
+        time.sleep(0.02)
+    assert not left
+
+
+def descendants(pid):
+    """All processes that ``pid`` started, and that these started."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}

@@ -6,6 +6,7 @@ A call that is not listed fails with EPERM; one for another architecture ends th
 
 import ctypes
 import os
+import signal
 import struct
 
 X86_64 = {
@@ -34,7 +35,7 @@ NUMBER, ARCHITECTURE = 0, 4  # offsets in struct seccomp_data
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
 ALLOW, KILL, EPERM = 0x7FFF0000, 0x80000000, 0x00050001
 X32 = 0x40000000
-PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, FILTER = 22, 38, 2
+PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, FILTER = 1, 22, 38, 2
 
 
 def program(machine):
@@ -53,6 +54,13 @@ def program(machine):
 def no_new_privileges():
     """Neither this process nor what it starts can gain rights any more, which both filters ask for."""
     _prctl(PR_SET_NO_NEW_PRIVS, 1, 0)
+
+
+def end_with_parent(parent):
+    """The kernel kills this process when the thread that started it ends, however that ends; ``parent`` is its pid."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0)
+    if os.getppid() != parent:  # it has ended before
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def restrict():

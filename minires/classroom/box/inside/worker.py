@@ -43,6 +43,8 @@ def close_box(settings):
         os.setgroups([])
         os.setresgid(*[settings["uid"]] * 3)
         os.setresuid(*[settings["uid"]] * 3)
+    if settings["parent"] is not None:  # another uid would undo it
+        seccomp.end_with_parent(settings["parent"])
     os.chdir("/")
     os.environ.clear()
     requests, answers = (os.dup(pipe) for pipe in settings["pipes"])  # away from the numbers that they shall get
