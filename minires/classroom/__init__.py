@@ -1,6 +1,6 @@
 """The classroom: the functions of students as layers, which misconception a wrong one shows, and how to say it."""
 
-from .course import Assignment, assignment, assignments
+from .course import Assignment, assignment, assignments, new
 from .diagnose import Diagnosis, diagnose
 from .escape import for_terminal
 from .exercises import EXERCISES, Exercise
@@ -34,6 +34,7 @@ __all__ = [
     "grade",
     "graded",
     "measure",
+    "new",
     "smallest",
     "to_csv",
     "to_html",

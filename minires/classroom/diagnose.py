@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from ..errors import MiniresError
-from .exercises import exercise
+from .exercises import Exercise, exercise
 from .general import Finding, general
 from .lab import Lab, as_kind, differing
 from .observe import same
@@ -45,7 +45,7 @@ def lab(name, seed=0):
     return Lab(each.of, each, seed)
 
 
-def diagnose(name: str, namespace: Any, seed: int = 0) -> Diagnosis:
+def diagnose(name: str | Exercise, namespace: Any, seed: int = 0) -> Diagnosis:
     """Hold the functions of the exercise ``name`` against the right layer and against all planted mistakes of it.
 
     namespace: a module or dict with ``linear_forward`` and ``linear_backward``, which run in this process
@@ -63,7 +63,7 @@ def diagnose(name: str, namespace: Any, seed: int = 0) -> Diagnosis:
     try:
         wrap = exercise(name).wrap(namespace)
     except MiniresError as error:
-        if name not in str(error) or "no function" not in str(error):
+        if str(name) not in str(error) or "no function" not in str(error):
             raise
         return Diagnosis(exercise(name).of, (), (Finding("missing", "", str(error)),), (), ("y",))
     return diagnose_layer(lab(name, seed), wrap)

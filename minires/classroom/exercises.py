@@ -25,7 +25,8 @@ class Exercise:
     fits(right): whether the functions can stand for this layer: they may know no stride
     more: ``((build(rng), shape of x), ...)`` beside the configurations of the planted mistakes: other sizes
     small() yields ``(build(rng), shape)`` from few numbers to many, on which a mistake is shown
-    scales: what x is multiplied by   read: (number of a tutorial, heading in it)
+    scales: what x is multiplied by   read: (number of a tutorial, heading in it), where there is something to read
+    twist: a class that takes the place of the layer's: another definition, see :mod:`~minires.classroom.twists`
     """
 
     name: str
@@ -33,9 +34,18 @@ class Exercise:
     takes: tuple
     more: tuple
     small: Callable
-    read: tuple
+    read: tuple = ()
     fits: Callable = lambda right: True
     scales: tuple = (1,)
+    twist: type | None = None
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def public(self) -> bool:
+        """Whether minires shows how it is done: then the true numbers can be measured with it."""
+        return self.twist is None and self.name in EXERCISES
 
     def functions(self, namespace: Any) -> list[Any]:
         """(forward, backward) of a module or dict; ContractError where one is missing."""
@@ -68,7 +78,9 @@ def configurations(of, more=()):
 
 
 def exercise(name):
-    """The :class:`Exercise` called ``name``; RangeError, which lists what is there."""
+    """The :class:`Exercise` called ``name``, or which is that; RangeError, which lists what is there."""
+    if isinstance(name, Exercise):
+        return name
     if name not in EXERCISES:
         raise RangeError(f"there is no exercise {name!r}: choose one of {', '.join(EXERCISES)}")
     return EXERCISES[name]

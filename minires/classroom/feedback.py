@@ -11,7 +11,7 @@ from ..mutants import MUTANTS, SILENT
 from ..mutants.language import LANGUAGES, sentence
 from .diagnose import Diagnosis, diagnose
 from .escape import for_page, for_terminal
-from .exercises import exercise
+from .exercises import Exercise, exercise
 from .smallest import Failing, smallest
 from .words import FINDINGS, FRAME, finding, say
 
@@ -26,7 +26,7 @@ class Feedback:
     failing: the smallest input, or None
     """
 
-    exercise: str
+    exercise: Exercise
     language: str
     right: tuple
     wrong: tuple
@@ -43,7 +43,7 @@ class Feedback:
         found += [("item", text) for text in self.sentences]
         if self.failing:
             found += self._example(self.failing)
-        return [*found, ("plain", self._say("read", *exercise(self.exercise).read))]
+        return [*found, ("plain", self._say("read", *self.exercise.read))] if self.exercise.read else found
 
     def __str__(self):
         before = {"plain": "", "item": "  * ", "code": "    "}
@@ -67,7 +67,7 @@ class Feedback:
         return say(FRAME, key, self.language).format(*values)
 
     def _example(self, failing):
-        has_modes = "train" in exercise(self.exercise).takes
+        has_modes = "train" in self.exercise.takes
         mode = ("training" if failing.train else "evaluation") if has_modes else "input"
         yield "plain", self._say(mode)
         given = {"x": failing.x, "dy": failing.dy, **failing.arrays}
@@ -90,8 +90,9 @@ class Feedback:
             yield "plain", self._say("your kind", failing.output, failing.instead)
             return
         yield "plain", self._say("your number", where, f"{failing.mine:.9g}")
-        yield "plain", self._say("measure")
-        yield "code", command(self.exercise, failing)
+        if self.exercise.public:
+            yield "plain", self._say("measure")
+            yield "code", command(self.exercise, failing)
 
 
 def command(name, failing):
@@ -101,7 +102,7 @@ def command(name, failing):
 
 
 def feedback(
-    name: str, namespace: Any, language: str = "en", seed: int = 0, diagnosis: Diagnosis | None = None
+    name: str | Exercise, namespace: Any, language: str = "en", seed: int = 0, diagnosis: Diagnosis | None = None
 ) -> Feedback:
     """The :class:`Feedback` on the functions of the exercise ``name``, in English ("en") or Chinese ("zh").
 
@@ -116,4 +117,4 @@ def feedback(
     sentences += [finding(each, language) for each in found.findings]
     runs = found.wrong and not any(each.kind == "missing" for each in found.findings)
     failing = smallest(name, namespace) if runs else None
-    return Feedback(name, language, found.right, found.wrong, found.names, tuple(sentences), failing)
+    return Feedback(exercise(name), language, found.right, found.wrong, found.names, tuple(sentences), failing)

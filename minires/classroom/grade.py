@@ -103,6 +103,7 @@ def grade(
     each = assignment(name)
     if not Path(submissions).is_dir():
         raise RangeError(f"{submissions} is no folder, expected one with a file or folder for each student")
+    name = each.name
     found = collect(submissions, name, each.functions())
     if not found:
         raise RangeError(f"there is no submission in {submissions}: expected .py, .ipynb, .zip or folders")

@@ -10,10 +10,10 @@ from .course import Assignment, assignment
 EMPTY = 'raise NotImplementedError("yours to write")'
 
 
-def skeleton(source: str) -> str:
-    """``source`` with the docstring of each function in the place of its body; imports stay, and nothing else.
+def skeleton(source: str, functions: list[str]) -> str:
+    """``source`` with the docstring of each of the ``functions`` in the place of its body, imports, and nothing else.
 
-    >>> print(skeleton('import math\\n\\nHALF = 0.5\\n\\ndef f(x):\\n    "Half of x."\\n    return HALF * x\\n'))
+    >>> print(skeleton('import math\\n\\nHALF = 0.5\\n\\ndef f(x):\\n    "Half of x."\\n    return HALF * x\\n', ["f"]))
     import math
     <BLANKLINE>
     <BLANKLINE>
@@ -25,10 +25,8 @@ def skeleton(source: str) -> str:
     lines, parts = source.splitlines(), []
     for node in ast.parse(source).body:
         whole = lines[node.lineno - 1 : node.end_lineno]
-        if isinstance(node, ast.FunctionDef):
-            words = node.body[0] if ast.get_docstring(node) is not None else None
-            kept = lines[node.lineno - 1 : words.end_lineno if words else node.body[0].lineno - 1]
-            parts.append(["", "", *kept, " " * node.body[0].col_offset + EMPTY])
+        if isinstance(node, ast.FunctionDef) and node.name in functions:
+            parts.append(["", "", *_empty(node, lines)])
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             parts.append(whole)
         elif _is_docstring(node):
@@ -36,19 +34,38 @@ def skeleton(source: str) -> str:
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
+def _empty(function, lines):
+    """The lines of a function up to its body, and one that says so."""
+    words = function.body[0] if ast.get_docstring(function) is not None else None
+    first = function.body[0]
+    if lines[first.lineno - 1][: first.col_offset].strip():  # the body begins on the line of def
+        function.body = [*([words] if words else []), *ast.parse(EMPTY).body]
+        return ast.unparse(function).splitlines()
+    head = lines[function.lineno - 1 : first.lineno - 1]
+    while not head[-1].strip() or head[-1].lstrip().startswith("#"):  # what is said before the body may be about it
+        head.pop()
+    said = lines[words.lineno - 1 : words.end_lineno] if words else []
+    return [*head, *said, " " * first.col_offset + EMPTY]
+
+
 def _is_docstring(node):
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def build(name: str, out: str | Path, language: str = "en") -> list[Path]:
-    """Write the handout of the assignment ``name`` into the folder ``out``/name; returns the files.
+    """Write the handout of an assignment into the folder ``out``/NAME; returns the files.
+
+    name: see :func:`~minires.classroom.assignment`
 
     NAME.py, which the student fills and hands in, and README.md, the statement with how it is checked. No line of the
     solution goes with them. Raises RangeError for an unknown name or language, and what files/whole.py raises.
     """
     each = assignment(name)
-    folder = make_folder(Path(out) / name)
-    files = {f"{name}.py": skeleton(each.solution()), "README.md": each.statement(language) + _how(each, language)}
+    folder = make_folder(Path(out) / each.name)
+    files = {
+        f"{each.name}.py": skeleton(each.solution(), each.functions()),
+        "README.md": each.statement(language) + _how(each, language),
+    }
     for file, text in files.items():
         write_atomically(folder / file, text.encode())
     return [folder / file for file in files]

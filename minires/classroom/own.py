@@ -5,7 +5,7 @@ from pathlib import Path
 from ..errors import DataFileError
 from .course import Assignment
 from .feedback import Feedback, feedback
-from .submissions import Unreadable, source_of
+from .submissions import Unreadable, run, source_of
 
 
 def check(each: Assignment, path: str | Path, language: str = "en") -> list[Feedback]:
@@ -19,11 +19,5 @@ def check(each: Assignment, path: str | Path, language: str = "en") -> list[Feed
         raise DataFileError(
             f"{path}: {getattr(error, 'strerror', None) or error}: name the file of your functions"
         ) from error
-    namespace: dict = {"__name__": "submission"}
-    try:
-        exec(compile(source, str(path), "exec"), namespace)
-    except SyntaxError as error:
-        raise DataFileError(f"{path}, line {error.lineno}: {error.msg}: mend it first") from error
-    except Exception as error:
-        raise DataFileError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    namespace = run(Path(path), source)
     return [feedback(exercise, namespace, language) for exercise in each.exercises]

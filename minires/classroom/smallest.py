@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import RangeError
 from ..layers.base import Param
-from .exercises import exercise
+from .exercises import Exercise, exercise
 from .lab import Cell, differing
 
 TRIALS = 2
@@ -40,7 +40,7 @@ class Failing:
     between: bool = False
 
 
-def smallest(name: str, namespace: Any) -> Failing | None:
+def smallest(name: str | Exercise, namespace: Any) -> Failing | None:
     """The :class:`Failing` of the functions of the exercise ``name`` on the fewest numbers; None where there is none.
 
     Shapes go from small to large, x, dy and parameters are small whole numbers. RangeError as :func:`diagnose`.
@@ -82,7 +82,7 @@ def case(name, number):
     return cell
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=64)
 def _table(name):
     """[(build, shape, seed, scale, mode), ...]"""
     each = exercise(name)

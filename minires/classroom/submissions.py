@@ -1,4 +1,4 @@
-"""What students hand in: a file, a folder, a zip archive or a notebook, read in memory and run nowhere here."""
+"""What students hand in: a file, a folder, a zip archive or a notebook, read in memory."""
 
 import ast
 import hashlib
@@ -8,6 +8,9 @@ import stat
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from ..errors import DataFileError
 
 LARGEST = 1 << 20  # bytes of a file
 KINDS = (".py", ".ipynb", ".zip")
@@ -29,6 +32,18 @@ class Submission:
 
 class Unreadable(Exception):
     """Why a submission cannot be taken."""
+
+
+def run(path: Path, source: str) -> dict[str, Any]:
+    """What the text of one's own file defines, run in this process; DataFileError where it cannot be, with the line."""
+    namespace: dict = {"__name__": "submission"}
+    try:
+        exec(compile(source, str(path), "exec"), namespace)
+    except SyntaxError as error:
+        raise DataFileError(f"{path}, line {error.lineno}: {error.msg}: mend it first") from error
+    except Exception as error:
+        raise DataFileError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    return namespace
 
 
 def collect(folder: str | Path, name: str, functions: list[str]) -> list[Submission]:

@@ -21,11 +21,18 @@ Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="
 Folder = Annotated[str, tyro.conf.arg(metavar="DIR")]
 NO_BOX = 3
 SECRET = "secret"
-TAKES = {"list": "", "build": "NAME", "check": "NAME FILE", "grade": "NAME FOLDER", "report": "FOLDER"}
+TAKES = {
+    "list": "[NAME]",
+    "new": "NAME",
+    "build": "NAME",
+    "check": "NAME FILE",
+    "grade": "NAME FOLDER",
+    "report": "FOLDER",
+}
 
 
 def assign(
-    what: Annotated[Literal["list", "build", "check", "grade", "report"], tyro.conf.Positional],
+    what: Annotated[Literal["list", "new", "build", "check", "grade", "report"], tyro.conf.Positional],
     words: Words = (),
     *,
     out: Folder = ".",
@@ -37,7 +44,8 @@ def assign(
 ) -> int | None:
     """Assignments: hand them out, check one's own functions, grade those of a class, and see what is not understood.
 
-    "build NAME" makes the handout; "check NAME FILE" is for the student; "grade NAME FOLDER" runs each submission in a
+    "new NAME" begins an assignment of your own, a folder; its path then stands for NAME. "build NAME" makes the
+    handout; "check NAME FILE" is for the student; "grade NAME FOLDER" runs each submission in a
     box from which nothing leads out, and writes scores.csv, feedback and results; "report DIR" makes report.html and
     report.csv of what was graded into DIR.
 
@@ -46,8 +54,8 @@ def assign(
     For example: minires assign build batchnorm --out handouts
 
     Args:
-        what: List the assignments, build one, check one's own, grade a class, or report on it.
-        words: Name of the assignment, and the file or folder of what was written.
+        what: List the assignments, begin one of your own, build one, check one's own, grade a class, or report on it.
+        words: Name of the assignment, or its folder, and the file or folder of what was written.
         out: Folder for what is written.
         lang: Language of statements, feedback and report: English or Chinese.
         jobs: Submissions at once; one for each core by default.
@@ -55,16 +63,17 @@ def assign(
         trust_submissions: Grade without a box: for your own code alone.
     """
     wanted = TAKES[what].split()
-    if len(words) != len(wanted):
+    if len(words) != len(wanted) and (what, len(words)) != ("list", 0):
         raise RangeError(
             f"{what} takes {TAKES[what] or 'no words'}, got {' '.join(words) or 'none'}: "
             f"minires assign {what} {TAKES[what]}".rstrip()
         )
     if what == "list":
-        return _list(lang, as_json)
-    if what == "build":
+        return _list(words, lang, as_json)
+    if what in ("new", "build"):
         check_folder(out)
-        files = [str(path) for path in classroom.build(words[0], out, lang)]
+        made = classroom.new(words[0], out) if what == "new" else classroom.build(words[0], out, lang)
+        files = list(map(str, made))
         return print_json(files=files) if as_json else print("\n".join(files))
     if what == "check":
         return _check(words[0], words[1], lang, as_json)
@@ -73,13 +82,13 @@ def assign(
     return _grade(words[0], words[1], out, lang, jobs, trust_submissions, as_json)
 
 
-def _list(lang, as_json):
-    found = classroom.assignments()
+def _list(folders, lang, as_json):
+    found = {folder: classroom.assignment(folder) for folder in folders} or classroom.assignments()
     if as_json:
         return print_json(
             assignments={
                 name: {
-                    "title": each.title[lang],
+                    "title": each.called(lang),
                     "points": each.points,
                     "hours": each.hours,
                     "functions": each.functions(),
@@ -88,7 +97,7 @@ def _list(lang, as_json):
             }
         )
     for name, each in found.items():
-        print(f"{each.number:>2} {name:<12} {each.points:>3} points, {each.hours} h   {each.title[lang]}")
+        print(f"{each.number:>2} {name:<12} {each.points:>3} points, {each.hours} h   {each.called(lang)}")
     print("for example: minires assign build batchnorm --out handouts")
 
 
@@ -97,7 +106,9 @@ def _check(name, path, lang, as_json):
     found = classroom.check(each, path, lang)
     if as_json:
         print_json(
-            exercises=[{"exercise": f.exercise, "right": f.right, "wrong": f.wrong, "names": f.names} for f in found]
+            exercises=[
+                {"exercise": str(f.exercise), "right": f.right, "wrong": f.wrong, "names": f.names} for f in found
+            ]
         )
     else:
         print("\n\n".join(f"{f.exercise}\n{f}" for f in found))

@@ -61,7 +61,7 @@ def test_statements_name_every_function_and_have_the_same_formulas_in_both_langu
 
 
 def test_every_exercise_belongs_to_one_assignment():
-    assert sorted(name for each in assignments().values() for name in each.exercises) == sorted(EXERCISES)
+    assert sorted(str(name) for each in assignments().values() for name in each.exercises) == sorted(EXERCISES)
 
 
 def test_unknown_names():

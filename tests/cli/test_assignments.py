@@ -33,6 +33,18 @@ def test_the_assignments_are_listed(capsys):
     assert "5 batchnorm" in capsys.readouterr().out
 
 
+def test_a_teacher_begins_an_assignment(capsys):
+    assert run("assign new demo") == 0
+    assert "demo/assignment.toml" in capsys.readouterr().out.split()
+    assert run("assign list demo --json --lang zh") == 0
+    assert json.loads(capsys.readouterr().out)["assignments"]["demo"]["title"] == "缩放与平移"
+    assert run("assign build demo --out hw") == 0
+    assert run("assign check demo demo/solution.py") == 0
+    assert run("assign check demo hw/demo/demo.py") == 1
+    assert run("assign new demo") == 2
+    assert "demo is there: choose another name" in capsys.readouterr().err
+
+
 def test_a_student_builds_fails_and_passes(capsys):
     assert run("assign build linear --out hw") == 0
     assert capsys.readouterr().out.split() == ["hw/linear/linear.py", "hw/linear/README.md"]

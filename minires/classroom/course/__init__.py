@@ -1,15 +1,22 @@
 """The course: assignments in folders, from which handouts, graders and reports are made.
 
-A folder has assignment.toml, solution.py, and the statement in English and Chinese.
+A folder has assignment.toml, solution.py, and the statement in English and Chinese; teachers have such folders of their
+own.
 """
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DataFileError, RangeError
+from ...files.whole import check_folder, make_folder, write_atomically
+from ..declared import declared
 from ..exercises import EXERCISES
+from ..submissions import run
 
+MANIFEST = "assignment.toml"
+TEMPLATE = Path(__file__).parent / "template"
 LANGUAGES = {"en": "statement.md", "zh": "statement.zh.md"}
 FIELDS = {"exercises", "points", "hours", "title"}
 
@@ -18,7 +25,7 @@ FIELDS = {"exercises", "points", "hours", "title"}
 class Assignment:
     """name: "batchnorm"   number: of its place in the course   title: {language: text}   points, hours: for all of it
 
-    exercises: names of :data:`~minires.classroom.EXERCISES`, whose functions the submission defines
+    exercises: each an :class:`~minires.classroom.Exercise`, whose functions the submission defines
     """
 
     name: str
@@ -29,11 +36,20 @@ class Assignment:
     exercises: tuple
     folder: Path
 
+    def called(self, language: str) -> str:
+        """Its title, in English where there is no other."""
+        return self.title.get(language, self.title["en"])
+
     def statement(self, language: str = "en") -> str:
         """Markdown. RangeError for a language that is not there."""
         if language not in LANGUAGES:
             raise RangeError(f"language is {language!r}, expected one of {', '.join(LANGUAGES)}")
-        return (self.folder / LANGUAGES[language]).read_text(encoding="utf-8")
+        try:
+            return (self.folder / LANGUAGES[language]).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise RangeError(
+                f"{self.folder} has no {LANGUAGES[language]}: write it, or take another language"
+            ) from None
 
     def solution(self) -> str:
         """The text of a right submission."""
@@ -45,19 +61,33 @@ class Assignment:
 
 
 def read(folder: Path) -> Assignment:
-    """The assignment in ``folder``, called NN_name. Raises DataFileError where it is not whole."""
-    path = folder / "assignment.toml"
-    number, _, name = folder.name.partition("_")
+    """The assignment in ``folder``, called NN_name or name. Raises DataFileError where it is not whole."""
+    path = folder / MANIFEST
+    number, _, name = folder.name.partition("_") if re.match(r"\d\d_", folder.name) else ("0", "", folder.name)
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
         if fields.keys() != FIELDS:
             raise ValueError(f"it has {', '.join(sorted(fields))}, expected {', '.join(sorted(FIELDS))}")
-        if missing := set(fields["exercises"]) - EXERCISES.keys():
-            raise ValueError(f"there is no exercise {missing.pop()!r}, there are {', '.join(EXERCISES)}")
-        fields["exercises"] = tuple(fields["exercises"])
+        for field in ("points", "hours"):
+            if not isinstance(fields[field], (int, float)) or not fields[field] > 0:
+                raise ValueError(f"{field} is {fields[field]!r}, expected a number above 0")
+        if "en" not in fields["title"]:
+            raise ValueError(f"title has {', '.join(fields['title']) or 'nothing'}, expected at least en")
+        fields["exercises"] = _exercises(fields["exercises"], folder)
         return Assignment(name=name, number=int(number), folder=folder, **fields)
     except (OSError, ValueError, TypeError) as error:
         raise DataFileError(f"{path}: {error}: see the folders of the course") from error
+
+
+def _exercises(given, folder):
+    """Those of a list of names, or those that a table declares."""
+    if not isinstance(given, dict):
+        if missing := set(given) - EXERCISES.keys():
+            raise ValueError(f"there is no exercise {missing.pop()!r}, there are {', '.join(EXERCISES)}")
+        return tuple(EXERCISES[name] for name in given)
+    path = folder / "solution.py"
+    functions = run(path, path.read_text(encoding="utf-8"))
+    return tuple(declared(name, table, functions) for name, table in given.items())
 
 
 def assignments() -> dict[str, Assignment]:
@@ -67,8 +97,33 @@ def assignments() -> dict[str, Assignment]:
 
 
 def assignment(name: str) -> Assignment:
-    """The assignment called ``name``; RangeError, which lists what is there."""
+    """The assignment called ``name``, or that in the folder of this path; RangeError, which lists what is there."""
     found = assignments()
-    if name not in found:
-        raise RangeError(f"there is no assignment {name!r}: choose one of {', '.join(found)}")
-    return found[name]
+    if name in found:
+        return found[name]
+    folder = Path(name).resolve()
+    if (folder / MANIFEST).is_file():
+        return read(folder)
+    raise RangeError(
+        f"there is no assignment {name!r}: choose one of {', '.join(found)}, or the folder of your own: "
+        "minires assign new NAME"
+    )
+
+
+def new(name: str, out: str | Path = ".") -> list[Path]:
+    """Write an assignment of one's own into the new folder ``out``/name, ready to be built and changed; its files.
+
+    RangeError for a name that is none, or a folder that is there.
+    """
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in assignments():
+        raise RangeError(
+            f"the name is {name!r}, expected letters, digits and _, and none of {', '.join(assignments())}"
+        )
+    if (Path(out) / name).exists():
+        raise RangeError(f"{Path(out) / name} is there: choose another name")
+    check_folder(out)
+    folder = make_folder(Path(out) / name)
+    files = sorted(path for path in TEMPLATE.iterdir() if path.is_file())
+    for path in files:
+        write_atomically(folder / path.name, path.read_bytes())
+    return [folder / path.name for path in files]
