@@ -1,6 +1,7 @@
 """The box seen from outside: functions of a submission, called in a worker that knows no answer and reaches nothing."""
 
 import contextlib
+import functools
 import inspect
 import os
 import select
@@ -13,7 +14,8 @@ import time
 import numpy as np
 
 from ...errors import MiniresError
-from .inside.wire import LIMIT, Handle, Part, WireError, frame, unpack
+from .inside.wire import LIMIT, WireError, frame, unpack
+from .served import Served
 
 START = 20.0  # seconds for a worker to be ready
 CALL = 5.0  # and for a call,
@@ -37,13 +39,15 @@ class Failure(MiniresError):
 class Box:
     """A worker in a box of the given :class:`~.tiers.Tier`, to be used in a ``with`` block.
 
+    minires: whether it can be imported there, which only some assignments say
     Raises BoxError where it does not start. All limits are in seconds of time on the clock. The thread that opens it
     must outlive it.
     """
 
-    def __init__(self, tier):
+    def __init__(self, tier, minires=False):
         self.tier = tier
-        self._parts, self._caches, self._left = [], [], TOTAL
+        self._command = functools.partial(tier.command, minires=True) if minires else tier.command
+        self._served, self._left = Served(), TOTAL
 
     def __enter__(self):
         requests, self._to = os.pipe()
@@ -92,11 +96,13 @@ class Box:
     def call(self, name, *arguments, seconds=CALL):
         """Call the function ``name`` and return what it returns. Raises Failure.
 
-        Arguments: arrays, which get what the function writes into them, numbers, text, None, layers, of which the
-        function gets stand-ins, and handles. Results, alone or in a tuple: arrays and numbers as arrays, text and None;
-        of anything else, such as a cache, a :class:`~.inside.wire.Handle`, to be handed in again.
+        Arguments: arrays, which get what the function writes into them, numbers, text, None, handles, generators of
+        random numbers, of which it gets another one, and layers and functions, of which it gets stand-ins that ask
+        here; where the box has minires, layers are layers of minires. Results, alone or in a tuple: arrays and numbers
+        as arrays, text and None; of anything else, such as a cache, a :class:`~.inside.wire.Handle`, to be handed in
+        again.
         """
-        answer = self._ask(seconds, name, "call", name, [self._part(value) for value in arguments])
+        answer = self._ask(seconds, name, "call", name, [self._served.part(value) for value in arguments])
         try:
             (several, values), changed = answer
             for i, array in changed:
@@ -108,7 +114,7 @@ class Box:
 
     def forget(self):
         """Drop all that handles stand for."""
-        self._parts, self._caches = [], []
+        self._served = Served()
         self._ask(CALL, "the submission", "forget")
 
     def _ask(self, seconds, what, *request):
@@ -119,7 +125,7 @@ class Box:
         try:
             self._send(frame(list(request)), deadline)
             while (answer := self._receive(deadline))[:1] == ["use"]:
-                self._send(frame(self._used(*answer[1:])), deadline)
+                self._send(self._answer(*answer[1:]), deadline)
         except TimeoutError:
             limit = f"{seconds:g} s" if seconds <= self._left else f"{TOTAL:g} s with all calls before"
             raise self._broken("time", f"{what} takes longer than {limit}") from None
@@ -135,36 +141,12 @@ class Box:
             raise Failure(kind, text)
         return answer[1:]
 
-    def _part(self, value):
-        """A layer as its number, anything else as it is."""
-        if not hasattr(value, "backward"):
-            return value
-        numbers = [i for i, part in enumerate(self._parts) if part is value]
-        if not numbers:
-            self._parts.append(value)
-        return Part(numbers[0] if numbers else len(self._parts) - 1)
-
-    def _used(self, *request):
-        """The answer to a submission that uses a layer; whatever it asks for is its own affair.
-
-        "same": the layer returns the very array that it got, so that writing into one writes into the other.
-        """
+    def _answer(self, *request):
+        """The frame of the answer to a submission that uses a layer or a function."""
         try:
-            part, method, arguments = request
-            layer = self._parts[part.number]
-            if method == "forward":
-                x, train = arguments
-                y, cache = layer.forward(x, bool(train))
-                self._caches.append((layer, cache))
-                return ["ok", "same" if y is x else y, Handle(len(self._caches) - 1)]
-            dy, handle = arguments
-            owner, cache = self._caches[handle.number]
-            if method != "backward" or owner is not layer:
-                raise ValueError("backward got the cache of another layer")
-            dx = layer.backward(dy, cache)
-            return ["ok", "same" if dx is dy else dx]
-        except Exception as error:
-            return ["error", str(error)[:SHOWN]]
+            return frame(self._served.answer(*request))
+        except WireError as error:
+            return frame(["error", str(error)])
 
     def _broken(self, kind, text):
         self._stop()
@@ -173,7 +155,7 @@ class Box:
     def _start(self, requests, answers, said):
         self._process = None
         self._process = subprocess.Popen(
-            self.tier.command(requests, answers),
+            self._command(requests, answers),
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 INSIDE = Path(__file__).parent / "inside"
+PACKAGE = Path(__file__).resolve().parents[2]  # minires
 MEMORY, SECONDS = 2 << 30, 600  # bytes of address space, of computing time in all
 NOBODY = 60_123  # a uid that nobody has, for a grader that is root
 
@@ -24,15 +25,15 @@ NOBODY = 60_123  # a uid that nobody has, for a grader that is root
 class Tier:
     """A way of closing the box.
 
-    command(requests, answers) -> list: what starts the worker, which inherits these two descriptors. Raises OSError
-    where that is known not to work.
+    command(requests, answers, minires=False) -> list: what starts the worker, which inherits these two descriptors, and
+    finds minires, to read, where the assignment says so. Raises OSError where that is known not to work.
     """
 
     name: str
     command: Callable
 
 
-def _bubblewrap(*pipes):
+def _bubblewrap(*pipes, minires=False):
     program = shutil.which("bwrap")
     if program is None:
         raise OSError("bwrap is not installed")
@@ -54,32 +55,41 @@ def _bubblewrap(*pipes):
     for path in _answers():
         if any(path.is_relative_to(place) for place in shown):
             command += ["--tmpfs", str(path)]
-    for path in _numpy():
-        command += ["--ro-bind", str(path), f"/numpy/{path.name}"]
+    packages = [*(("/numpy", path) for path in _numpy()), *([("/library", PACKAGE)] if minires else [])]
+    for place, path in packages:  # what is imported late is read by nobody
+        command += ["--perms", "0755", "--dir", place, "--ro-bind", str(path), f"{place}/{path.name}"]
     command += ["--ro-bind", str(INSIDE), "/inside", "--proc", "/proc", "--dev", "/dev"]
     command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--setenv", "OPENBLAS_NUM_THREADS", "1"]
-    return [*command, "--", *_python("/inside/worker.py", pipes, numpy="/numpy", parent=None)]
+    library = "/library" if minires else None
+    return [*command, "--", *_python("/inside/worker.py", pipes, numpy="/numpy", minires=library, parent=None)]
 
 
-def _landlock(*pipes):
+def _landlock(*pipes, minires=False):
     readable = [str(path) for path in (*_system(), *_numpy(), "/dev/null", "/dev/urandom")]
+    readable += [str(PACKAGE)] if minires else []
     if os.getuid() == 0:
         for path in (INSIDE, *map(Path, readable)):
             if closed := [
                 folder for folder in (path, *path.parents) if folder.is_dir() and folder.stat().st_mode & 5 != 5
             ]:
                 raise OSError(f"{closed[-1]} is closed to the user of the box, and {path} lies in it: move Python")
-    return _python(INSIDE / "worker.py", pipes, numpy=str(_numpy()[0].parent), readable=readable)
+    return _python(
+        INSIDE / "worker.py", pipes, numpy=str(_numpy()[0].parent), minires=_library(minires), readable=readable
+    )
 
 
-def _trust(*pipes):
-    return _python(INSIDE / "worker.py", pipes, numpy=str(_numpy()[0].parent), filter=False)
+def _trust(*pipes, minires=False):
+    return _python(INSIDE / "worker.py", pipes, numpy=str(_numpy()[0].parent), minires=_library(minires), filter=False)
+
+
+def _library(wanted):
+    return str(PACKAGE.parent) if wanted else None
 
 
 def _python(worker, pipes, **settings):
     uid = NOBODY if os.getuid() == 0 and settings.get("filter", True) else None
     defaults = {"pipes": pipes, "memory": MEMORY, "seconds": SECONDS, "uid": uid, "readable": None, "filter": True}
-    defaults["parent"] = os.getpid()
+    defaults |= {"parent": os.getpid(), "minires": None}
     # -I -S: nothing of the environment, of the user or of site-packages
     return [os.path.realpath(sys.executable), "-I", "-S", "-B", str(worker), json.dumps(defaults | settings)]
 

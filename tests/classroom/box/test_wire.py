@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from minires.classroom.box.inside.wire import DTYPES, Handle, Part, WireError, frame, pack, unpack
+from minires.classroom.box.inside.wire import DTYPES, Function, Handle, Part, Seed, WireError, frame, pack, unpack
 
 NUMBERS = st.one_of(*(arrays(np.dtype(name), array_shapes(min_dims=0, min_side=0, max_side=4)) for name in DTYPES))
 PLAIN = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(max_size=20))
@@ -35,13 +35,13 @@ def test_arrays_of_any_layout_and_byte_order():
     assert unpack(pack(np.float32(1.5))).dtype == np.float32
 
 
-def test_handles_and_parts():
-    handle, part = unpack(pack([Handle(7), Part(3)]))
-    assert (type(handle), handle.number) == (Handle, 7)
-    assert (type(part), part.number) == (Part, 3)
+@pytest.mark.parametrize("kind", [Handle, Part, Function, Seed])
+def test_what_stays_on_the_other_side_keeps_its_kind_and_number(kind):
+    found = unpack(pack(kind(7)))
+    assert (type(found), found.number) == (kind, 7)
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, 1j, np.ones(2, complex), np.array([None]), b"x"])
+@pytest.mark.parametrize("value", [object(), {1: 2}, 1j, np.ones(2, np.float16), np.array([None]), b"x"])
 def test_what_has_no_kind_is_not_sent(value):
     with pytest.raises(WireError, match="cannot be sent"):
         pack(value)

@@ -1,7 +1,7 @@
 """Values as bytes, between a grader and its worker: a fixed set of kinds, nothing that could run when it is read.
 
 value: a tag and its content, little-endian; "N" None, "b" bool, "i" int64, "d" float64, "s" text, "a" array,
-"h" handle, "p" part, "l" a list of values.   frame: the length of its body (uint32),
+"h" handle, "p" part, "f" function, "g" generator, "l" a list of values.   frame: the length of its body (uint32),
 the body.
 """
 
@@ -9,10 +9,10 @@ import struct
 
 import numpy as np
 
-DTYPES = "<f4", "<f8", "<i8", "<i4", "|b1"
+DTYPES = "<f4", "<f8", "<i8", "<i4", "|b1", "<c16", "<c8"
 LIMIT = 64 << 20  # bytes of a frame
 DEPTH = 6
-FORMS = {b"b": "<?", b"i": "<q", b"d": "<d", b"h": "<I", b"p": "<I"}
+FORMS = {b"b": "<?", b"i": "<q", b"d": "<d", b"h": "<I", b"p": "<I", b"f": "<I", b"g": "<I"}
 
 
 class WireError(Exception):
@@ -33,6 +33,17 @@ class Part(Handle):
     """A layer that stays with the grader; the worker gets something with its ``forward`` and ``backward``."""
 
 
+class Function(Handle):
+    """A function that stays with the grader; the worker gets one that calls it."""
+
+
+class Seed(Handle):
+    """Of a generator of random numbers, which the worker makes."""
+
+
+NUMBERED = {b"h": Handle, b"p": Part, b"f": Function, b"g": Seed}
+
+
 def pack(value):
     """The bytes of ``value``. Raises WireError for what has no kind."""
     if value is None:
@@ -47,7 +58,8 @@ def pack(value):
         data = value.encode("utf-8", "replace")
         return b"s" + struct.pack("<I", len(data)) + data
     if isinstance(value, Handle):
-        return (b"p" if isinstance(value, Part) else b"h") + struct.pack("<I", value.number)
+        (tag,) = (tag for tag, kind in NUMBERED.items() if kind is type(value))
+        return tag + struct.pack("<I", value.number)
     if isinstance(value, (list, tuple)):
         return b"l" + struct.pack("<I", len(value)) + b"".join(map(pack, value))
     return _pack_array(value)
@@ -59,9 +71,8 @@ def _pack_array(value):
     array = np.asarray(value)
     kind = array.dtype.newbyteorder("<").str
     if kind not in DTYPES:
-        raise WireError(
-            f"an array of {array.dtype} cannot be sent, expected one of float32, float64, int64, int32, bool"
-        )
+        names = ", ".join(np.dtype(code).name for code in DTYPES)
+        raise WireError(f"an array of {array.dtype} cannot be sent, expected one of {names}")
     data = np.ascontiguousarray(array, dtype=kind).tobytes()
     return b"a" + struct.pack(f"<BB{array.ndim}I", DTYPES.index(kind), array.ndim, *array.shape) + data
 
@@ -78,7 +89,7 @@ class Unpacker:
             return None
         if tag in FORMS:
             (number,) = struct.unpack(FORMS[tag], self._take(struct.calcsize(FORMS[tag])))
-            return {b"h": Handle, b"p": Part}.get(tag, lambda number: number)(number)
+            return NUMBERED.get(tag, lambda number: number)(number)
         if tag == b"s":
             return self._take(self._size()).decode("utf-8", "replace")
         if tag == b"a":

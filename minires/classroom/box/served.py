@@ -1,0 +1,93 @@
+"""What stays with the grader while a submission uses it: layers, functions, and the caches that they leave."""
+
+import numpy as np
+
+from .inside.wire import Function, Handle, Part, Seed
+
+SHOWN = 2000  # characters of an error
+KEPT = 20_000_000  # numbers in the arguments of all calls: what caches hold is of their order
+
+
+class Served:
+    """Numbers for layers and functions, and answers to a submission that uses them; what it asks for is its affair."""
+
+    def __init__(self):
+        self._things, self._caches, self._kept = [], [], 0
+
+    def part(self, value):
+        """A layer or a function as its number, a generator as a seed drawn from it, anything else as it is."""
+        if isinstance(value, np.random.Generator):
+            return Seed(int(value.integers(2**32)))
+        kind = Part if hasattr(value, "backward") else Function if callable(value) else None
+        if kind is None:
+            return value
+        numbers = [i for i, thing in enumerate(self._things) if thing is value]
+        if not numbers:
+            self._things.append(value)
+        return kind(numbers[0] if numbers else len(self._things) - 1)
+
+    def answer(self, *request):
+        """["ok", results ...] or ["error", text]."""
+        try:
+            part, method, arguments = request
+            self._kept += sum(a.size for a in arguments if isinstance(a, np.ndarray))
+            if self._kept > KEPT:
+                raise ValueError(f"the arrays of all calls hold more than {KEPT} numbers: use fewer or smaller ones")
+            ask = {"call": self._call, "tensors": _tensors, "forward": self._forward, "backward": self._backward}
+            return ["ok", *ask[method](self._things[part.number], *arguments)]
+        except Exception as error:
+            return ["error", str(error)[:SHOWN]]
+
+    def _keep(self, owner, value):
+        self._caches.append((owner, value))
+        return Handle(len(self._caches) - 1)
+
+    def _call(self, function, *arguments):
+        """[whether it returns a tuple, results, [[number, array], ...] of arguments that it has written into]"""
+        given = [self._caches[a.number][1] if isinstance(a, Handle) else a for a in arguments]
+        before = [a.tobytes() if isinstance(a, np.ndarray) else None for a in given]
+        results = function(*given)
+        several = isinstance(results, tuple)
+        values = [self._exported(value) for value in (results if several else [results])]
+        changed = [[i, a] for i, (a, b) in enumerate(zip(given, before)) if b is not None and a.tobytes() != b]
+        return several, values, changed
+
+    def _exported(self, value):
+        if value is None or isinstance(value, (np.ndarray, np.number, bool, int, float, str)):
+            return value
+        value = self.part(value)
+        return value if isinstance(value, Handle) else self._keep(None, value)
+
+    def _forward(self, layer, x, train, arrays=None):
+        """y and the handle of its cache. "same" in the place of y: the layer returns the very array that it got, so
+        that writing into one writes into the other. With ``arrays`` also those of its tensors that have moved."""
+        _set(layer, arrays)
+        y, cache = layer.forward(x, bool(train))
+        handle = self._keep(layer, cache)
+        if arrays is None:
+            return "same" if y is x else y, handle
+        return y, handle, [None if t.data is a else t.data for (_, t), a in zip(layer.tensors(), arrays)]
+
+    def _backward(self, layer, dy, handle, arrays=None):
+        """dx, or "same"; with ``arrays`` the gradients of the parameters, too."""
+        owner, cache = self._caches[handle.number]
+        if owner is not layer:
+            raise ValueError("backward got the cache of another layer")
+        _set(layer, arrays)
+        dx = layer.backward(dy, cache)
+        if arrays is None:
+            return ["same" if dx is dy else dx]
+        return dx, [p.grad for _, p in layer.params()]
+
+
+def _tensors(layer):
+    trained = {name for name, _ in layer.params()}
+    return [[[name, name in trained, t.data] for name, t in layer.tensors()]]
+
+
+def _set(layer, arrays):
+    """Give the tensors of ``layer`` these arrays, and its parameters gradients of zero."""
+    for (_, t), array in zip(layer.tensors(), arrays or ()):
+        t.data = array
+        if hasattr(t, "grad"):
+            t.grad = np.zeros_like(array)
