@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from math import prod
 from typing import Any
@@ -37,13 +38,14 @@ def declared(name: str, table: dict[str, Any], namespace: dict[str, Any]) -> Exe
     arrays = {key: axes for key, axes in takes.items() if isinstance(axes, list)}
     settings = {key: value for key, value in takes.items() if key not in arrays}
 
-    def build(rng, size):
+    def build(size, rng):
+        rng = np.random.default_rng(rng)
         made = {key: 1 + 0.2 * rng.standard_normal(_shape(axes, size)) for key, axes in arrays.items()}
         given = Given(made, settings)
         return FunctionLayer(*(namespace[f"{name}_{way}"] for way in ("forward", "backward")), like=given, takes=takes)
 
     def row(size):
-        return (lambda rng: build(rng, size)), _shape(x, size)
+        return partial(build, size), _shape(x, size)
 
     def small() -> Iterator[tuple]:
         letters = sorted({axis for axes in (x, *arrays.values()) for axis in axes if isinstance(axis, str)})
@@ -51,7 +53,7 @@ def declared(name: str, table: dict[str, Any], namespace: dict[str, Any]) -> Exe
         for size in sorted([*found, *sizes], key=lambda size: prod(_shape(x, size))):
             try:
                 make, shape = row(size)
-                make(np.random.default_rng(0)).forward(np.ones(shape))
+                make(0).forward(np.ones(shape))
             except Exception:  # the functions of a teacher need not take the smallest sizes
                 continue
             yield make, shape
@@ -60,7 +62,7 @@ def declared(name: str, table: dict[str, Any], namespace: dict[str, Any]) -> Exe
     for make, shape in each.more:
         try:
             numbers = np.random.default_rng(0).standard_normal(shape)
-            check_layer(lambda make=make: make(np.random.default_rng(0)), numbers, method="auto")
+            check_layer(partial(make, 0), numbers, method="auto")
         except KeyError as error:
             raise ValueError(f"solution.py has no function {error}: define it") from None
         except MiniresError as error:
