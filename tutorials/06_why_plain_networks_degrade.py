@@ -37,7 +37,7 @@ rng = np.random.default_rng(0)
 #
 # The pictures are 8 x 8 pixels of handwritten digits that come with minires. A **plain network** is a chain of
 # convolution, batch norm and ReLU; `digits_plain8` has 8 layers with weights, `digits_plain44` has 44.
-# `digits_resnet44` has the same 44 layers, the same number of parameters, and one thing more: **shortcuts**, which add
+# `digits_resnet44` has the same 44 layers, the same number of parameters, and one thing more: shortcuts, which add
 # the input of every two convolutions to their output. The next tutorial looks at them; here they are the control.
 #
 # A `Lab` trains with one recipe (SGD with momentum, a learning rate that warms up and falls at three quarters), so that
@@ -128,10 +128,10 @@ if plt:
     plt.show()
 
 # %% [markdown]
-# It does not vanish. It **explodes**: in the plain network of 56 layers the first convolution gets a gradient that is
-# hundreds of times that of the last. A learning rate that suits the last layer throws the first one about; a rate that
-# suits the first leaves the last where it is. And this network has batch norm after every convolution, which is often
-# said to prevent just that.
+# It does not vanish. It is an **exploding gradient**: in the plain network of 56 layers the first convolution gets a
+# gradient that is hundreds of times that of the last. A learning rate that suits the last layer throws the first one
+# about; a rate that suits the first leaves the last where it is. And this network has batch norm after every
+# convolution, which is often said to prevent just that.
 #
 # ## Why it explodes: batch norm itself, line by line
 #
@@ -139,8 +139,8 @@ if plt:
 # n$ numbers from He's normal distribution, of variance $2/n$ (**He initialisation**: it makes up for the half that
 # ReLU sets to 0). We follow the sizes forward, then backward.
 #
-# **1.** Batch norm gives every unit mean 0 and variance 1 over the batch; call such a number $z$, and take it as normally
-# distributed. Behind the ReLU, with $h = \max(z, 0)$,
+# *1.* Batch norm gives every unit mean 0 and variance 1 over the batch; call such a number $z$, and take it as
+# normally distributed. Behind the ReLU, with $h = \max(z, 0)$,
 #
 # $$\mathrm{E}[h] = \frac{1}{\sqrt{2\pi}}, \qquad \mathrm{E}[h^2] = \frac12, \qquad
 # \mathrm{Var}[h] = \frac12 - \frac1{2\pi} = \frac{\pi - 1}{2\pi}.$$
@@ -154,7 +154,7 @@ assert abs((h**2).mean() - 1 / 2) < 3e-3
 assert abs(h.var() - (np.pi - 1) / (2 * np.pi)) < 3e-3
 
 # %% [markdown]
-# **2.** A unit of the next layer is $x = \sum_j W_j h_j$. The weights are independent with mean 0, so variances add up:
+# *2.* A unit of the next layer is $x = \sum_j W_j h_j$. The weights are independent with mean 0, so variances add up:
 #
 # $$\mathrm{Var}[x] = \sum_j W_j^2\, \mathrm{Var}[h_j] \approx n \cdot \frac2n \cdot \frac{\pi - 1}{2\pi}
 # = \frac{\pi - 1}{\pi} \approx 0.68.$$
@@ -172,8 +172,8 @@ assert abs((x**2).mean() - 1) < 0.1
 assert abs(x.var(axis=0).mean() - (np.pi - 1) / np.pi) < 0.05
 
 # %% [markdown]
-# **3.** Backward now. The product with $W^T$ makes the mean square of the gradient $n \cdot 2/n = 2$ times as large, the
-# mask of the ReLU lets one half of the entries pass: together a factor of 1. That is He's initialisation at work.
+# *3.* Backward now. The product with $W^T$ makes the mean square of the gradient $n \cdot 2/n = 2$ times as large,
+# the mask of the ReLU lets one half of the entries pass: together a factor of 1. That is He's initialisation at work.
 
 # %%
 dx = rng.standard_normal((batch, n))
@@ -183,7 +183,7 @@ print(f"mean square: dx {(dx**2).mean():.3f}, dh {(dh**2).mean():.3f}, behind th
 assert abs((dh**2).mean() - 2) < 0.1 and abs((dz**2).mean() - 1) < 0.1
 
 # %% [markdown]
-# **4.** Last comes the batch norm, whose backward divides by the same $\sigma = \sqrt{(\pi-1)/\pi}$, which is below 1.
+# *4.* Last comes the batch norm, whose backward divides by the same $\sigma = \sqrt{(\pi-1)/\pi}$, which is below 1.
 # (Its two other terms, through the mean and the variance, take only a little away.) So with every layer the gradient
 # grows by
 #
@@ -220,7 +220,8 @@ assert abs(ratios.mean() - GROWTH) < 0.03
 # is not proved by this: there is a second finding, gradients that resemble noise, to which a later tutorial is
 # devoted. Both go away when shortcuts are added. The experiment `gradients_by_depth` has more networks, with batch
 # norm and without.
-#
+
+# %% [markdown]
 # ## Exercise 1: read the curves
 #
 # Write `diagnose(shallow_train, shallow_test, deep_train, deep_test)` for four errors between 0 and 1, of a shallow
@@ -237,6 +238,7 @@ def check_1(diagnose):
         (0.05, 0.10, 0.01, 0.06): "deeper is better",
     }
     for errors, word in cases.items():
+        assert isinstance(diagnose(*errors), str), "expected a word: is there a return?"
         assert diagnose(*errors) == word, f"diagnose{errors} is {diagnose(*errors)!r}, expected {word!r}"
     for a, b, c, d in np.random.default_rng().random((100, 4)):
         word = "degradation" if c > a else "overfitting" if d > b else "deeper is better"
@@ -267,6 +269,7 @@ def check_2(copying_block):
     rng = np.random.default_rng()
     x = np.abs(rng.standard_normal((4, 5, 8, 8))) * rng.uniform(0.5, 2, (5, 1, 1))
     block = copying_block(x)
+    assert isinstance(block, Sequential), f"expected a Sequential, got {type(block).__name__}: is there a return?"
     kinds = [type(layer).__name__ for _, layer in block.children()]
     assert kinds == ["Conv2d", "BatchNorm2d", "ReLU"], f"the block has {kinds}"
     y, _ = block.forward(x, train=True)
@@ -303,7 +306,9 @@ check_2(copying_block)
 # %%
 def check_3(slope):
     for gain, expected in ((2, 0.0), (1, -0.5), (4, 0.5)):
-        found = np.mean([slope(gain, 20, 128, np.random.default_rng(seed)) for seed in range(4)])
+        each = [slope(gain, 20, 128, np.random.default_rng(seed)) for seed in range(4)]
+        assert all(np.isscalar(one) for one in each), f"expected a number, got {type(each[0]).__name__}"
+        found = np.mean(each)
         assert abs(found - expected) < 0.06, f"the slope at gain {gain} is {found:.3f}, expected about {expected}"
 
 
@@ -321,7 +326,8 @@ check_3(slope)
 # %% [markdown]
 # With Xavier's weights the signal halves with every two layers: after 50 layers, a factor of $2^{-25}$ is left. That is
 # the vanishing that the textbooks mean, and He's factor of 2, or batch norm, does away with it.
-#
+
+# %% [markdown]
 # ## What this settles
 #
 # *"Deep plain networks suffer from vanishing gradients, and residual learning solves that"*: wrong as it stands.
