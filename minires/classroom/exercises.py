@@ -43,6 +43,11 @@ class Exercise:
         return self.name
 
     @property
+    def defines(self) -> tuple[str, ...]:
+        """Names of the functions that a submission defines."""
+        return f"{self.name}_forward", f"{self.name}_backward"
+
+    @property
     def public(self) -> bool:
         """Whether minires shows how it is done: then the true numbers can be measured with it."""
         return self.twist is None and self.name in EXERCISES
@@ -50,10 +55,10 @@ class Exercise:
     def functions(self, namespace: Any) -> list[Any]:
         """(forward, backward) of a module or dict; ContractError where one is missing."""
         given = namespace if isinstance(namespace, dict) else vars(namespace)
-        found = [given.get(f"{self.name}_{way}") for way in ("forward", "backward")]
-        for way, function in zip(("forward", "backward"), found):
+        found = [given.get(name) for name in self.defines]
+        for name, function in zip(self.defines, found):
             if not callable(function):
-                raise ContractError(f"there is no function {self.name}_{way}: define it under this name")
+                raise ContractError(f"there is no function {name}: define it under this name")
         return found
 
     def wrap(self, namespace: Any) -> Callable[[Layer], FunctionLayer]:

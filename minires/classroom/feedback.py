@@ -12,7 +12,9 @@ from ..mutants.language import LANGUAGES, sentence
 from .diagnose import Diagnosis, diagnose
 from .escape import for_page, for_terminal
 from .exercises import Exercise, exercise
+from .general import Finding
 from .smallest import Failing, smallest
+from .trials import TRIALS, Trial, Verdict
 from .words import FINDINGS, FRAME, finding, say
 
 BY_NAME = {mutant.name: mutant for mutant in (*MUTANTS, *SILENT)}
@@ -22,27 +24,30 @@ BY_NAME = {mutant.name: mutant for mutant in (*MUTANTS, *SILENT)}
 class Feedback:
     """What a student reads; ``print(feedback)``. Every text is plain, escapes are put in by what shows it.
 
-    right, wrong: names of outputs   names: of misconceptions   sentences: what is behind it
-    failing: the smallest input, or None
+    right, wrong: names of outputs, or of criteria of a trial   names: of misconceptions
+    sentences: what is behind it   failing: the smallest input, or None   example: the lines of one of a trial
     """
 
-    exercise: Exercise
+    exercise: Exercise | Trial
     language: str
     right: tuple
     wrong: tuple
     names: tuple
     sentences: tuple
-    failing: Failing | None
+    failing: Failing | None = None
+    example: tuple = ()
 
     def lines(self) -> list[tuple[str, str]]:
         """[(kind, text)]: kind is "plain", "item" or "code"."""
         if not self.wrong:
             return [("plain", self._say("all right"))]
-        found = [("plain", self._say("right", ", ".join(self.right)) if self.right else self._say("nothing right"))]
-        found += [("plain", self._say("wrong", ", ".join(self.wrong))), ("plain", self._say("why"))]
+        right, wrong = (", ".join(map(self._named, outputs)) for outputs in (self.right, self.wrong))
+        found = [("plain", self._say("right", right) if self.right else self._say("nothing right"))]
+        found += [("plain", self._say("wrong", wrong)), ("plain", self._say("why"))]
         found += [("item", text) for text in self.sentences]
         if self.failing:
             found += self._example(self.failing)
+        found += self.example
         return [*found, ("plain", self._say("read", *self.exercise.read))] if self.exercise.read else found
 
     def __str__(self):
@@ -65,6 +70,10 @@ class Feedback:
 
     def _say(self, key, *values):
         return say(FRAME, key, self.language).format(*values)
+
+    def _named(self, output):
+        """The words for an output: its name, unless it is a criterion of a trial."""
+        return say(self.exercise.criteria, output, self.language) if isinstance(self.exercise, Trial) else output
 
     def _example(self, failing):
         has_modes = "train" in self.exercise.takes
@@ -102,7 +111,11 @@ def command(name, failing):
 
 
 def feedback(
-    name: str | Exercise, namespace: Any, language: str = "en", seed: int = 0, diagnosis: Diagnosis | None = None
+    name: str | Exercise | Trial,
+    namespace: Any,
+    language: str = "en",
+    seed: int = 0,
+    diagnosis: Diagnosis | None = None,
 ) -> Feedback:
     """The :class:`Feedback` on the functions of the exercise ``name``, in English ("en") or Chinese ("zh").
 
@@ -112,9 +125,34 @@ def feedback(
     """
     if language not in LANGUAGES:
         raise RangeError(f"language is {language!r}, expected one of {', '.join(LANGUAGES)}")
+    if isinstance(name, str) and name in TRIALS:
+        name = TRIALS[name]
+    if isinstance(name, Trial):
+        return _of_trial(name, namespace if isinstance(namespace, dict) else vars(namespace), language, seed)
     found = diagnosis or diagnose(name, namespace, seed)
-    sentences = [sentence(BY_NAME[each], language) for each in found.names]
+    sentences = [said(each, language) for each in found.names]
     sentences += [finding(each, language) for each in found.findings]
     runs = found.wrong and not any(each.kind == "missing" for each in found.findings)
     failing = smallest(name, namespace) if runs else None
     return Feedback(exercise(name), language, found.right, found.wrong, found.names, tuple(sentences), failing)
+
+
+def said(name: str, language: str = "en") -> str:
+    """The sentence for the name of a misconception."""
+    if name in BY_NAME:
+        return sentence(BY_NAME[name], language)
+    return next(say(trial.ideas, name, language) for trial in TRIALS.values() if name in trial.ideas)
+
+
+def _of_trial(trial, functions, language, seed):
+    missing = [name for name in trial.defines if not callable(functions.get(name))]
+    verdict = Verdict() if missing else trial.judge(functions, seed)
+    sentences = [said(name, language) for name in verdict.names]
+    sentences += [words[language == "zh"] for words in verdict.remarks]
+    for name in missing:
+        sentences.append(
+            finding(Finding("missing", "", f"there is no function {name}: define it under this name"), language)
+        )
+    example = tuple((kind, words[language == "zh"]) for kind, words in verdict.example)
+    wrong = tuple(name for name in trial.criteria if name not in verdict.right)
+    return Feedback(trial, language, verdict.right, wrong, verdict.names, tuple(sentences), example=example)

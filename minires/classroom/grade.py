@@ -55,7 +55,7 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
     texts, problem = [], submission.problem
     share = each.points / len(each.exercises)
     if not problem:
-        with Box(tier) as box:
+        with Box(tier, each.minires) as box:
             try:
                 functions = box.load(submission.source)
             except Failure as error:

@@ -37,11 +37,16 @@ def outputs(layer, x, dy, train, between=True):
             second = _gradients(layer, np.array(dy), cache, first)
             found |= {f"twice {name}": value for name, value in second.items()}
     except Exception as error:  # whatever a student's code raises is an observation
-        found["raised"] = f"{type(error).__name__}: {error}{_line(error)}"
+        found["raised"] = raised(error)
     found["keeps x"] = np.float64(np.array_equal(given, x))
     found["keeps dy"] = np.float64(np.array_equal(upstream, dy))
     found["keeps parameters"] = np.float64(all(np.array_equal(before[name], p.data) for name, p in layer.params()))
     return found
+
+
+def raised(error):
+    """What an error of a student's code says, and where."""
+    return f"{type(error).__name__}: {error}{_line(error)}"
 
 
 def _line(error):

@@ -5,9 +5,8 @@ import io
 from collections import Counter
 
 from ..files import self_contained
-from ..mutants.language import sentence
 from .escape import for_page, for_table, for_terminal
-from .feedback import BY_NAME
+from .feedback import said
 from .grade import Grade
 
 COLUMNS = "misconception", "students", "sentence"
@@ -30,9 +29,7 @@ def to_csv(grades: list[Grade], language: str = "en") -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    rows.writerows(
-        [for_table(name), n, for_table(sentence(BY_NAME[name], language))] for name, n in frequencies(grades)
-    )
+    rows.writerows([for_table(name), n, for_table(said(name, language))] for name, n in frequencies(grades))
     return text.getvalue()
 
 
@@ -78,7 +75,7 @@ def to_html(grades: list[Grade], language: str = "en", names: bool = False) -> s
     title = words["title"].format(
         name=grades[0].assignment, n=n, mean=sum(each.total for each in grades) / n, out_of=grades[0].out_of
     )
-    ideas = [_row(name, count, n, sentence(BY_NAME[name], language)) for name, count in frequencies(grades)]
+    ideas = [_row(name, count, n, said(name, language)) for name, count in frequencies(grades)]
     parts = [f"<h1>{for_page(title)}</h1>", f"<h2>{words['ideas']}</h2>", *(ideas or [f"<p>{words['none']}</p>"])]
     parts += [f"<h2>{words['outputs']}</h2>", *(_row(o, count, n, kind="row good") for o, count in criteria(grades))]
     if failed := sum(bool(each.problem) for each in grades):

@@ -14,6 +14,7 @@ from ...files.whole import check_folder, make_folder, write_atomically
 from ..declared import declared
 from ..exercises import EXERCISES
 from ..submissions import run
+from ..trials import TRIALS
 
 MANIFEST = "assignment.toml"
 TEMPLATE = Path(__file__).parent / "template"
@@ -25,7 +26,8 @@ FIELDS = {"exercises", "points", "hours", "title"}
 class Assignment:
     """name: "batchnorm"   number: of its place in the course   title: {language: text}   points, hours: for all of it
 
-    exercises: each an :class:`~minires.classroom.Exercise`, whose functions the submission defines
+    exercises: each an :class:`~minires.classroom.Exercise` or :class:`~minires.classroom.trials.Trial`, that tells the
+    functions of a submission   minires: whether it can be imported in the box, which the statement then says
     """
 
     name: str
@@ -35,6 +37,7 @@ class Assignment:
     hours: int
     exercises: tuple
     folder: Path
+    minires: bool = False
 
     def called(self, language: str) -> str:
         """Its title, in English where there is no other."""
@@ -57,7 +60,7 @@ class Assignment:
 
     def functions(self) -> list[str]:
         """Names of the functions that a submission defines."""
-        return [f"{exercise}_{way}" for exercise in self.exercises for way in ("forward", "backward")]
+        return [name for exercise in self.exercises for name in exercise.defines]
 
 
 def read(folder: Path) -> Assignment:
@@ -66,7 +69,7 @@ def read(folder: Path) -> Assignment:
     number, _, name = folder.name.partition("_") if re.match(r"\d\d_", folder.name) else ("0", "", folder.name)
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
-        if fields.keys() != FIELDS:
+        if fields.keys() - {"minires"} != FIELDS:
             raise ValueError(f"it has {', '.join(sorted(fields))}, expected {', '.join(sorted(FIELDS))}")
         for field in ("points", "hours"):
             if not isinstance(fields[field], (int, float)) or not fields[field] > 0:
@@ -82,9 +85,10 @@ def read(folder: Path) -> Assignment:
 def _exercises(given, folder):
     """Those of a list of names, or those that a table declares."""
     if not isinstance(given, dict):
-        if missing := set(given) - EXERCISES.keys():
-            raise ValueError(f"there is no exercise {missing.pop()!r}, there are {', '.join(EXERCISES)}")
-        return tuple(EXERCISES[name] for name in given)
+        known = EXERCISES | TRIALS
+        if missing := set(given) - known.keys():
+            raise ValueError(f"there is no exercise {missing.pop()!r}, there are {', '.join(known)}")
+        return tuple(known[name] for name in given)
     path = folder / "solution.py"
     functions = run(path, path.read_text(encoding="utf-8"))
     return tuple(declared(name, table, functions) for name, table in given.items())
