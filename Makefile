@@ -11,10 +11,12 @@ VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 LOWEST := .venv-lowest
 MUTATION := .venv-mutation
 INSTALLED := .venv-installed
+DOCS := .venv-docs
+SITE := docs/_build/html
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet install
 
-.PHONY: help demo test test-all test-lowest test-installed lint format coverage mutation clean
+.PHONY: help demo test test-all test-lowest test-installed docs lint format coverage mutation clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -59,6 +61,24 @@ test-installed: $(VENV)/.dev-$(EXTRAS)
 	$(INSTALLED)/bin/python $(PIP) dist/minires-*.tar.gz
 	$(INSTALLED)/bin/python tests/smoke.py
 
+# make docs   the site in docs/_build/html, in English and Chinese; what tutorials print is kept until minires changes
+$(DOCS)/.ready: setup.cfg
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python $(PIP) -e ".[docs]"
+	npm install --silent --no-save --prefix $(DOCS) mathjax@3.2.2
+	@touch $@
+
+docs: $(DOCS)/.ready
+	mkdir -p docs/_build/static/mathjax
+	cp $(DOCS)/node_modules/mathjax/es5/tex-svg-full.js docs/_build/static/mathjax
+	set -e; for language in en zh; do \
+	    $(DOCS)/bin/python docs/stage.py $$language docs/_build/$$language; \
+	    DOCS_LANGUAGE=$$language OPENBLAS_NUM_THREADS=1 $(DOCS)/bin/python -m sphinx -qW --keep-going \
+	        -c docs docs/_build/$$language $(SITE)/$$language; \
+	done
+	cp docs/start.html $(SITE)/index.html
+	$(DOCS)/bin/python docs/links.py $(SITE)
+
 # make lint   as in continuous integration: mistakes, types, and whether everything is formatted
 lint: $(VENV)/.dev-$(EXTRAS)
 	$(BIN)/ruff check --quiet .
@@ -86,4 +106,4 @@ mutation: $(MUTATION)/.ready
 	$(MUTATION)/bin/python tests/mutation/run.py $(ONLY)
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(INSTALLED) $(MUTATION) build dist *.egg-info
+	rm -rf $(VENV) $(LOWEST) $(INSTALLED) $(MUTATION) $(DOCS) docs/_build build dist *.egg-info
