@@ -209,7 +209,7 @@ READ_ALL = """
 import importlib, pathlib, sys
 from _pytest.outcomes import Skipped
 sys.modules |= {"torch": None, "cupy": None}
-sys.path[:0] = ["tests", "."]
+sys.path[:0] = ["tests", "docs", "."]
 for path in sorted(pathlib.Path("tests").rglob("*.py")):
     try:
         importlib.import_module(".".join(path.with_suffix("").parts))
