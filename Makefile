@@ -12,11 +12,12 @@ LOWEST := .venv-lowest
 MUTATION := .venv-mutation
 INSTALLED := .venv-installed
 DOCS := .venv-docs
+LITE := .venv-lite
 SITE := docs/_build/html
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet install
 
-.PHONY: help demo test test-all test-lowest test-installed docs lint format coverage mutation clean
+.PHONY: help demo test test-all test-lowest test-installed docs translations lite lint format coverage mutation clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -79,6 +80,22 @@ docs: $(DOCS)/.ready
 	cp docs/start.html $(SITE)/index.html
 	$(DOCS)/bin/python docs/links.py $(SITE)
 
+# make translations   bring the Chinese catalogues in docs/locale to the English that stands there now
+translations: $(DOCS)/.ready
+	$(DOCS)/bin/python docs/stage.py en docs/_build/en
+	$(DOCS)/bin/python -m sphinx -q -b gettext -D nb_execution_mode=off -c docs docs/_build/en docs/_build/gettext
+	$(DOCS)/bin/python docs/translations.py docs/_build/gettext docs/_build/en
+
+# make lite   tutorials and assignments in JupyterLite, for a browser alone, in docs/_build/lite
+# make lite MINIRES_PYODIDE=DIR   the same with the runtime from a folder: docs/lite/pyodide_folder.py makes one
+$(LITE)/.ready: setup.cfg
+	$(PYTHON) -m venv --clear $(LITE)
+	$(LITE)/bin/python $(PIP) -e ".[lite]"
+	@touch $@
+
+lite: $(LITE)/.ready
+	MINIRES_PYODIDE=$(MINIRES_PYODIDE) $(LITE)/bin/python docs/lite/build.py docs/_build/lite
+
 # make lint   as in continuous integration: mistakes, types, and whether everything is formatted
 lint: $(VENV)/.dev-$(EXTRAS)
 	$(BIN)/ruff check --quiet .
@@ -106,4 +123,4 @@ mutation: $(MUTATION)/.ready
 	$(MUTATION)/bin/python tests/mutation/run.py $(ONLY)
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(INSTALLED) $(MUTATION) $(DOCS) docs/_build build dist *.egg-info
+	rm -rf $(VENV) $(LOWEST) $(INSTALLED) $(MUTATION) $(DOCS) $(LITE) docs/_build build dist *.egg-info
