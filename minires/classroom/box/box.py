@@ -124,7 +124,7 @@ class Box:
         deadline = began + min(seconds, self._left)
         try:
             self._send(frame(list(request)), deadline)
-            while (answer := self._receive(deadline))[:1] == ["use"]:
+            while _word(answer := self._receive(deadline)) == "use":
                 self._send(self._answer(*answer[1:]), deadline)
         except TimeoutError:
             limit = f"{seconds:g} s" if seconds <= self._left else f"{TOTAL:g} s with all calls before"
@@ -132,11 +132,11 @@ class Box:
         except (BrokenPipeError, EOFError):
             raise self._broken("ended", f"{what} ends its process") from None
         self._left -= time.monotonic() - began
-        if not isinstance(answer, list) or not answer or answer[0] not in ("ok", "error"):
+        if _word(answer) not in ("ok", "error"):
             raise self._broken("garbled", f"{what}: the answer is not one of the worker")
         if answer[0] == "error":
             kind, text = answer[1:] if len(answer) == 3 else (None, None)
-            if kind not in ("raised", "missing", "result") or not isinstance(text, str):
+            if not isinstance(text, str) or not isinstance(kind, str) or kind not in ("raised", "missing", "result"):
                 raise self._broken("garbled", f"{what}: the answer is not one of the worker")
             raise Failure(kind, text)
         return answer[1:]
@@ -204,3 +204,8 @@ class Box:
             with contextlib.suppress(OSError):
                 os.close(number)
         self._to = self._from = -1
+
+
+def _word(answer):
+    """The first word of an answer, which a submission may have forged; "" where it has none."""
+    return answer[0] if isinstance(answer, list) and answer and isinstance(answer[0], str) else ""

@@ -4,6 +4,12 @@ REACH tries to get out, to read what is outside or to change it. FORGE tries to 
 the grader, or to take all of something.
 """
 
+import numpy as np
+
+from minires.classroom.box import Box, Failure
+
+LIMIT = 0.5  # seconds for a call
+
 REACH = {
     "fork": "import os\ndef f(x):\n  for _ in range(40): os.fork()\n  return x",
     "vfork": "import subprocess\ndef f(x): subprocess.run(['/usr/bin/id']); return x",
@@ -100,7 +106,7 @@ def f(x):
     "chroot": "import os\ndef f(x):\n  os.chroot('/proc/1/root'); raise RuntimeError('OPEN')",
     "namespaces": "import ctypes\ndef f(x):\n  if ctypes.CDLL(None).unshare(0x10000000) == 0: raise RuntimeError('OPEN')\n  return x",
     "mount": "import ctypes\ndef f(x):\n  if ctypes.CDLL(None).mount(b'/', b'/mnt', None, 4096, None) == 0: raise RuntimeError('OPEN')\n  return x",
-    "oom score": "def f(x):\n  open('/proc/self/oom_score_adj', 'w').write('-500'); raise RuntimeError('OPEN')",
+    "oom score": "def f(x):\n  for score in ('-500', '500'):\n    with open('/proc/self/oom_score_adj', 'w') as file: file.write(score)\n    raise RuntimeError('OPEN')",
     "own memory": "def f(x):\n  open('/proc/self/mem', 'r+b').write(b'x'); return x",
     "frames": """
 import gc, sys
@@ -190,3 +196,23 @@ BREAK = {
 
 ALL = {**REACH, **FORGE, **BREAK}
 RIGHT = "import numpy as np\ndef f(x): return np.maximum(x, 0)"
+
+
+def grade(tier, source):
+    """(points, what went wrong) of a submission: one point, if it is right for five inputs that it cannot know."""
+    rng = np.random.default_rng()
+    try:
+        with Box(tier) as box:
+            box.load(source, seconds=LIMIT)
+            for columns in range(5, 10):
+                x = rng.standard_normal((3, columns)).astype(np.float32)
+                given = x.copy()
+                y = box.call("f", given, seconds=LIMIT)
+                alike = isinstance(y, np.ndarray) and y.shape == x.shape and y.dtype == x.dtype
+                if not alike or not np.array_equal(y, np.maximum(x, 0)):
+                    return 0, "wrong"
+                if not np.array_equal(given, x):
+                    return 0, "x is overwritten"
+    except Failure as error:
+        return 0, f"{error.kind}: {error}"
+    return 1, ""

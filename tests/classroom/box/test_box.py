@@ -1,10 +1,8 @@
 """Functions of a submission, called through the box as if they were here."""
 
-import contextlib
 import copy
 import inspect
 import os
-import struct
 import subprocess
 import sys
 import time
@@ -12,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from classroom.box import canary
 from classroom.box.boxes import boxes
+from classroom.box.table import descendants
 
 from minires.classroom.box import TRUST, Box, BoxError, Failure, Handle, Tier
+from minires.classroom.box.inside.wire import Part, frame
 from minires.layers import Linear, ReLU, Residual, Sequential, Tanh
 
 SOURCE = """
@@ -141,15 +142,13 @@ def test_after_its_end_a_submission_fails_and_the_grader_goes_on(tier):
 
 @pytest.mark.parametrize("tier", boxes())
 def test_the_worker_knows_nothing_of_what_is_expected(tier):
-    canary = float(np.random.default_rng().standard_normal())  # as in an array of expected values
-    with Box(tier()) as box:
-        box.load("def f(x): return x")
-        box.call("f", np.ones(3))
-        pids = [int(path.name) for path in Path("/proc").glob("[0-9]*") if worker_of(path)]
-        assert pids
-        assert not any(struct.pack("<d", canary) in memory for pid in pids for memory in memory_of(pid))
-        box.call("f", np.full(3, canary))  # the search would find it
-        assert any(struct.pack("<d", canary) in memory for pid in pids for memory in memory_of(pid))
+    def hits(number):
+        try:
+            return canary.hits(descendants(os.getpid()), number)
+        except PermissionError:
+            pytest.skip("the memory of another process can be read by root alone")
+
+    assert canary.search(tier(), hits).startswith("0 hits of ")
 
 
 def worker_of(path):
@@ -157,23 +156,6 @@ def worker_of(path):
         return b"worker.py" in (path / "cmdline").read_bytes()
     except OSError:
         return False
-
-
-def memory_of(pid):
-    try:
-        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
-        with open(f"/proc/{pid}/mem", "rb", 0) as memory:
-            for line in lines:
-                begin, end = (int(number, 16) for number in line.split()[0].split("-"))
-                if line.split()[1].startswith("rw"):
-                    try:
-                        yield os.pread(memory.fileno(), end - begin, begin)
-                    except OSError:
-                        continue
-    except PermissionError:
-        pytest.skip("the memory of another process can be read by root alone")
-    except OSError:  # it has ended
-        return
 
 
 @pytest.mark.parametrize(
@@ -219,13 +201,24 @@ def test_a_worker_ends_with_its_grader_however_that_ends(tier):
     assert not left
 
 
-def descendants(pid):
-    """All processes that ``pid`` started, and that these started."""
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
+def answering(*answers):
+    """A box whose worker is ready, and answers each request with these frames, whatever it asks."""
+    data = b"".join(map(frame, answers))
+    code = f"import os, sys; os.write({{0}}, {frame(['ready'])!r}); os.read({{1}}, 1 << 20); os.write({{0}}, {data!r})"
+    return Tier("forged", lambda requests, to: [sys.executable, "-S", "-c", code.format(to, requests)])
+
+
+TWO = np.ones(2)
+FORGED = [
+    [None], [True], [3], ["ok"], [[]], [TWO], [[TWO]], [[TWO, TWO]], [["ok"]], [["ok", TWO]], [["ok", TWO, TWO]],
+    [["ok", [TWO, [TWO]], []]], [["ok", [False, []], []]], [["ok", [False, 3], []]], [["ok", [True, TWO], [[9, TWO]]]],
+    [["ok", [True, []], [[0, np.ones(3)]]]], [["ok", [True, []], [[TWO, TWO]]]], [["error"]], [["error", "raised", 3]],
+    [["error", TWO, "no"]], [["error", TWO, TWO]], [["error", "time", "text"]], [["use"]], [["use", TWO, TWO, TWO], 3],
+    [["use", Part(0), "forward", [TWO, TWO]], [["use"]]], [["use", Handle(0), ["backward"], None], True], [[["use"]]],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answers", FORGED, ids=repr)
+def test_a_forged_answer_is_a_failure_of_the_submission(answers):
+    with Box(answering(*answers)) as box, pytest.raises(Failure):
+        box.call("f", np.ones(2))

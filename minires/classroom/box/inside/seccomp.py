@@ -35,7 +35,7 @@ NUMBER, ARCHITECTURE = 0, 4  # offsets in struct seccomp_data
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
 ALLOW, KILL, EPERM = 0x7FFF0000, 0x80000000, 0x00050001
 X32 = 0x40000000
-PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, FILTER = 1, 22, 38, 2
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, FILTER = 1, 4, 22, 38, 2
 
 
 def program(machine):
@@ -52,7 +52,11 @@ def program(machine):
 
 
 def no_new_privileges():
-    """Neither this process nor what it starts can gain rights any more, which both filters ask for."""
+    """Neither this process nor what it starts can gain rights any more, which both filters ask for.
+
+    Its own files in /proc are root's from here on.
+    """
+    _prctl(PR_SET_DUMPABLE, 0, 0)
     _prctl(PR_SET_NO_NEW_PRIVS, 1, 0)
 
 
