@@ -93,8 +93,11 @@ them. A call may take {seconds:g} seconds, all of them together {total:g}.
 每次调用最多 {seconds:g} 秒，全部调用合计最多 {total:g} 秒。
 """,
 }
+MINIRES = {"en": "In the box that grades it, minires can be imported.\n", "zh": "评分的沙箱中可以导入 minires。\n"}
 
 
 def _how(each: Assignment, language: str) -> str:
     functions = ", ".join(f"`{function}`" for function in each.functions())
-    return HOW[language].format(name=each.name, functions=functions, points=each.points, seconds=CALL, total=TOTAL)
+    return HOW[language].format(name=each.name, functions=functions, points=each.points, seconds=CALL, total=TOTAL) + (
+        MINIRES[language] if each.minires else ""
+    )

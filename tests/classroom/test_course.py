@@ -16,7 +16,9 @@ NAMES = list(assignments())
 def code_lines(source):
     """What the bodies of the functions hold, line by line, without docstrings and what is short or everywhere."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.stmt) and not isinstance(node, (ast.FunctionDef, ast.Import, ast.If, ast.For)):
+        if isinstance(node, ast.stmt) and not isinstance(
+            node, (ast.FunctionDef, ast.Import, ast.ImportFrom, ast.If, ast.For)
+        ):
             if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
                 yield ast.unparse(node)
 
@@ -59,6 +61,12 @@ def test_statements_name_every_function_and_have_the_same_formulas_in_both_langu
         return [" ".join(formula.split()) for formula in re.findall(r"\$\$?[^$]+\$\$?", text)]
 
     assert sorted(formulas(english)) == sorted(formulas(chinese))
+
+
+def test_what_may_import_minires_says_so(tmp_path):
+    for name, each in assignments().items():
+        assert each.minires == ("minires" in each.solution().split())
+        assert ("minires can be imported" in build(name, tmp_path)[1].read_text()) == each.minires
 
 
 def test_every_exercise_belongs_to_one_assignment():

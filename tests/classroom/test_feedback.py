@@ -17,6 +17,7 @@ from minires.classroom import EXERCISES, diagnose, feedback, smallest
 from minires.classroom.diagnose import lab
 from minires.classroom.feedback import BY_NAME, command
 from minires.classroom.smallest import cases
+from minires.classroom.trials import TRIALS
 from minires.errors import RangeError
 from minires.mutants.language import chinese
 
@@ -96,9 +97,9 @@ def test_the_command_runs_in_a_shell_and_measures():
     assert f"dx{list(failing.index)} is {true:.9g}" in run.stdout
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("name", [*EXERCISES, *TRIALS])
 def test_what_to_read_is_there(name):
-    number, heading = EXERCISES[name].read
+    number, heading = (EXERCISES | TRIALS)[name].read
     assert f"# ## {heading}\n" in TUTORIALS[number - 1].read_text()
 
 

@@ -60,13 +60,13 @@ class Served:
 
     def _forward(self, layer, x, train, arrays=None):
         """y and the handle of its cache. "same" in the place of y: the layer returns the very array that it got, so
-        that writing into one writes into the other. With ``arrays`` also those of its tensors that have moved."""
+        that writing into one writes into the other. With ``arrays`` also its buffers, None for its parameters."""
         _set(layer, arrays)
         y, cache = layer.forward(x, bool(train))
         handle = self._keep(layer, cache)
         if arrays is None:
             return "same" if y is x else y, handle
-        return y, handle, [None if t.data is a else t.data for (_, t), a in zip(layer.tensors(), arrays)]
+        return y, handle, [None if hasattr(t, "grad") else t.data for _, t in layer.tensors()]
 
     def _backward(self, layer, dy, handle, arrays=None):
         """dx, or "same"; with ``arrays`` the gradients of the parameters, too."""

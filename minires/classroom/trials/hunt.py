@@ -1,0 +1,106 @@
+"""The trial of tests: each silent bug of a block alone must be found, and no right block refused."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..observe import raised
+from .blocks import CRASHES, RIGHT, SILENT, opaque
+from .hunt_words import CRITERIA, IDEAS, LINES
+from .trial import Trial, Verdict
+
+ROUNDS = 3  # with other weights; a bug counts as found if it is found in all of them
+FOR_SHAPES = "behind_pool", "pool_for_stride"  # what shows only where the images shrink
+
+
+@dataclass
+class Asked:
+    """One block put to the tests. refused: they raise   said: what   ended: the submission gives no answer at all
+    strides: of the blocks that were built   used: names of the methods of these blocks that were"""
+
+    kind: str
+    refused: bool = False
+    said: str = ""
+    ended: bool = False
+    strides: set = field(default_factory=set)
+    used: set = field(default_factory=set)
+
+
+def judge(functions: dict, seed: int) -> Verdict:
+    """See :data:`HUNT`. The order of the blocks and their weights come from ``seed``."""
+    rng = np.random.default_rng([seed, 9])
+    makers = [*RIGHT, *SILENT, *CRASHES] * ROUNDS
+    asked = [ask(functions["test_block"], makers[i], rng) for i in rng.permutation(len(makers))]
+    refused = [each for each in asked if _is_right(each.kind) and each.refused]
+    missed = [kind for kind in CRITERIA if any(each.kind == kind and not each.refused for each in asked)]
+    right = () if refused else tuple(kind for kind in CRITERIA if kind not in missed)
+    if not missed and not refused:
+        return Verdict(right)
+    names = tuple(f"BugHunt.{name}" for name in _ideas(asked, refused, missed))
+    remarks = []
+    if ended := next((each.said for each in asked if each.ended), None):
+        remarks.append(tuple(words.format(ended) for words in LINES["ended"]))
+    elif refused:
+        remarks.append(tuple(words.format(refused[0].said) for words in LINES["refused"]))
+    if crash := sum(each.kind in {make.__name__ for make in CRASHES} and not each.refused for each in asked):
+        remarks.append(tuple(words.format(crash) for words in LINES["crashes"]))
+    if any(each.said and not each.refused and not each.ended for each in asked):
+        remarks.append(LINES["returns"])
+    return Verdict(right, names, tuple(remarks))
+
+
+def ask(test, make, rng):
+    """Put a block to the tests of a submission."""
+    asked = Asked(make.__name__)
+
+    def build(in_channels, out_channels, stride):
+        asked.strides.add(int(stride))
+        return opaque(make(int(in_channels), int(out_channels), int(stride), rng), asked.used.add)
+
+    try:
+        found = test(build)
+        asked.said = "" if found is None else f"{found!r:.60}"
+    except Exception as error:  # whatever a student's code raises is an observation
+        asked.ended = getattr(error, "kind", "raised") != "raised"
+        asked.refused, asked.said = not asked.ended, str(error) if hasattr(error, "kind") else raised(error)
+    return asked
+
+
+HUNT = Trial("bug_hunt", ("test_block",), CRITERIA, IDEAS, judge, (7, "The same in minires"))
+
+
+def _is_right(kind):
+    return kind in {make.__name__ for make in RIGHT}
+
+
+def _ideas(asked, refused, missed):
+    if any(each.ended for each in asked):
+        return
+    if all(each.refused for each in asked):
+        yield "AlwaysRefuses"
+        return
+    if not any("forward" in each.used for each in asked):
+        yield "NeverRuns"
+        return
+    if refused:
+        trained = all("trained" in each.kind for each in refused)
+        yield "InitialValues" if trained else "RefusesRight"
+        return
+    if len(missed) == len(CRITERIA):
+        yield "OnlyShapes"
+        return
+    small = {1} >= set().union(*(each.strides for each in asked))
+    if small:
+        yield "StrideOne"
+    for kind in missed:
+        if not (small and kind in FOR_SHAPES):
+            yield NAMES[kind]
+
+
+NAMES = {
+    "not_added": "ShortcutNotAdded",
+    "no_relu": "NoFinalReLU",
+    "behind_pool": "ShortcutBehindPool",
+    "pool_for_stride": "PoolForStride",
+    "relu_before_add": "ReLUBeforeAdd",
+}
