@@ -122,8 +122,8 @@ assert all(np.allclose(a, b, rtol=0, atol=1e-12) for a, b in zip(few.gradients, 
 #
 # * Veit et al. 2016 look at *single* ways: the mean norm of the gradient of one, times their number. Norms know no
 #   sign, so this counts what cancels as well.
-# * The exact one: the part of $G_k$ along the whole gradient, $\langle G_k, g\rangle / \langle g, g\rangle$. These parts
-#   add up to 1, and some may be negative.
+# * The exact one: the part of $G_k$ along the whole gradient, $\langle G_k, g\rangle / \langle g, g\rangle$.
+#   These parts add up to 1, and some may be negative.
 
 # %%
 single = sample_paths(ledger, samples=6, rng=0)
