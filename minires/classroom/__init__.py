@@ -12,6 +12,7 @@ from .handout import build
 from .own import check
 from .report import frequencies, to_csv, to_html
 from .smallest import Failing, measure, smallest
+from .task_example import answer
 
 __all__ = [
     "Assignment",
@@ -23,6 +24,7 @@ __all__ = [
     "Finding",
     "FunctionLayer",
     "Grade",
+    "answer",
     "assignment",
     "assignments",
     "build",

@@ -77,14 +77,14 @@ def diagnose_layer(lab, wrap):
     if not bad:
         return Diagnosis(lab.of, (), (), right, wrong)
     alive = _alive(lab, lab.ideas, found)
-    chosen = _fewest(alive, bad)
-    left = bad - _explained(chosen, alive)
+    chosen = fewest(alive, bad)
+    left = bad - explained(chosen, alive)
     if left:  # what has a plain reason needs no two mistakes
         plain = {finding.output for finding in general(lab, found, left) if _is_plain(finding)}
         hard = {(train, name) for train, name in left if name.removeprefix("twice ") not in plain}
         alive |= _alive(lab, lab.pairs(bad, hard), found)
-        chosen = _fewest(alive, bad)
-    left = bad - _explained(chosen, alive)
+        chosen = fewest(alive, bad)
+    left = bad - explained(chosen, alive)
     if left and not right:  # that one output of garbage agrees with some mistake says nothing
         chosen, left = (), bad
     names = dict.fromkeys(name for idea in chosen for name in idea.names)
@@ -158,7 +158,7 @@ def _beyond(lab, idea, found, disagrees, raises):
     return wrong_there - wrong_here - disagrees
 
 
-def _fewest(alive, bad):
+def fewest(alive, bad):
     """The ideas that explain most of ``bad``; of these the fewest mistakes."""
     useful = {idea: what & bad for idea, what in alive.items() if what & bad}
     best, value = (), (0, 0)
@@ -171,5 +171,5 @@ def _fewest(alive, bad):
     return best
 
 
-def _explained(chosen, alive):
+def explained(chosen, alive):
     return frozenset().union(*(alive[idea] for idea in chosen))

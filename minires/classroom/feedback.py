@@ -9,11 +9,15 @@ import numpy as np
 from ..errors import RangeError
 from ..mutants import MUTANTS, SILENT
 from ..mutants.language import LANGUAGES, sentence
+from .course import assignments
 from .diagnose import Diagnosis, diagnose
 from .escape import for_page, for_terminal
 from .exercises import Exercise, exercise
 from .general import Finding
 from .smallest import Failing, smallest
+from .task import Task
+from .task_diagnosis import diagnose_task
+from .task_example import example_lines
 from .trials import TRIALS, Trial, Verdict
 from .words import FINDINGS, FRAME, finding, say
 
@@ -25,10 +29,10 @@ class Feedback:
     """What a student reads; ``print(feedback)``. Every text is plain, escapes are put in by what shows it.
 
     right, wrong: names of outputs, or of criteria of a trial   names: of misconceptions
-    sentences: what is behind it   failing: the smallest input, or None   example: the lines of one of a trial
+    sentences: what is behind it   failing: the smallest input, or None   example: the lines of one of a trial or a task
     """
 
-    exercise: Exercise | Trial
+    exercise: Exercise | Trial | Task
     language: str
     right: tuple
     wrong: tuple
@@ -111,7 +115,7 @@ def command(name, failing):
 
 
 def feedback(
-    name: str | Exercise | Trial,
+    name: str | Exercise | Trial | Task,
     namespace: Any,
     language: str = "en",
     seed: int = 0,
@@ -129,6 +133,8 @@ def feedback(
         name = TRIALS[name]
     if isinstance(name, Trial):
         return _of_trial(name, namespace if isinstance(namespace, dict) else vars(namespace), language, seed)
+    if isinstance(name, Task):
+        return _of_task(name, namespace if isinstance(namespace, dict) else vars(namespace), language, seed)
     found = diagnosis or diagnose(name, namespace, seed)
     sentences = [said(each, language) for each in found.names]
     sentences += [finding(each, language) for each in found.findings]
@@ -141,7 +147,20 @@ def said(name: str, language: str = "en") -> str:
     """The sentence for the name of a misconception."""
     if name in BY_NAME:
         return sentence(BY_NAME[name], language)
-    return next(say(trial.ideas, name, language) for trial in TRIALS.values() if name in trial.ideas)
+    for trial in TRIALS.values():
+        if name in trial.ideas:
+            return say(trial.ideas, name, language)
+    tasks = (part for each in assignments().values() for part in each.exercises if isinstance(part, Task))
+    words = (m.misconception[language] for task in tasks for m in task.mistakes if m.name == name)
+    return next(words, name)  # that of a teacher's own assignment is in its folder
+
+
+def _of_task(task, functions, language, seed):
+    found = diagnose_task(task, functions, seed)
+    sentences = [task.sentence(name, language) for name in found.names]
+    sentences += [finding(each, language) for each in found.findings]
+    example = tuple(example_lines(task, functions, language)) if found.wrong else ()
+    return Feedback(task, language, found.right, found.wrong, found.names, tuple(sentences), example=example)
 
 
 def _of_trial(trial, functions, language, seed):

@@ -1,4 +1,6 @@
-"""Submissions, right and wrong, in wrong/EXERCISE/*.py. The first line of each says what a diagnosis must find:
+"""Submissions, right and wrong, in wrong/EXERCISE/*.py and asked/ASSIGNMENT/*.py.
+
+The first line of each says what a diagnosis must find:
 
 # right                                  all outputs
 # expect: Linear.BiasAveraged, ...       exactly these names, and nothing is left to be explained
@@ -9,6 +11,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).with_name("wrong")
 PATHS = sorted(FOLDER.glob("*/*.py"))
+
+
+def asked():
+    """Those of assignments that ask for functions which are no layer."""
+    return sorted(Path(__file__).with_name("asked").glob("*/*.py"))
 
 
 def load(path):

@@ -7,6 +7,7 @@ own.
 import re
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ...errors import DataFileError, RangeError
@@ -14,12 +15,13 @@ from ...files.whole import check_folder, make_folder, write_atomically
 from ..declared import declared
 from ..exercises import EXERCISES
 from ..submissions import run
+from ..task import Task
 from ..trials import TRIALS
 
 MANIFEST = "assignment.toml"
 TEMPLATE = Path(__file__).parent / "template"
 LANGUAGES = {"en": "statement.md", "zh": "statement.zh.md"}
-FIELDS = {"exercises", "points", "hours", "title"}
+FIELDS = {"points", "hours", "title"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,9 @@ class Assignment:
     """name: "batchnorm"   number: of its place in the course   title: {language: text}   points, hours: for all of it
 
     exercises: each an :class:`~minires.classroom.Exercise` or :class:`~minires.classroom.trials.Trial`, that tells the
-    functions of a submission   minires: whether it can be imported in the box, which the statement then says
+    functions of a submission; or one :class:`~minires.classroom.task.Task`, where assignment.toml ``asks`` for
+    functions, and the folder has questions.py and mistakes.toml
+    minires: whether it can be imported in the box, which the statement then says
     """
 
     name: str
@@ -69,17 +73,27 @@ def read(folder: Path) -> Assignment:
     number, _, name = folder.name.partition("_") if re.match(r"\d\d_", folder.name) else ("0", "", folder.name)
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
-        if fields.keys() - {"minires"} != FIELDS:
-            raise ValueError(f"it has {', '.join(sorted(fields))}, expected {', '.join(sorted(FIELDS))}")
+        what = {"exercises", "asks"} & fields.keys()
+        if fields.keys() - {"minires", *what} != FIELDS or len(what) != 1:
+            names = f"{', '.join(sorted(FIELDS))}, and exercises or asks"
+            raise ValueError(f"it has {', '.join(sorted(fields))}, expected {names}")
         for field in ("points", "hours"):
             if not isinstance(fields[field], (int, float)) or not fields[field] > 0:
                 raise ValueError(f"{field} is {fields[field]!r}, expected a number above 0")
         if "en" not in fields["title"]:
             raise ValueError(f"title has {', '.join(fields['title']) or 'nothing'}, expected at least en")
-        fields["exercises"] = _exercises(fields["exercises"], folder)
+        if "asks" in fields:
+            fields["exercises"] = (_task(name, tuple(fields.pop("asks")), folder),)
+        else:
+            fields["exercises"] = _exercises(fields["exercises"], folder)
         return Assignment(name=name, number=int(number), folder=folder, **fields)
     except (OSError, ValueError, TypeError) as error:
         raise DataFileError(f"{path}: {error}: see the folders of the course") from error
+
+
+@cache
+def _task(name, functions, folder):
+    return Task(name, functions, folder)
 
 
 def _exercises(given, folder):
