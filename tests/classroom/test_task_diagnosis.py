@@ -25,9 +25,9 @@ each_path = pytest.mark.parametrize("path", asked(), ids=title)
 @each_mistake
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_every_planted_mistake_names_itself_in_all_its_forms(name, mistake, seed):
-    """Seven further seeds take turns, and have all forms among them."""
+    """Every form with a seed of its own, and slowly with all of them."""
     for number, (source, _) in enumerate(mistake.forms):
-        for each in [0, 1 + number % 7] if not seed else range(8):
+        for each in [number % 8] if not seed else range(8):
             found = diagnose_task(TASKS[name], run(source), each)
             assert (found.names, found.findings) == ((mistake.name,), ())
             assert found.wrong and not found.passed
@@ -57,7 +57,7 @@ def test_there_are_submissions_of_every_kind(name):
 def test_solution_is_right_and_skeleton_is_nothing_for_many_students(name):
     task = TASKS[name]
     empty = {function: lambda *arguments: None for function in task.defines}
-    for seed in range(10):
+    for seed in range(4):
         assert diagnose_task(task, task.solution, seed).right == task.defines
         nothing = diagnose_task(task, empty, seed)
         assert nothing.right == () and not nothing.names
@@ -101,12 +101,6 @@ def test_both_languages_say_it_and_the_translation_is_of_this_sentence(name, mis
     assert re.search("[\u4e00-\u9fff]", chinese) and chinese.endswith("。")
 
 
-def numbers(value):
-    if isinstance(value, (list, tuple)):
-        return [number for part in value for number in numbers(part)]
-    return [float(number) for number in np.ravel(value)] if not isinstance(value, str) else []
-
-
 @each_mistake
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_feedback_shows_a_small_input_and_no_true_number(name, mistake, language):
@@ -123,15 +117,15 @@ def test_feedback_shows_a_small_input_and_no_true_number(name, mistake, language
             _, given, right = task.small[example.case]
             true = float(right[example.output][example.index])
             assert true != example.mine
-            lines = [line for kind, line in found.lines() if kind == "plain"]
-            assert f"{true:.9g}" not in re.findall(r"-?\d+(?:\.\d+)?", " ".join(lines[4:]).replace(example.output, ""))
+            said_there = " ".join(re.sub(r"\[.*?\]", "", line) for kind, line in found.lines()[4:-1] if kind == "plain")
+            assert true not in [float(number) for number in re.findall(r"-?[0-9][0-9.e+-]*(?<![.])", said_there)]
 
 
 @each_task
 def test_answers_are_those_of_the_solution(name, capsys):
     task = TASKS[name]
     for number, (*_, right) in list(enumerate(task.small))[::17]:
-        for output, array in right.items():
+        for output, array in ((output, array) for output, array in right.items() if " " not in output):
             index = (0,) * array.ndim
             assert answer(name, number, output, index) == array[index]
             assert capsys.readouterr().out.startswith(output)
