@@ -85,8 +85,7 @@ def answer(name: str, number: int, output: str, index: tuple[int, ...] = ()) -> 
 
     RangeError for what is not there.
     """
-    each = assignment(name)
-    rows = each.task().small() if each.asks else []
+    rows = next((part.small for part in assignment(name).exercises if isinstance(part, Task)), [])
     right = rows[number][2].get(output) if 0 <= number < len(rows) else None
     if not isinstance(right, np.ndarray) or len(index) != right.ndim:
         raise RangeError(
