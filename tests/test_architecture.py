@@ -27,7 +27,7 @@ ROWS = [
     "engine",
     "trace",
     "train",
-    "classroom",
+    "classroom lab",
     "bench experiments",
     "cli",
 ]

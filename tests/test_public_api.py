@@ -11,7 +11,20 @@ import pytest
 
 import minires
 
-ROOMS = ("bench", "classroom", "data", "files", "gradcheck", "layers", "models", "mutants", "trace", "train", "weights")
+ROOMS = (
+    "bench",
+    "classroom",
+    "data",
+    "files",
+    "gradcheck",
+    "lab",
+    "layers",
+    "models",
+    "mutants",
+    "trace",
+    "train",
+    "weights",
+)
 PACKAGES = ["minires", *(f"minires.{room}" for room in ROOMS)]
 MODULES = ["minires.losses", "minires.ops", "minires.initializers", "minires.backend", "minires.errors"]
 

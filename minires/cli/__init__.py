@@ -1,4 +1,5 @@
-"""The command ``minires``: train, eval, check, models, data, trace, step, bench, experiment, assign, tutorials.
+"""The command ``minires``: train, eval, check, models, data, trace, step, lab, bench, experiment, assign,
+tutorials.
 
 Results go to standard output, progress to standard error; with ``--json`` standard output is one JSON object and
 nothing else. Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + signal stopped: 130 by Ctrl-C, 143 by SIGTERM, 129 by
@@ -22,6 +23,7 @@ from .checks import check
 from .common import FAILED, STOPPED, USAGE
 from .experiments import experiment
 from .gradients import step, trace
+from .lab import lab
 from .terminal import sane_terminal
 from .training import evaluate_run, train
 from .tutorials import tutorials
@@ -34,6 +36,7 @@ COMMANDS = {
     "data": data,
     "trace": trace,
     "step": step,
+    "lab": lab,
     "bench": bench,
     "experiment": experiment,
     "assign": assign,

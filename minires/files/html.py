@@ -10,7 +10,7 @@ TEMPLATE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; script-src {script_hash}; style-src {style_hash}; img-src data:">
+  content="default-src 'none'; script-src {script_hash}; style-src {style_hash}; img-src data:; connect-src {connect}">
 <title>{title}</title>
 <style>{style}</style>
 </head>
@@ -22,11 +22,13 @@ TEMPLATE = """<!doctype html>
 """
 
 
-def self_contained(title: str, style: str, body: str, script: str = "", language: str = "en") -> str:
+def self_contained(
+    title: str, style: str, body: str, script: str = "", language: str = "en", connect: str = "'none'"
+) -> str:
     """The text of a page, to be written in UTF-8. Its content security policy allows this script and this style alone.
 
     title: plain text   style, script: CSS and JavaScript, from minires itself   body: HTML without style attributes
-    language: of the text, such as "zh"
+    language: of the text, such as "zh"   connect: where the script may ask, as a policy says it: nowhere, or "'self'"
     """
     return TEMPLATE.format(
         language=language,
@@ -36,6 +38,7 @@ def self_contained(title: str, style: str, body: str, script: str = "", language
         body=body,
         script=script,
         script_hash=_hash(script),
+        connect=connect,
     )
 
 

@@ -23,7 +23,10 @@ function format(value) {
   if (value === null) return "–";
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value).replace("-", "−");
   const size = Math.abs(value);
-  const digits = size >= 1e-3 && size < 1e3 ? value.toPrecision(3) : value.toExponential(2);
+  const digits =
+    size >= 1e3 && size < 1e5 ? String(Number(value.toPrecision(3)))
+    : size >= 1e-3 && size < 1e3 ? value.toPrecision(3)
+    : value.toExponential(2);
   return digits.replace("e+", "e").replaceAll("-", "−");
 }
 

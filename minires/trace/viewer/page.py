@@ -46,13 +46,14 @@ def require_trace(document):
 
 def module():
     """The scripts as one ES module with the default export ``{ render }``, which is what a notebook loads."""
-    return "\n".join(map(_read, SCRIPTS))
+    return "\n".join(map(read, SCRIPTS))
 
 
 def stylesheet():
     """The style of the page and of the widget."""
-    return _read("page.css")
+    return read("page.css")
 
 
-def _read(name):
+def read(name):
+    """The text of one of the files beside this one."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
