@@ -104,6 +104,7 @@ def no_work(monkeypatch):
     )
     for name in workers.split():
         monkeypatch.setattr(f"minires.cli.{name}", worker)
+    monkeypatch.setattr(sys.modules["minires.cli.lab"], "serve", worker)  # minires.cli.lab is the command
     monkeypatch.setattr("minires.cli.training.require_device", lambda device: None)
     monkeypatch.setattr("minires.models.build", worker)
     for name in ("download", "load"):

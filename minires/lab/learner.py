@@ -30,9 +30,10 @@ class Learner:
         self.choice, self.lr, self.seed = choice, lr, seed
         self.model = choice.build(seed)
         self._network = compile(self.model, threads=1, input_gradient=False)
-        rates = {"scalar_rate": SCALAR_RATE} if choice.norm == "fixup" else {}
-        self._optimizer = SGD(self.model.params(), lr, weight_decay=1e-4, **rates)
-        self.steps, self.lost = 0, None
+        scalar_rate = SCALAR_RATE if choice.norm == "fixup" else 1.0
+        self._optimizer = SGD(self.model.params(), lr, weight_decay=1e-4, scalar_rate=scalar_rate)
+        self.steps = 0
+        self.lost: int | None = None
         self._right: deque[float] = deque(maxlen=RECENT)
         self._seen: dict[str, Any] = {}
 

@@ -55,6 +55,7 @@ OFTEN = {
     "experiment": 1,
     "assign": 1,
     "check": 0.15,
+    "lab": 0,  # it stays until Ctrl-C
 }
 COLUMNS = (None, None, "60", "1", "5", "0", "-3", "x", "100000000")
 ENCODINGS = ("utf-8", "utf-8", "ascii", "cp1252")

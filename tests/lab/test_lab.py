@@ -202,10 +202,10 @@ def test_fixup_trains_its_numbers_at_a_tenth():
 
 WITHOUT = """
 import sys
-for name in ("socket", "socketserver", "http.server", "fcntl", "tyro", "tqdm"):
+for name in ("socketserver", "http.server", "fcntl", "tyro", "tqdm"):
     sys.modules[name] = None
-import threading
-threading.Thread.start = None
+import socket, threading
+socket.socket.__init__ = threading.Thread.start = None
 from minires.lab import Lab
 lab = Lab()
 lab.respond({"do": "make", "nets": [{"depth": 8}, {"depth": 8, "block": "plain"}]})
