@@ -40,8 +40,9 @@ rng = np.random.default_rng(0)
 # `digits_resnet44` has the same 44 layers, the same number of parameters, and one thing more: shortcuts, which add
 # the input of every two convolutions to their output. The next tutorial looks at them; here they are the control.
 #
-# A `Lab` trains with one recipe (SGD with momentum, a learning rate that warms up and falls at three quarters), so that
-# nothing differs but the network.
+# Both have 4, 8 and 16 channels, from the front to the back, to be quick. A `Lab` trains every network in the same way
+# (the learning rate rises over the first steps and falls after three quarters), so that nothing differs but the
+# network.
 
 # %%
 NAMES = ("digits_plain8", "digits_plain44", "digits_resnet44")
@@ -84,9 +85,9 @@ assert end["digits_plain44"]["train_accuracy"] < end["digits_plain8"]["train_acc
 assert end["digits_resnet44"]["train_loss"] < end["digits_plain44"]["train_loss"] / 2  # depth alone is not to blame
 
 # %% [markdown]
-# One seed and ten minutes prove little. The experiment `degradation` does the same with 8, 20 and 56 layers and
-# three seeds, `minires experiment degradation` runs it on your machine; He et al. 2015, figure 1, did it on CIFAR-10
-# and ImageNet.
+# One training proves little. The experiment `degradation` does the same with 8, 20 and 56 layers and three seeds,
+# `minires experiment run degradation` runs it on your machine; He et al. 2015, figures 1 and 4, did it on CIFAR-10 and
+# ImageNet.
 #
 # It is not that the deeper network *could not* do as well, either. Take a good network of 8 layers and put in 36 that
 # copy their input: that network of 44 layers is as good as the one of 8. Plain layers can copy, which is the second
@@ -101,7 +102,8 @@ assert end["digits_resnet44"]["train_loss"] < end["digits_plain44"]["train_loss"
 
 # %%
 train = lab.digits[0]
-images, labels = Normalize.of(train)(train.images[:64], np.float32), train.labels[:64]  # (64, 1, 8, 8), (64,)
+normalize = Normalize.of(train)  # pixels of mean 0 and variance 1
+images, labels = normalize(train.images[:64], np.float32), train.labels[:64]  # (64, 1, 8, 8), (64,)
 
 
 def of_convolutions(name):
@@ -335,4 +337,4 @@ check_3(slope)
 # not overfitting"*: true, the training loss shows it. *"A deeper network cannot be worse, since its new layers could
 # copy"*: true of what it can express, plain or not; false of what training finds.
 #
-# Next: what changes if the layers only have to compute the difference from a copy.
+# Next: [the residual add](07_the_residual_add.py), by which layers only have to compute the difference from a copy.

@@ -5,7 +5,7 @@
 # learn the rest? One addition does that. This tutorial writes it forward and backward, finds the gradient as a sum of
 # two terms, and shows what "a deeper network contains the shallower one" means, down to the last bit.
 #
-# **You need**: the tutorials before this one, above all why plain networks degrade.
+# **You need**: the tutorials before this one, above all [why plain networks degrade](06_why_plain_networks_degrade.py).
 #
 # **You will be able to**: write a residual block with its backward, say which way each part of its gradient came, and
 # make a network deeper without changing what it computes.
@@ -154,7 +154,8 @@ except ShapeError as error:
 
 # %% [markdown]
 # To go through a whole network, use the debugger: `minires step --model digits_resnet8 --data digits` in a terminal, or
-# the same from Python. We go to where the first addition is passed on the way back, and find its two terms.
+# the same from Python. We go to where, on the way back, a branch first brings more than its shortcut. The screen shows
+# where we are in the model, then every array at hand with its size, and below them how `dx` is made of its terms.
 
 # %%
 stepper = Stepper(model, images, labels)
@@ -171,7 +172,8 @@ assert (stepper.dx == stepper.terms["shortcut"] + stepper.terms["branch"]).all()
 # x_L = x_l + \sum_{i=l}^{L-1} F_i(x_i).$$
 #
 # The output is the input plus corrections. In a plain network it would be a product of matrices (and masks). We listen
-# to the blocks of a network of the kind `full_preact`, of which a later tutorial speaks, within one stage.
+# to the blocks of a network of the kind `full_preact`, of which a later tutorial speaks, within one
+# **stage**: the blocks from one change of the shape to the next.
 
 # %%
 seen = {}
@@ -221,9 +223,9 @@ assert (block(x) == x).all()
 # %% [markdown]
 # *Plain* networks are nested as well, in spite of their activations: a plain block that copies was an exercise of the
 # last tutorial. So "residual networks are better because their families are nested" is not the reason. The difference
-# is how *near* the identity is. In a residual block it is at $F = 0$, where weights start and weight decay pulls; in a
-# plain one it is a special point among all kernels. The experiment `starts_at_identity` puts a plain network of 56
-# layers at that point before training: it then learns far better than one started by He's rule, and not as well as a
+# is how *near* the identity is. In a residual block it is at $F = 0$, which small weights come close to; in a plain one
+# it is a special point among all kernels. The experiment `starts_at_identity` starts a plain network of 56
+# layers near that point: it then learns far better than one started by He's rule, and not as well as a
 # residual one.
 
 # %% [markdown]
@@ -338,4 +340,4 @@ check_3(deepen)
 # *"Residual functions are small"*: not in general. On the digits the layers of trained residual networks respond as
 # strongly as those of plain ones (experiment `responses`, verdict FAILS).
 #
-# Next: the "1 +", the same sum over all blocks of a network, and where it breaks.
+# Next: [the "1 +"](08_the_one_plus.py), the same sum over all blocks of a network, and where it breaks.

@@ -6,7 +6,7 @@
 # derives the equation, takes it apart number by number in a real network, and finds out where it holds, where it
 # does not, and why.
 #
-# **You need**: the tutorials before this one, above all the residual add.
+# **You need**: the tutorials before this one, above all [the residual add](07_the_residual_add.py).
 #
 # **You will be able to**: derive the equation in its two forms, read a ledger of gradients, and say of a network
 # between which blocks the "1" is true.
@@ -92,9 +92,9 @@ assert not np.allclose(r[0], q[0])
 # ## The ledger of a real network
 #
 # `trace` runs one forward and one backward on a private copy of a network and keeps, at every block, what came back
-# through the shortcut and what came back through the branch. The network has 9 blocks in three stages, and is of the
-# kind `full_preact`, called **ResNet v2**: nothing stands behind the addition. The lines run as the gradient runs, from
-# the last block to the first.
+# through the shortcut and what came back through the branch: the **ledger** of its gradient. The network has 9 blocks
+# in three stages, and is of the kind `full_preact`, called **ResNet v2**: nothing stands behind the addition. The lines
+# run as the gradient runs, from the last block to the first.
 
 
 # %%
@@ -150,7 +150,8 @@ for l in (8, 7):
 #
 # The derivation used two things: the shortcut hands on $x$ as it is, and nothing follows the addition. `audit` asks it
 # for every pair of blocks, and names what is in the way. In ResNet v2 the "1" holds inside each stage, and fails where
-# the shape changes: there the shortcut takes every second pixel, which hands the gradient to one pixel in four.
+# the shape changes: there the shortcut takes every second pixel, which hands the gradient to one pixel in four. (Its
+# *trunk* is the way from block to block, past what is inside the branches.)
 
 # %%
 v2 = audit(ledger)
@@ -252,8 +253,9 @@ check_1(sums)
 # %% [markdown]
 # ## Exercise 2: the shortcuts of v1
 #
-# Write `shortcuts_only(g_L, sums)` for a stage of v1. `sums` is a list of the arrays $x_i + F_i(x_i)$, *before* the
-# ReLU, from block $l$ to block $L - 1$, all of the shape of `g_L`. Return what arrives at $x_l$ on shortcuts alone.
+# Write `shortcuts_only(g_L, sums)` for some blocks of v1 that keep the shape. `sums` is a list of the arrays $x_i +
+# F_i(x_i)$, *before* the ReLU, from block $l$ to block $L - 1$, all of the shape of `g_L`. Return what arrives at $x_l$
+# on shortcuts alone.
 
 
 # %%
@@ -309,4 +311,4 @@ check_3(holds)
 # and at a change of shape it is wrong in both. *"So it cannot vanish"*: a good heuristic, no theorem. What is a
 # theorem, for any network, is that the terms add up.
 #
-# Next: where ReLU and batch norm should stand in a block, which is the question of what breaks the "1" the least.
+# Next: [five places for batch norm and ReLU](09_five_placements.py), of which some break the "1" and some do not.

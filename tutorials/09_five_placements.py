@@ -2,11 +2,12 @@
 # # 9. Five places for batch norm and ReLU
 #
 # A residual block has convolutions, batch norms, ReLUs and one addition. In which order? The five answers of He et al.
-# 2016 are called (a) to (e) in the articles. They have the same parameters and nearly the same cost, and one of them
+# 2016 are called (a) to (e) in the articles. They have nearly the same parameters and cost, and one of them
 # does not train. This tutorial draws them, computes what each does to the "1" of the last tutorial, and trains all
 # five.
 #
-# **You need**: the tutorials before this one: batch norm with its backward, the residual add, the "1 +".
+# **You need**: the tutorials before this one: batch norm with its backward, [the residual add](07_the_residual_add.py),
+# [the "1 +"](08_the_one_plus.py).
 #
 # **You will be able to**: draw the five blocks, derive the gradient on the shortcut of each, and say what speaks for
 # (e) and what does not.
@@ -137,7 +138,7 @@ left = {}
 for name, ledger in ledgers.items():
     u, kept = ledger.g(9), [1.0]
     for block in reversed(ledger.trunk.between(1, 9)):  # the eight blocks behind the first
-        u = block.shortcut(u)
+        u = block.shortcut(u)  # through the shortcut of this block, and what stands behind its addition
         kept.append(np.linalg.norm(u) / np.linalg.norm(ledger.g(9)))
     left[name] = kept
     print(f"{name:17} of the gradient behind 8 blocks the shortcuts leave {kept[-1]:.3f}")
@@ -358,4 +359,4 @@ check_3(difference)
 # training it shows only in much deeper networks. *"(c) is bad because its signal only grows"*: it grows, but what
 # suffers is a head that is not prepared for it. *"(d) is equivalent to (a)"*: similar errors, other functions.
 #
-# Next: what may stand on the shortcut itself.
+# Next: what may stand on the shortcut itself, in [shortcuts and gates](10_shortcuts_and_gates.py).

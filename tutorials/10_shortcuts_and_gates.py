@@ -6,7 +6,7 @@
 # back, and measures what is left of the gradient after many blocks. It ends with the one case in which the shortcut
 # must do something: where the shape changes.
 #
-# **You need**: the tutorials before this one, above all the "1 +".
+# **You need**: the tutorials before this one, above all [the "1 +"](08_the_one_plus.py).
 #
 # **You will be able to**: derive the three terms of a gated block, predict how a factor on the shortcut acts on a
 # deep network, and choose a shortcut for a change of shape.
@@ -305,4 +305,5 @@ check_3(bias_for)
 # controls the weight of the two ways"*: true, and it adds a third term to the gradient. *"Zero padding is preferred"*:
 # it depends on the network; the three ways differ by little.
 #
-# Next: what a chain of forks is, seen as a whole: $2^n$ ways through the network.
+# Next: what a chain of forks is, seen as a whole: $2^n$ ways through the network, in
+# [paths, ensembles and lesions](11_paths_and_lesions.py).

@@ -6,7 +6,7 @@
 # tutorial counts the ways, finds how much of the gradient each length brings, and takes blocks out of a trained network
 # to see what it does without them.
 #
-# **You need**: the tutorials before this one, above all the "1 +".
+# **You need**: the tutorials before this one, above all [the "1 +"](08_the_one_plus.py).
 #
 # **You will be able to**: split a gradient by the number of branches on its way, without listing the ways; and say
 # what an experiment with deleted blocks shows and what not.
@@ -323,4 +323,5 @@ check_3(ways_left)
 # depth and training. *"Destroying shortcuts hardly matters"*: it is branches, and some of them do matter. *"It is an
 # ensemble"*: a likeness.
 #
-# Next: what the gradients of different images have in common, and how plain networks lose it.
+# Next: what the gradients of different images have in common, and how plain networks lose it, in
+# [shattered gradients](12_shattered_gradients.py).

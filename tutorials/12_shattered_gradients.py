@@ -5,7 +5,8 @@
 # the input a little, and the gradient is another. It has the right size and no memory; it is noise. This tutorial looks
 # at it, derives how fast it gets so, derives what a shortcut changes, and corrects three numbers of the articles.
 #
-# **You need**: the tutorials before this one, above all why plain networks degrade; variance and correlation.
+# **You need**: the tutorials before this one, above all
+# [why plain networks degrade](06_why_plain_networks_degrade.py); variance and correlation.
 #
 # **You will be able to**: measure how alike two gradients are, derive the law of $1/2^L$ with its condition, and the
 # law of residual networks.
