@@ -39,6 +39,7 @@ class Lab:
     data_dir: folder of the data sets that full versions need   weights: file of published weights that one needs
     parts: folder where the parts of long measurements are kept, to go on from when interrupted; None keeps none
     networks: folder for what ``trained`` makes, where the labs of other processes look too; None keeps none
+    threads: of the engine, for each network; the numbers do not depend on it
     """
 
     def __init__(
@@ -50,8 +51,9 @@ class Lab:
         weights: StrPath | None = None,
         parts: StrPath | None = None,
         networks: StrPath | None = None,
+        threads: int = 1,
     ) -> None:
-        self.engine, self.progress = engine, progress
+        self.engine, self.progress, self.threads = engine, progress, threads
         self.data_dir, self.weights, self.parts, self.networks = data_dir, weights, parts, networks
         self.digits = load("digits", "train"), load("digits", "test")
         self._trained = {}
@@ -126,8 +128,8 @@ class Lab:
         return json.loads(path.read_text())
 
     def fast(self, model: Layer) -> Layer:
-        """``model`` as the engine of this lab runs it, in one thread: the cores have other measurements to do."""
-        return compile(model, threads=1, input_gradient=False) if self.engine == "compiled" else model
+        """``model`` as the engine of this lab runs it."""
+        return compile(model, threads=self.threads, input_gradient=False) if self.engine == "compiled" else model
 
     def accuracy(
         self, model: Layer, data: Dataset | None = None, normalize: Callable[[Array, Any], Array] | None = None

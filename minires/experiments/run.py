@@ -46,8 +46,8 @@ def run(
     """Measure the experiments ``names`` at ``seeds``, and return {(name, seed): why} of the measurements that failed.
 
     The numbers go into the folder ``out``, after each measurement; what is there and fits is not measured again, so
-    that an interrupted run goes on with the same call. Each measurement has one thread, in one of ``jobs`` processes
-    (default: one for each core).
+    that an interrupted run goes on with the same call. There are ``jobs`` processes (default: one for each core), or fewer where
+    there is less to measure, whose engines then share the cores that are left.
 
     quick: the small version; False: more seeds, draws and epochs, and real data where the experiment names them
     engine: "compiled", or "reference" for the layers as they are written   progress: called with a :class:`Progress`
@@ -65,8 +65,10 @@ def run(
     store = Store(out, quick=quick, engine=engine)
     tasks = [(one, seed, store.parts(one)) for one in longest_first(chosen, out) for seed in store.missing(one, seeds)]
     failed, done = {}, 0
-    lab = {"engine": engine, "data_dir": data_dir, "weights": weights}
-    with Team(min(jobs or cores(), len(tasks)), lab) as team:
+    size = min(jobs or cores(), len(tasks))
+    threads = max(1, cores() // max(1, size))  # what other measurements do not need
+    lab = {"engine": engine, "data_dir": data_dir, "weights": weights, "threads": threads}
+    with Team(size, lab) as team:
         for experiment, seed, answer in team.answers(tasks, quick=quick):
             finished = "progress" not in answer
             done += finished

@@ -1,4 +1,4 @@
-"""Processes that measure: each has one thread, and takes the next measurement when it is done with one."""
+"""Processes that measure: each takes the next measurement when it is done with one."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import minires
 
-# one thread each: the cores have other measurements to do, and the last bits of a product depend on the threads
+# products in one thread: their last bits depend on the threads. The engine has threads of its own, and the same bits
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
