@@ -80,6 +80,8 @@ def read(folder: Path) -> Assignment:
         for field in ("points", "hours"):
             if not isinstance(fields[field], (int, float)) or not fields[field] > 0:
                 raise ValueError(f"{field} is {fields[field]!r}, expected a number above 0")
+        if not isinstance(fields.get("minires", False), bool):
+            raise ValueError(f"minires is {fields['minires']!r}, expected true or false: whether the box has it")
         if "en" not in fields["title"]:
             raise ValueError(f"title has {', '.join(fields['title']) or 'nothing'}, expected at least en")
         if "asks" in fields:

@@ -9,12 +9,21 @@ from .checker_words import CRITERIA, DEMOS, IDEAS, LINES
 from .layers import GROUPS
 from .trial import Answer, Trial, Verdict, answer
 
-LEAST = 10  # questions for a criterion: who tosses a coin has one chance in a thousand
+LEAST, LEAST_RIGHT = 10, 3  # questions for a criterion, and right ones: no coin passes one time in a thousand
 KINDS = {
     group: [(build, kind) for build in builds for kind in build(np.random.default_rng(0))[1]]
     for group, builds in GROUPS.items()
 }
-QUESTIONS = [(group, *row) for group, rows in KINDS.items() for row in rows * math.ceil(LEAST / len(rows))]
+
+
+def _questions():
+    for group, rows in KINDS.items():
+        right = sum(kind == "right" for _, kind in rows)
+        rounds = max(math.ceil(LEAST / len(rows)), math.ceil(LEAST_RIGHT / right))
+        yield from ((group, *row) for row in rows * rounds)
+
+
+QUESTIONS = list(_questions())
 
 
 @dataclass

@@ -1,11 +1,11 @@
 """What is said to who writes tests for a residual block, in English and in Chinese."""
 
 CRITERIA = {
-    "not_added": ("the shortcut is not added", "捷径没有加上"),
-    "no_relu": ("no ReLU at the end", "最后没有 ReLU"),
-    "behind_pool": ("the shortcut is taken behind a max-pool", "捷径取自最大池化之后"),
-    "pool_for_stride": ("a max-pool in the place of the stride", "用最大池化代替步长"),
-    "relu_before_add": ("a ReLU before the add", "相加之前多了一个 ReLU"),
+    "not_added": ("finding a shortcut that is not added", "发现捷径没有加上"),
+    "no_relu": ("finding that the ReLU at the end is missing", "发现最后没有 ReLU"),
+    "behind_pool": ("finding a shortcut behind a max-pool", "发现捷径取自最大池化之后"),
+    "pool_for_stride": ("finding a max-pool in the place of the stride", "发现用最大池化代替步长"),
+    "relu_before_add": ("finding a ReLU before the add", "发现相加之前多了一个 ReLU"),
 }
 IDEAS = {
     "BugHunt.AlwaysRefuses": (

@@ -11,7 +11,7 @@ from classroom.trials.judged import expected, load, submissions, title
 from minires.classroom import assignment, feedback
 from minires.classroom.box import Box
 from minires.classroom.trials import layers
-from minires.classroom.trials.checker import CHECKER, KINDS, LEAST, QUESTIONS, SHOWN_BY
+from minires.classroom.trials.checker import CHECKER, KINDS, LEAST, LEAST_RIGHT, QUESTIONS, SHOWN_BY
 from minires.classroom.trials.checker_words import DEMOS
 from minires.classroom.trials.layers import GROUPS
 
@@ -46,7 +46,8 @@ def test_twenty_mistakes_and_ten_right_ones():
     assert (len(kinds), kinds.count("right")) == (30, 10)
     for group, rows in KINDS.items():
         assert {kind == "right" for _, kind in rows} == {True, False}, "each criterion has both, so that none is free"
-        assert sum(question[0] == group for question in QUESTIONS) >= LEAST
+        asked = [kind for each, _, kind in QUESTIONS if each == group]
+        assert len(asked) >= LEAST and asked.count("right") >= LEAST_RIGHT
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -119,10 +120,21 @@ def test_the_words(path, language):
         assert 1 <= len(eval(x.partition("(")[2].rpartition(")")[0])) <= 8
 
 
+def test_there_are_enough_submissions():
+    assert len(WRONG) >= 8 and len(PATHS) - len(WRONG) >= 3
+
+
 def test_every_idea_is_shown_by_some_submission_and_explains_some_criterion():
     said = {name for path in WRONG for name in expected(path)[1]}
     assert said == CHECKER.ideas.keys() == SHOWN_BY.keys() == {name for name, *_ in DEMOS}
     assert all(set(groups) <= set(CHECKER.criteria) for groups in SHOWN_BY.values())
+
+
+@pytest.mark.parametrize("p", [0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95])
+def test_coins_gain_nothing_and_are_told_no_idea(p):
+    for seed in range(25):
+        found = feedback("gradcheck", {"check": lambda forward, backward, x, rng: bool(rng.random() < p)}, seed=seed)
+        assert (found.right, found.names) == ((), ()), seed
 
 
 def test_a_check_that_is_not_there():

@@ -100,6 +100,10 @@ def test_the_words(path, language):
     assert bool(re.search("[\u4e00-\u9fff]", text)) == (language == "zh")
 
 
+def test_there_are_enough_submissions():
+    assert len(WRONG) >= 8 and len(PATHS) - len(WRONG) >= 3
+
+
 def test_every_idea_is_shown_by_some_submission():
     assert {name for path in WRONG for name in expected(path)[1]} == HUNT.ideas.keys()
 
