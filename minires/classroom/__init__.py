@@ -11,6 +11,7 @@ from .grade import Grade, grade, graded
 from .handout import build
 from .own import check
 from .report import frequencies, to_csv, to_html
+from .similarity import similarity
 from .smallest import Failing, measure, smallest
 from .task_example import answer
 
@@ -37,6 +38,7 @@ __all__ = [
     "graded",
     "measure",
     "new",
+    "similarity",
     "smallest",
     "to_csv",
     "to_html",

@@ -39,6 +39,7 @@ def assign(
     lang: Literal["en", "zh"] = "en",
     jobs: Number = None,
     names: Switch = False,
+    similarity: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None,
     trust_submissions: Switch = False,
     as_json: Json = False,
 ) -> int | None:
@@ -60,6 +61,7 @@ def assign(
         lang: Language of statements, feedback and report: English or Chinese.
         jobs: Submissions at once; one for each core by default.
         names: Put the names of the students into the report.
+        similarity: With "report": compare the submissions in this folder, by compare50 where it is installed.
         trust_submissions: Grade without a box: for your own code alone.
     """
     wanted = TAKES[what].split()
@@ -78,7 +80,7 @@ def assign(
     if what == "check":
         return _check(words[0], words[1], lang, as_json)
     if what == "report":
-        return _report(words[0], lang, names, as_json)
+        return _report(words[0], lang, names, similarity, as_json)
     return _grade(words[0], words[1], out, lang, jobs, trust_submissions, as_json)
 
 
@@ -153,17 +155,26 @@ def _secret(out):
     return path.read_text().strip()
 
 
-def _report(folder, lang, names, as_json):
+def _report(folder, lang, names, submissions, as_json):
     grades = classroom.graded(folder)
     if not grades:
         raise RangeError(f"{folder} has no results, expected some: minires assign grade NAME FOLDER --out {folder}")
     paths = [Path(folder) / "report.html", Path(folder) / "report.csv"]
     for path in paths:
         check_writable(str(path))
+    if submissions is not None and (pages := _similarity(grades[0].assignment, submissions, folder)):
+        paths.append(pages)
     for path, text in zip(paths, (classroom.to_html(grades, lang, names), classroom.to_csv(grades, lang))):
         write_atomically(path, text.encode())
     if as_json:
         return print_json(files=list(map(str, paths)), misconceptions=dict(classroom.frequencies(grades)))
     for name, count in classroom.frequencies(grades):
         print(f"{count:>4} of {len(grades)}   {name}")
-    print(f"report: {paths[0]} and {paths[1]}")
+    print(f"report: {' and '.join(map(str, paths))}")
+
+
+def _similarity(name, submissions, folder):
+    pages = classroom.similarity(classroom.assignment(name), submissions, folder)
+    if pages is None:
+        print("how alike they are is told by compare50, which is not installed: pip install compare50", file=sys.stderr)
+    return pages
