@@ -10,6 +10,7 @@ from .hunt_words import CRITERIA, IDEAS, LINES
 from .trial import Trial, Verdict
 
 ROUNDS = 3  # with other weights; a bug counts as found if it is found in all of them
+MOST = 64, 64, 4  # channels in and out, stride
 FOR_SHAPES = "behind_pool", "pool_for_stride"  # what shows only where the images shrink
 
 
@@ -54,8 +55,11 @@ def ask(test, make, rng):
     asked = Asked(make.__name__)
 
     def build(in_channels, out_channels, stride):
-        asked.strides.add(int(stride))
-        return opaque(make(int(in_channels), int(out_channels), int(stride), rng), asked.used.add)
+        sizes = [int(size) for size in (in_channels, out_channels, stride)]
+        if not all(1 <= size <= most for size, most in zip(sizes, MOST)):
+            raise ValueError(f"build got {', '.join(map(str, sizes))}, expected at least 1 and at most {MOST}")
+        asked.strides.add(sizes[2])
+        return opaque(make(*sizes, rng), asked.used.add)
 
     try:
         found = test(build)

@@ -8,6 +8,7 @@ from classroom.box.boxes import boxes
 
 from minires.classroom.box import TRUST, Box, Failure
 from minires.classroom.box.served import KEPT, Served
+from minires.classroom.box.tiers import INSIDE
 from minires.layers import BatchNorm2d, Conv2d, Residual, Sequential
 
 KINDS = [*boxes(), pytest.param(lambda: TRUST, id="trust")]
@@ -176,6 +177,18 @@ def test_minires_is_there_to_be_read_alone(library):
     if library.tier is not TRUST:
         with pytest.raises(Failure, match="Error: .*Read-only|Permission denied|not permitted"):
             library.call("write")
+
+
+@pytest.mark.parametrize("tier", boxes())
+def test_a_box_with_minires_holds_as_one_without(tier, tmp_path):
+    canary = tmp_path / "canary"
+    canary.write_text("canary")
+    canary.chmod(0o666)
+    with Box(tier(), minires=True) as box:
+        box.load((INSIDE / "probes.py").read_text())
+        tried = box.call("probe", str(canary), "SECRET")
+    assert len(tried) == 10
+    assert [name for name, failed in tried if not failed] == ["look_around"], "which imports minires"
 
 
 def test_without_a_word_it_is_not_there():
