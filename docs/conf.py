@@ -44,6 +44,7 @@ html_theme = "furo"
 html_title = "minires"
 templates_path = [str(HERE / "_templates")]
 html_static_path = [str(HERE / "_static"), str(HERE / "_build" / "static")]
+html_extra_path = [str(HERE.parent / "bench" / "results" / "experiments" / "report.html")]
 html_css_files = ["minires.css"]
 html_copy_source = False
 html_show_sphinx = False

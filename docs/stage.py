@@ -3,14 +3,14 @@
 import sys
 from pathlib import Path
 
-from staging import api, glossary, tutorials
+from staging import api, assignments, drawings, gallery, glossary, measurements, tutorials
 
 DOCS = Path(__file__).parent
-GENERATED = (tutorials, api, glossary)
+GENERATED = (tutorials, gallery, assignments, measurements, drawings, api, glossary)
 
 
 def sources(language):
-    """{name of the file: text} of all pages: those written by hand, and those that are made."""
+    """{name of the file: text, or bytes of a picture} of all pages: those written by hand, and those that are made."""
     by_hand = [*DOCS.glob("*.md"), *DOCS.glob("guides/*.md")]
     found = {str(path.relative_to(DOCS)): path.read_text(encoding="utf-8") for path in by_hand}
     for maker in GENERATED:
@@ -27,8 +27,9 @@ def stage(language, folder):
     for name, text in wanted.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+        data = text if isinstance(text, bytes) else text.encode()
+        if not path.exists() or path.read_bytes() != data:
+            path.write_bytes(data)
 
 
 if __name__ == "__main__":

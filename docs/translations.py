@@ -7,7 +7,7 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 CATALOGUES = DOCS / "locale" / "zh" / "LC_MESSAGES"
 # the API stays in English; what has its two languages in a source of its own needs no catalogue
-WITHOUT = ("api/", "assignments/", "glossary", "sphinx")
+WITHOUT = ("api/", "assignments/", "measurements", "glossary", "sphinx")
 SAME = re.compile(  # what both languages have alike: code, formulas, where links lead, numbers
     r"``?[^`]+``?|\$\$[^$]+\$\$|\$[^$]+\$|\]\([^)]+\)|(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)"
 )

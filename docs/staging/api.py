@@ -6,7 +6,9 @@ import re
 
 from .docstring import markdown
 
-PACKAGES = "minires gradcheck layers models data trace train weights mutants classroom bench files".split()
+PACKAGES = (
+    "minires gradcheck layers models data trace train weights mutants experiments classroom engine bench files".split()
+)
 MODULES = "losses ops initializers backend errors".split()
 
 

@@ -20,7 +20,7 @@ def blocks(text):
             yield block[1], block[2]
 
 
-@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*GUIDES, ROOT / "docs" / "engine.md"], ids=lambda path: path.stem)
 def test_runs(path, tmp_path, monkeypatch):
     text = path.read_text(encoding="utf-8")
     if "PIL" in text:

@@ -65,15 +65,18 @@ def test_runs_to_its_end_in_a_browser(address, notebook, tmp_path):
 def test_a_wheel_is_taken_only_with_the_bytes_of_the_lock_file(tmp_path, changed):
     npm, wheel = tmp_path / "npm", tmp_path / "app.whl"
     npm.mkdir()
-    lock = {"packages": {"numpy": {"file_name": "numpy.whl", "sha256": hashlib.sha256(b"numpy").hexdigest()}}}
+    names = {name: {"file_name": f"{name}.whl", "sha256": hashlib.sha256(name.encode()).hexdigest()} for name in "ab"}
+    lock = {"packages": names, "info": {"python": "3.14.0"}}
     (npm / "pyodide-lock.json").write_text(json.dumps(lock))
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("app/pyodide/numpy.whl", b"other" if changed else b"numpy")
+        archive.writestr("app/pyodide/a.whl", b"other" if changed else b"a")
         archive.writestr("app/pyodide/unknown.whl", b"unknown")
     if changed:
-        with pytest.raises(ValueError, match="numpy.whl has the SHA-256"):
+        with pytest.raises(ValueError, match="a.whl has the SHA-256"):
             gather(npm, wheel, tmp_path / "folder")
-        assert not (tmp_path / "folder" / "numpy.whl").exists()
+        assert not (tmp_path / "folder" / "a.whl").exists()
     else:
-        assert gather(npm, wheel, tmp_path / "folder") == ["numpy.whl"]
+        assert gather(npm, wheel, tmp_path / "folder") == ["a.whl"]
         assert not (tmp_path / "folder" / "unknown.whl").exists()
+        written = json.loads((tmp_path / "folder" / "pyodide-lock.json").read_text())
+        assert written == lock | {"packages": {"a": names["a"]}}, "what is not there is not promised"
