@@ -17,7 +17,7 @@ from pathlib import Path
 
 
 def gather(npm, wheel, folder):
-    """Fill the new folder ``folder``; returns the names of the wheels in it. Raises ValueError for one with other bytes."""
+    """Fill the new folder ``folder``; the names of the wheels in it. ValueError for one with other bytes."""
     shutil.copytree(npm, folder, dirs_exist_ok=True)
     lock = json.loads((folder / "pyodide-lock.json").read_text(encoding="utf-8"))
     expected = {package["file_name"]: package["sha256"] for package in lock["packages"].values()}

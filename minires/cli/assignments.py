@@ -14,7 +14,7 @@ from ..classroom.box import TRUST, BoxError, strongest
 from ..engine import cores
 from ..errors import RangeError
 from ..files.whole import check_folder, check_writable, make_folder, write_atomically
-from .common import FAILED, Json, Number, Switch, print_json
+from .common import FAILED, Json, Language, Number, Switch, print_json, spoken
 from .signals import ending_in_order
 
 Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME ...]")]
@@ -30,13 +30,15 @@ TAKES = {
     "report": "FOLDER",
 }
 
+COSTS = {"en": "{:>3} points, {} h", "zh": "{:>3} 分，{} 小时"}
+
 
 def assign(
     what: Annotated[Literal["list", "new", "build", "check", "grade", "report"], tyro.conf.Positional],
     words: Words = (),
     *,
     out: Folder = ".",
-    lang: Literal["en", "zh"] = "en",
+    lang: Language = None,
     jobs: Number = None,
     names: Switch = False,
     similarity: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None,
@@ -58,13 +60,13 @@ def assign(
         what: List the assignments, begin one of your own, build one, check one's own, grade a class, or report on it.
         words: Name of the assignment, or its folder, and the file or folder of what was written.
         out: Folder for what is written.
-        lang: Language of statements, feedback and report: English or Chinese.
+        lang: Language of statements, feedback and report; MINIRES_LANG, or en, if not given.
         jobs: Submissions at once; one for each core by default.
         names: Put the names of the students into the report.
         similarity: With "report": compare the submissions in this folder, by compare50 where it is installed.
         trust_submissions: Grade without a box: for your own code alone.
     """
-    wanted = TAKES[what].split()
+    lang, wanted = spoken(lang), TAKES[what].split()
     if len(words) != len(wanted) and (what, len(words)) != ("list", 0):
         raise RangeError(
             f"{what} takes {TAKES[what] or 'no words'}, got {' '.join(words) or 'none'}: "
@@ -99,7 +101,7 @@ def _list(folders, lang, as_json):
             }
         )
     for name, each in found.items():
-        print(f"{each.number:>2} {name:<12} {each.points:>3} points, {each.hours} h   {each.called(lang)}")
+        print(f"{each.number:>2} {name:<12} {COSTS[lang].format(each.points, each.hours)}   {each.called(lang)}")
     print("for example: minires assign build batchnorm --out handouts")
 
 

@@ -22,9 +22,10 @@ from ..trace.viewer import to_html
 from ..trace.words import as_audit
 from ..train import TrainConfig, load_model
 from ..train.splits import load_split, require_classes, with_data
-from .common import Json, Number, Options, Part, Run, Text, given_options, print_json
+from .common import Json, Language, Number, Options, Part, Run, Text, given_options, print_json, spoken
 from .terminal import width
 
+OPEN = {"en": "to step through it, open {} in a browser", "zh": "用浏览器打开 {}，就可以一步一步看梯度如何传播"}
 Page = Annotated[str | None, tyro.conf.arg(metavar="FILE")]
 
 
@@ -106,6 +107,7 @@ def trace(
     *,
     against: Text = None,
     html: Page = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Trace the gradient through a network: every term named, kept and added up.
@@ -115,7 +117,9 @@ def trace(
     Args:
         against: Name of another network with fresh weights, whose gradient by depth stands beside.
         html: Write a page to step through, in one file, for any browser.
+        lang: Language of the page: English or Chinese; MINIRES_LANG, or en, if not given.
     """
+    language = spoken(lang)
     if html is not None:
         check_writable(html)
     name, network, batch, images = subject.load()
@@ -124,7 +128,7 @@ def trace(
     options = {"name": name, "against": other, "classes": batch.classes}
     bar = functools.partial(tqdm, disable=None, leave=False, desc="paths by length", unit="block")
     if html is not None:
-        page = to_html(as_dict(ledger, pictures=True, progress=bar, **options))
+        page = to_html(as_dict(ledger, pictures=True, progress=bar, **options), language)
         write_atomically(html, page.encode())
     if as_json:
         return print_json(**as_dict(ledger, progress=bar, **options))
@@ -137,7 +141,7 @@ def trace(
     if ledger.blocks:
         print(f"\n{as_audit(audit(ledger), columns)}")
     if html is not None:
-        print(f"\nto step through it, open {html} in a browser")
+        print(f"\n{OPEN[language].format(html)}")
 
 
 def _alike(name, subject, ledger):

@@ -101,19 +101,20 @@ class Ledger:
 
         return as_json(self, **options)
 
-    def to_html(self, **options: Any) -> str:
-        """A page to step through; options: see :func:`minires.trace.report.as_dict`, with pictures by default."""
+    def to_html(self, language: str = "en", **options: Any) -> str:
+        """A page to step through, in English or Chinese ("zh"); options: see :func:`minires.trace.report.as_dict`,
+        with pictures by default."""
         from .report import as_dict
         from .viewer import to_html
 
-        return to_html(as_dict(self, **{"pictures": True, **options}))
+        return to_html(as_dict(self, **{"pictures": True, **options}), language)
 
-    def to_widget(self, **options: Any) -> Any:
+    def to_widget(self, language: str = "en", **options: Any) -> Any:
         """The same as a widget of a notebook, which needs the extra ``notebook``; options: as :meth:`to_html`."""
         from .report import as_dict
         from .viewer import to_widget
 
-        return to_widget(as_dict(self, **{"pictures": True, **options}))
+        return to_widget(as_dict(self, **{"pictures": True, **options}), language)
 
 
 def trace(

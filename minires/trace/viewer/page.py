@@ -6,31 +6,37 @@ from importlib.resources import files
 from ...errors import RangeError
 from ...files.html import self_contained
 from ..report import FORMAT, VERSION
+from .chinese import document_in, script_in
 
 SCRIPTS = ("markup.js", "words.js", "roads.js", "block.js", "charts.js", "frame.js", "page.js")
 BODY = """
 <noscript>This page draws its numbers with JavaScript: allow it for this file. It sends nothing anywhere.</noscript>
 <script type="application/json" id="trace">{document}</script>"""
+TITLE = {"en": ": the gradient, block by block", "zh": "：逐块看梯度"}
 START = """
 const trace = { document: JSON.parse(document.getElementById("trace").textContent) };
 render({ model: { get: (name) => trace[name], set: (name, value) => (trace[name] = value) }, el: document.body });
 """
 
 
-def to_html(document):
+def to_html(document, language="en"):
     """A self-contained HTML page, as text, of what :func:`minires.trace.report.as_dict` gives.
 
     Write it in UTF-8: ``Path("trace.html").write_text(to_html(document), encoding="utf-8")``. The page makes no
-    request, and its content security policy forbids any. Raises RangeError for another document.
+    request, and its content security policy forbids any. language: "en" or "zh"
+
+    Raises RangeError for another document or language.
     """
     require_trace(document)
+    document = document_in(document, language)
     # "<" would let a name such as "</script>" end the element
     data = json.dumps(document, allow_nan=False).replace("<", "\\u003c")
     return self_contained(
-        title=f"{document['model']}: the gradient, block by block",
+        title=f"{document['model']}{TITLE[language]}",
         style="html, body { margin: 0; height: 100%; }\n" + stylesheet(),
         body=BODY.format(document=data),
-        script=module() + START,
+        script=module(language) + START,
+        language=language,
     )
 
 
@@ -44,9 +50,9 @@ def require_trace(document):
         )
 
 
-def module():
+def module(language="en"):
     """The scripts as one ES module with the default export ``{ render }``, which is what a notebook loads."""
-    return "\n".join(map(read, SCRIPTS))
+    return script_in("\n".join(map(read, SCRIPTS)), language)
 
 
 def stylesheet():

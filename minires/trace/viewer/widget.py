@@ -3,22 +3,25 @@
 from functools import cache
 
 from ...errors import StateError
+from .chinese import document_in
 from .page import module, require_trace, stylesheet
 
 
-def to_widget(document):
+def to_widget(document, language="en"):
     """A widget that shows what :func:`minires.trace.report.as_dict` gives; its ``step`` can be read and set.
 
     ``step`` is None until it is shown, and opens on the gradient: from 0, forward through each block, the loss, back.
 
-    Raises RangeError for another document and StateError where anywidget is not installed.
+    language: "en" or "zh"
+
+    Raises RangeError for another document or language, and StateError where anywidget is not installed.
     """
     require_trace(document)
-    return _widget_class()(document=document)
+    return _widget_class(language)(document=document_in(document, language))
 
 
 @cache
-def _widget_class():
+def _widget_class(language):
     try:
         import anywidget
         import traitlets
@@ -29,7 +32,7 @@ def _widget_class():
         ) from error
 
     class TraceWidget(anywidget.AnyWidget):
-        _esm = module()
+        _esm = module(language)
         _css = stylesheet()
         document = traitlets.Dict().tag(sync=True)
         step = traitlets.Int(None, allow_none=True).tag(sync=True)
