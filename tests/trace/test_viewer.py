@@ -157,7 +157,7 @@ def test_the_ledger_makes_the_page_and_the_widget(monkeypatch):
     model, x = models.build("resnet8", rng=0), np.zeros((2, 3, 4, 4), np.float32)
     x[0] = 1
     ledger = trace(model, x, np.array([1, 2]))
-    monkeypatch.setattr("minires.trace.viewer.to_widget", lambda document: document)
+    monkeypatch.setattr("minires.trace.viewer.to_widget", lambda document, language: document)
     assert ledger.to_widget(name="mine") == as_dict(ledger, name="mine", pictures=True)
     assert ledger.to_html(name="mine") == to_html(as_dict(ledger, name="mine", pictures=True))
     assert ledger.to_html(pictures=False) == to_html(as_dict(ledger))
