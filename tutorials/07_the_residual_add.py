@@ -39,9 +39,10 @@ images, labels = Normalize.of(train)(train.images[:32], np.float64), train.label
 #
 # $$y = x + F(x).$$
 #
-# The way on which $x$ passes unchanged is the shortcut, the layers of $F$ are the branch. If nothing is left to
-# do, $F = 0$ is enough, and the block is the **identity mapping**, $y = x$: small weights in place of weights
-# that copy exactly. Here is a block of two linear layers with a ReLU between them, for rows of 5 numbers.
+# (In one article a minus sign was lost, and $F$ reads $H(x)$ or $H(x)\,x$.) The way on which $x$ passes unchanged is
+# the shortcut, the layers of $F$ are the branch. If nothing is left to do, $F = 0$ is enough, and the block is the
+# **identity mapping**, $y = x$: small weights in place of weights that copy exactly. Here is a block of two linear
+# layers with a ReLU between them, for rows of 5 numbers.
 
 
 # %%
@@ -176,7 +177,7 @@ assert (stepper.dx == stepper.terms["shortcut"] + stepper.terms["branch"]).all()
 # **stage**: the blocks from one change of the shape to the next.
 
 # %%
-seen = {}
+seen = {}  # {path of a layer: (its input, its output)}
 deep = models.build("digits_resnet20", block="full_preact", rng=0).to(dtype=np.float64)
 watched = observe(deep, lambda path, layer, x, y: seen.update({path: (x, y)}))
 watched.forward(images, train=True)

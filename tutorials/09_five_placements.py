@@ -32,7 +32,7 @@ try:
 except ImportError:
     plt = None  # the numbers stand without the pictures: pip install "minires[plot]"
 
-FAST = bool(os.environ.get("MINIRES_FAST"))  # three of the five are trained, for fewer epochs
+FAST = bool(os.environ.get("MINIRES_FAST"))  # two of the five are trained, for fewer epochs
 rng = np.random.default_rng(0)
 LETTERS = dict(zip("abcde", PLACEMENTS))
 
@@ -204,7 +204,7 @@ if plt:
 # %%
 EPOCHS = 4 if FAST else 6
 curves = {}
-for name in ("original", "bn_after_add", "full_preact") if FAST else PLACEMENTS:
+for name in ("bn_after_add", "full_preact") if FAST else PLACEMENTS:
     model = network(name, 44)
     curves[name] = lab.train(model, EPOCHS, seed=0, limit_train=720, batch_size=32)
     last = curves[name][-1]

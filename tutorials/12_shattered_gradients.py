@@ -38,7 +38,8 @@ rng = np.random.default_rng(0)
 # To see a gradient as a curve, take networks $y = f(x)$ of one number $x$ and one number $y$, with hidden layers of 100
 # units: linear, then ($L - 1$ times) batch norm, ReLU, linear, then batch norm, ReLU, and a last linear layer. They are
 # newly drawn. The slope $f'(x)$ at 256 points from -2 to 2, for a network of 1 layer, a plain one of 24, and a residual
-# one of 50 whose branches count a tenth:
+# one of 50 whose branches count a tenth. (`gradients` holds the means and variances of batch norm fixed: what one input
+# does to the others is another matter.)
 
 # %%
 POINTS, UNITS = 256, 100
