@@ -115,9 +115,9 @@ if plt:
 # ## Many weights: the gradient
 #
 # With many weights there is one derivative for each, the others held fixed. All of them together, in an array that
-# looks like the weights, are now the gradient, written $\partial L / \partial w$, or `dw` in code: *always the
-# derivative of the loss*, and *always of the shape of `w`*. Taylor's line becomes a sum: a nudge $h v_k$ to each weight
-# $w_k$ moves the loss by
+# looks like the weights, are now the gradient, written $\partial L / \partial w$ (the round $\partial$ says: the others
+# held fixed), or `dw` in code: *always the derivative of the loss*, and *always of the shape of `w`*. Taylor's line
+# becomes a sum: a nudge $h v_k$ to each weight $w_k$ moves the loss by
 #
 # $$L(w + h v) - L(w) \approx h \sum_k \frac{\partial L}{\partial w_k} v_k$$
 #
@@ -148,13 +148,16 @@ assert abs(moved - dw @ v) < 1e-4
 # * `backward(dy, cache)` takes `dy`, the gradient of the loss with respect to `y`, and gives `dx`, the gradient with
 #   respect to `x`. On the way it adds the gradient of each weight to `weight.grad`.
 #
+# A weight holds its numbers in `weight.data`, and `layer(x)` is short for forward where nobody needs the cache.
+#
 # Here is the most common one, a **linear layer**. It turns $D$ numbers into $M$. It works on a **batch**, several
 # examples at once, one in each row: $N$ of them.
 #
 # $$y_{nm} = \sum_d x_{nd}\, W_{md} + b_m$$
 
 # %%
-layer = Linear(3, 2, rng=rng).to(dtype=np.float64)  # D = 3 numbers in, M = 2 numbers out
+layer = Linear(3, 2, rng=rng)  # D = 3 numbers in, M = 2 numbers out; weights are drawn at random
+layer = layer.to(dtype=np.float64)  # 16 digits in place of 7, so that we can compare closely
 x = rng.standard_normal((4, 3))  # (N, D): four examples
 y, cache = layer.forward(x)  # (N, D) -> (N, M)
 print("x     ", x.shape)
@@ -276,8 +279,8 @@ assert N * M * N * D // (M * D) == N * N
 # ## Gradients add up
 #
 # A weight that is used twice gets the sum of both gradients: the chain rule again. That is why `backward` *adds* to
-# `grad`, and why a training step begins with `zero_grads()`. The cache is a value in your hands, not a secret of the
-# layer: you may run forward many times and come back to any of them.
+# `grad`, and why each step of gradient descent begins with `zero_grads()`. The cache is a value in your hands, not a
+# secret of the layer: you may run forward many times and come back to any of them.
 
 # %%
 layer.zero_grads()
@@ -322,8 +325,9 @@ assert (dx == step_by_step).all()
 #
 # $$dx = dy + J_F^T\, dy = (1 + J_F)^T dy$$
 #
-# minires keeps the two apart and gives them names. Whatever $F$ does, even if its gradient vanishes, the first term
-# arrives untouched.
+# (Here 1 is the matrix that changes nothing. The norm of an array, printed below, is its length: the root of the sum of
+# its squares.) minires keeps the two apart and gives them names. Whatever $F$ does, even if its gradient vanishes, the
+# first term arrives untouched.
 
 # %%
 branch = Sequential(Linear(3, 3, rng=rng), ReLU(), Linear(3, 3, rng=rng))

@@ -162,7 +162,7 @@ print(report)
 assert report.worst_error < 1e-12
 
 # %% [markdown]
-# ## Lie 1: a loss that cannot move
+# ## Lie 1: an upstream gradient of ones
 #
 # Many checks written by hand take `sum(y)` for a loss, because its gradient is easy: $dy = 1$ everywhere. Now look at
 # a layer that subtracts the mean of each row: $y = x - \bar x$. The sum of its outputs is zero *whatever $x$ is*. That
@@ -197,8 +197,8 @@ assert agrees(Centre(), x, ones, rng) and agrees(Centre(), x, random, rng)
 
 # %% [markdown]
 # Then take `sum(y**2)`, with $dy = 2y$? There are layers that fix this one. If $y = x / |x|$ has the length 1, then
-# $\sum y^2 = 1$, whatever $x$ is. Its true backward, in two lines: with $r = |x|$, and $\partial r / \partial x_j =
-# x_j / r = y_j$,
+# $\sum y^2 = 1$, whatever $x$ is. Its true backward, in two lines, with the length $r = |x|$, whose derivative is
+# $\partial r / \partial x_j = x_j / r = y_j$:
 #
 # $$\frac{\partial y_i}{\partial x_j} = \frac{\delta_{ij}}{r} - \frac{x_i}{r^2} y_j = \frac{\delta_{ij} - y_i y_j}{r}
 # \qquad\Rightarrow\qquad dx = \frac{dy - y \langle y, dy\rangle}{r}$$
@@ -226,7 +226,7 @@ assert abs(UnitLength().backward(2 * y, cache)).max() < 1e-15
 assert gradcheck(UnitLength(), x).worst_error < 1e-12
 
 # %% [markdown]
-# The layers that normalise, which stand behind nearly every convolution, do both: they subtract a mean and divide by a
+# The layers that normalise, of which later tutorials speak, do both: they subtract a mean and divide by a
 # length. Behind them both losses are blind. So `gradcheck` refuses both, and with a random `dy` it catches the lazy.
 
 # %%
@@ -307,7 +307,7 @@ for mutant in [m for m in MUTANTS if m.of == "Linear"][:4]:
 # Here are all of three layers: `Linear`, `ReLU`, and `BatchNorm2d`, one of those that normalise, which a later
 # tutorial derives. We ask three checks: ours with $dy = 1$, ours with a random $dy$, and `check_layer`, which adds to
 # the gradients all else that a layer promises (that it changes nothing that is not its own, that `backward` can be
-# called twice, the evaluation too).
+# called twice, that it is right outside of training).
 
 
 # %%
@@ -357,7 +357,7 @@ if plt:
 
 # %% [markdown]
 # Ones miss most where something is normalised. A random $dy$ alone is not enough either: a gradient can be right and
-# the layer wrong, because it spoils its input, or is wrong in evaluation, or at a kink. The whole list, for every
+# the layer wrong, because it spoils its input, or is wrong outside of training, or at a kink. The whole list, for every
 # layer, is one command: `minires check`.
 
 # %% [markdown]
@@ -481,4 +481,5 @@ else:
 # random, the arithmetic is float64, and at kinks the derivative is taken on the side that forward takes. Checks with
 # `sum(y)` or `sum(y**2)`, which are common, pass a backward that returns zeros.
 #
-# With this in hand you can write any layer, and know. Next comes the one that convolutional networks are named after.
+# With this in hand you can write any layer, and know. Next comes the one that networks for pictures are made
+# of: [the convolution](03_convolution.py).

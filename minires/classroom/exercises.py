@@ -162,7 +162,7 @@ EXERCISES = {
             ("targets",),
             ((lambda rng: Objective(SoftmaxCrossEntropy(), rng.integers(0, 3, 7)), (7, 3)),),
             _small_loss,
-            (3, "Training, with nothing hidden"),
+            (5, "The gradient, line by line"),
             lambda right: repr(vars(right.loss)) == repr(vars(SoftmaxCrossEntropy())) and right.targets.data.ndim == 1,
             (1, 1000),
         ),
@@ -175,7 +175,7 @@ EXERCISES = {
                 (lambda rng: Conv2d(3, 2, (3, 2), padding=2, bias=True, rng=rng), (4, 3, 3, 5)),
             ),
             _small_conv,
-            (3, "Its backward is the transposed product"),
+            (3, "Backward: three gradients from one line"),
             _is_plain_conv,
         ),
         Exercise(
@@ -184,7 +184,7 @@ EXERCISES = {
             ("gamma", "beta", "running_mean", "running_var", "train"),
             ((lambda rng: BatchNorm2d(3), (4, 3, 2, 5)),),
             _small_batchnorm,
-            (3, "Batch norm"),
+            (4, "Line 4: the gradient"),
         ),
         Exercise(
             "residual",

@@ -70,7 +70,7 @@ def ask(test, make, rng):
     return asked
 
 
-HUNT = Trial("bug_hunt", ("test_block",), CRITERIA, IDEAS, judge, (7, "The same in minires"))
+HUNT = Trial("bug_hunt", ("test_block",), CRITERIA, IDEAS, judge, (8, "The same in minires"))
 
 
 def _is_right(kind):

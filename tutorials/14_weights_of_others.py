@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 5. The weights of others: transfer learning
+# # 14. The weights of others: transfer learning
 #
 # A network that somebody else has trained is a file of numbers with names. This tutorial opens such a file, sees what
 # happens when the names do not fit, and makes the network tell apart what it was never trained for, from one picture of

@@ -1,11 +1,11 @@
 # %% [markdown]
-# # 7. The residual add
+# # 8. The residual add
 #
 # A deep plain network has to learn, among other things, to hand on what it has. Why not hand it on, and let the layers
 # learn the rest? One addition does that. This tutorial writes it forward and backward, finds the gradient as a sum of
 # two terms, and shows what "a deeper network contains the shallower one" means, down to the last bit.
 #
-# **You need**: the tutorials before this one, above all [why plain networks degrade](06_why_plain_networks_degrade.py).
+# **You need**: the tutorials before this one, above all [why plain networks degrade](07_why_plain_networks_degrade.py).
 #
 # **You will be able to**: write a residual block with its backward, say which way each part of its gradient came, and
 # make a network deeper without changing what it computes.
@@ -341,4 +341,4 @@ check_3(deepen)
 # *"Residual functions are small"*: not in general. On the digits the layers of trained residual networks respond as
 # strongly as those of plain ones (experiment `responses`, verdict FAILS).
 #
-# Next: [the "1 +"](08_the_one_plus.py), the same sum over all blocks of a network, and where it breaks.
+# Next: [the "1 +"](09_the_one_plus.py), the same sum over all blocks of a network, and where it breaks.

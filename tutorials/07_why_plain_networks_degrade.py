@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 6. Why plain networks degrade
+# # 7. Why plain networks degrade
 #
 # More layers can compute more. And yet, beyond some depth, a network that is simply a longer chain of convolutions
 # becomes *worse*: not only on new images, but on those that it was trained on. This observation started residual
@@ -345,4 +345,4 @@ check_3(slope)
 # the plain one and still behind a residual one of 20 layers (the same experiment with `--full`): that depth does no
 # harm is true at the end of a training, on the way the deeper network is slower.
 #
-# Next: [the residual add](07_the_residual_add.py), by which layers only have to compute the difference from a copy.
+# Next: [the residual add](08_the_residual_add.py), by which layers only have to compute the difference from a copy.

@@ -1,12 +1,12 @@
 # %% [markdown]
-# # 8. The "1 +": following the gradient through a residual network
+# # 9. The "1 +": following the gradient through a residual network
 #
 # The equation that made residual networks famous says how the gradient at block $l$ follows from that at block $L$. It
 # contains a "1", which is the promise: whatever the branches do, the gradient of the output arrives. This tutorial
 # derives the equation, takes it apart number by number in a real network, and finds out where it holds, where it
 # does not, and why.
 #
-# **You need**: the tutorials before this one, above all [the residual add](07_the_residual_add.py).
+# **You need**: the tutorials before this one, above all [the residual add](08_the_residual_add.py).
 #
 # **You will be able to**: derive the equation in its two forms, read a ledger of gradients, and say of a network
 # between which blocks the "1" is true.
@@ -311,4 +311,4 @@ check_3(holds)
 # and at a change of shape it is wrong in both. *"So it cannot vanish"*: a good heuristic, no theorem. What is a
 # theorem, for any network, is that the terms add up.
 #
-# Next: [five places for batch norm and ReLU](09_five_placements.py), of which some break the "1" and some do not.
+# Next: [five places for batch norm and ReLU](10_five_placements.py), of which some break the "1" and some do not.

@@ -1,12 +1,12 @@
 # %% [markdown]
-# # 12. Shattered gradients
+# # 13. Shattered gradients
 #
 # A step along the gradient helps if the gradient near by is much the same. In a deep plain network it is not: change
 # the input a little, and the gradient is another. It has the right size and no memory; it is noise. This tutorial looks
 # at it, derives how fast it gets so, derives what a shortcut changes, and corrects three numbers of the articles.
 #
 # **You need**: the tutorials before this one, above all
-# [why plain networks degrade](06_why_plain_networks_degrade.py); variance and correlation.
+# [why plain networks degrade](07_why_plain_networks_degrade.py); variance and correlation.
 #
 # **You will be able to**: measure how alike two gradients are, derive the law of $1/2^L$ with its condition, and the
 # law of residual networks.

@@ -1,12 +1,12 @@
 # %% [markdown]
-# # 10. Shortcuts and gates
+# # 11. Shortcuts and gates
 #
 # The best shortcut does nothing at all. That is hard to believe: surely a factor, a gate that learns what to let
 # through, or a small convolution can only help? This tutorial puts each of them on the shortcut, derives what comes
 # back, and measures what is left of the gradient after many blocks. It ends with the one case in which the shortcut
 # must do something: where the shape changes.
 #
-# **You need**: the tutorials before this one, above all [the "1 +"](08_the_one_plus.py).
+# **You need**: the tutorials before this one, above all [the "1 +"](09_the_one_plus.py).
 #
 # **You will be able to**: derive the three terms of a gated block, predict how a factor on the shortcut acts on a
 # deep network, and choose a shortcut for a change of shape.
@@ -306,4 +306,4 @@ check_3(bias_for)
 # it depends on the network; the three ways differ by little.
 #
 # Next: what a chain of forks is, seen as a whole: $2^n$ ways through the network, in
-# [paths, ensembles and lesions](11_paths_and_lesions.py).
+# [paths, ensembles and lesions](12_paths_and_lesions.py).

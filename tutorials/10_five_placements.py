@@ -1,13 +1,13 @@
 # %% [markdown]
-# # 9. Five places for batch norm and ReLU
+# # 10. Five places for batch norm and ReLU
 #
 # A residual block has convolutions, batch norms, ReLUs and one addition. In which order? The five answers of He et al.
 # 2016 are called (a) to (e) in the articles. They have nearly the same parameters and cost, and one of them
 # does not train. This tutorial draws them, computes what each does to the "1" of the last tutorial, and trains all
 # five.
 #
-# **You need**: the tutorials before this one: batch norm with its backward, [the residual add](07_the_residual_add.py),
-# [the "1 +"](08_the_one_plus.py).
+# **You need**: the tutorials before this one: batch norm with its backward, [the residual add](08_the_residual_add.py),
+# [the "1 +"](09_the_one_plus.py).
 #
 # **You will be able to**: draw the five blocks, derive the gradient on the shortcut of each, and say what speaks for
 # (e) and what does not.
@@ -359,4 +359,4 @@ check_3(difference)
 # training it shows only in much deeper networks. *"(c) is bad because its signal only grows"*: it grows, but what
 # suffers is a head that is not prepared for it. *"(d) is equivalent to (a)"*: similar errors, other functions.
 #
-# Next: what may stand on the shortcut itself, in [shortcuts and gates](10_shortcuts_and_gates.py).
+# Next: what may stand on the shortcut itself, in [shortcuts and gates](11_shortcuts_and_gates.py).

@@ -1,12 +1,12 @@
 # %% [markdown]
-# # 11. Paths, ensembles and lesions
+# # 12. Paths, ensembles and lesions
 #
 # At every block the gradient goes two ways. Through $n$ blocks that makes $2^n$ ways, a million for twenty blocks. Seen
 # so, a residual network is not one deep network but a great many of all depths, which share their weights. This
 # tutorial counts the ways, finds how much of the gradient each length brings, and takes blocks out of a trained network
 # to see what it does without them.
 #
-# **You need**: the tutorials before this one, above all [the "1 +"](08_the_one_plus.py).
+# **You need**: the tutorials before this one, above all [the "1 +"](09_the_one_plus.py).
 #
 # **You will be able to**: split a gradient by the number of branches on its way, without listing the ways; and say
 # what an experiment with deleted blocks shows and what not.
@@ -325,4 +325,4 @@ check_3(ways_left)
 # ensemble"*: a likeness.
 #
 # Next: what the gradients of different images have in common, and how plain networks lose it, in
-# [shattered gradients](12_shattered_gradients.py).
+# [shattered gradients](13_shattered_gradients.py).
