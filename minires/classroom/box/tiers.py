@@ -17,6 +17,7 @@ import numpy as np
 
 INSIDE = Path(__file__).parent / "inside"
 PACKAGE = Path(__file__).resolve().parents[2]  # minires
+CLASSROOM = Path(__file__).resolve().parents[1]  # has the answers, and is in no box
 MEMORY, SECONDS = 2 << 30, 600  # bytes of address space, of computing time in all
 NOBODY = 60_123  # a uid that nobody has, for a grader that is root
 
@@ -58,6 +59,9 @@ def _bubblewrap(*pipes, minires=False):
     packages = [*(("/numpy", path) for path in _numpy()), *([("/library", PACKAGE)] if minires else [])]
     for place, path in packages:  # what is imported late is read by nobody
         command += ["--perms", "0755", "--dir", place, "--ro-bind", str(path), f"{place}/{path.name}"]
+    if minires:
+        hidden = f"/library/{CLASSROOM.relative_to(PACKAGE.parent)}"
+        command += ["--tmpfs", hidden, "--remount-ro", hidden]
     command += ["--ro-bind", str(INSIDE), "/inside", "--proc", "/proc", "--dev", "/dev"]
     command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--setenv", "OPENBLAS_NUM_THREADS", "1"]
     library = "/library" if minires else None
@@ -66,16 +70,16 @@ def _bubblewrap(*pipes, minires=False):
 
 def _landlock(*pipes, minires=False):
     readable = [str(path) for path in (*_system(), *_numpy(), "/dev/null", "/dev/urandom")]
-    readable += [str(PACKAGE)] if minires else []
+    readable += [str(path) for path in _without(PACKAGE, {CLASSROOM})] if minires else []
     if os.getuid() == 0:
         for path in (INSIDE, *map(Path, readable)):
             if closed := [
                 folder for folder in (path, *path.parents) if folder.is_dir() and folder.stat().st_mode & 5 != 5
             ]:
                 raise OSError(f"{closed[-1]} is closed to the user of the box, and {path} lies in it: move Python")
-    return _python(
-        INSIDE / "worker.py", pipes, numpy=str(_numpy()[0].parent), minires=_library(minires), readable=readable
-    )
+    listed = [str(PACKAGE)] if minires else []  # where Python looks for its modules
+    paths = {"numpy": str(_numpy()[0].parent), "minires": _library(minires), "readable": readable, "listed": listed}
+    return _python(INSIDE / "worker.py", pipes, **paths)
 
 
 def _trust(*pipes, minires=False):

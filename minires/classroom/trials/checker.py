@@ -9,6 +9,7 @@ from .checker_words import CRITERIA, DEMOS, IDEAS, LINES
 from .layers import GROUPS
 from .trial import Answer, Trial, Verdict, answer
 
+ENOUGH = 200  # calls of backward in one question that are looked at
 LEAST, LEAST_RIGHT = 10, 3  # questions for a criterion, and right ones: no coin passes one time in a thousand
 KINDS = {
     group: [(build, kind) for build in builds for kind in build(np.random.default_rng(0))[1]]
@@ -69,7 +70,8 @@ def ask(check, x, forward, backward, rng, asked):
         return y, (np.array(y), cache)
 
     def watched_backward(dy, cache):
-        asked.seen.append((np.array(dy), cache[0]))
+        if len(asked.seen) < ENOUGH:
+            asked.seen.append((np.array(dy), cache[0]))
         return backward(dy, cache[1])
 
     asked.answer = answer(check, watched, watched_backward, x, rng)

@@ -60,6 +60,22 @@ def path():
 def write():
     import minires
     open(minires.__file__, "a").write("")
+
+def late():
+    import minires.cases, minires.mutants.linear
+    return minires.mutants.linear.__name__
+
+def answer():
+    from minires.classroom import assignment
+    return assignment("bug_hunt").solution()
+
+def answer_by_path():
+    import minires, os
+    for folder, _, files in os.walk(os.path.dirname(minires.__file__)):
+        for name in files:
+            if folder.endswith("09_bug_hunt"):
+                return open(os.path.join(folder, name)).read()
+    return 1 / 0
 """
 
 
@@ -189,6 +205,17 @@ def test_a_box_with_minires_holds_as_one_without(tier, tmp_path):
         tried = box.call("probe", str(canary), "SECRET")
     assert len(tried) == 10
     assert [name for name, failed in tried if not failed] == ["look_around"], "which imports minires"
+
+
+def test_all_of_minires_is_there_but_the_classroom_which_has_the_answers(library):
+    assert library.call("late") == "minires.mutants.linear"
+    if library.tier is not TRUST:
+        for name, message in (
+            ("answer", "minires.classroom|cannot import|denied"),
+            ("answer_by_path", "ZeroDivision|denied"),
+        ):
+            with pytest.raises(Failure, match=message):
+                library.call(name)
 
 
 def test_without_a_word_it_is_not_there():

@@ -18,8 +18,11 @@ def version():
     return max(0, _call(CREATE, None, 0, 1))
 
 
-def restrict(paths):
-    """From here on this process can read below ``paths``, and no more. Raises OSError where the kernel will not."""
+def restrict(paths, listed=()):
+    """From here on this process can read below ``paths``, see names below ``listed``, and no more.
+
+    Raises OSError where the kernel will not.
+    """
     found = version()
     if found < LEAST:
         raise OSError("this kernel has no Landlock")
@@ -32,18 +35,19 @@ def restrict(paths):
     if rules < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
     for path in paths:
-        _allow(rules, path)
+        _allow(rules, path, READ_FILE | READ_DIR if os.path.isdir(path) else READ_FILE)
+    for path in listed:
+        _allow(rules, path, READ_DIR)
     if _call(RESTRICT, rules, 0):
         raise OSError(ctypes.get_errno(), "landlock_restrict_self")
     os.close(rules)
 
 
-def _allow(rules, path):
+def _allow(rules, path, rights):
     try:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return  # nothing is there to be read
-    rights = READ_FILE | READ_DIR if os.path.isdir(path) else READ_FILE
     failed = _call(ADD_RULE, rules, 1, struct.pack("<Qi", rights, place), 0)
     os.close(place)
     if failed:

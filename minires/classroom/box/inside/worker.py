@@ -71,7 +71,7 @@ def close_box(settings):
         resource.setrlimit(getattr(resource, name), (limit, limit))
     seccomp.no_new_privileges()
     if settings["readable"] is not None:
-        landlock.restrict(settings["readable"])
+        landlock.restrict(settings["readable"], settings["listed"])
     if settings["filter"]:
         seccomp.restrict()
 
