@@ -33,14 +33,14 @@ FAST = bool(os.environ.get("MINIRES_FAST"))  # fewer epochs, for a slow machine
 rng = np.random.default_rng(0)
 
 # %% [markdown]
-# ## Two networks, one recipe
+# ## Three networks, one recipe
 #
 # The pictures are 8 x 8 pixels of handwritten digits that come with minires. A **plain network** is a chain of
 # convolution, batch norm and ReLU; `digits_plain8` has 8 layers with weights, `digits_plain44` has 44.
 # `digits_resnet44` has the same 44 layers, the same number of parameters, and one thing more: shortcuts, which add
 # the input of every two convolutions to their output. The next tutorial looks at them; here they are the control.
 #
-# Both have 4, 8 and 16 channels, from the front to the back, to be quick. A `Lab` trains every network in the same way
+# All have 4, 8 and 16 channels, from the front to the back, to be quick. A `Lab` trains every network in the same way
 # (the learning rate rises over the first steps and falls after three quarters), so that nothing differs but the
 # network.
 
@@ -49,15 +49,13 @@ NAMES = ("digits_plain8", "digits_plain44", "digits_resnet44")
 EPOCHS = 4 if FAST else 10
 lab = Lab()
 curves = {}
+print("                 layers  parameters  training: loss  accuracy  test: accuracy")
 for name in NAMES:
     model = models.build(name, widths=(4, 8, 16), rng=0)
     curves[name] = lab.train(model, EPOCHS, seed=0, limit_train=720, batch_size=32)
-    size = models.summarize(model, (1, 8, 8))
-    last = curves[name][-1]
-    print(
-        f"{name:16} {size.depth:2d} layers {size.params:6,d} parameters   training: loss {last['train_loss']:.2f}, "
-        f"accuracy {last['train_accuracy']:.0%}   test: accuracy {last['test_accuracy']:.0%}"
-    )
+    size, last = models.summarize(model, (1, 8, 8)), curves[name][-1]
+    print(f"{name:16} {size.depth:6d}  {size.params:10,d}  {last['train_loss']:14.2f}", end="")
+    print(f"  {last['train_accuracy']:8.0%}  {last['test_accuracy']:14.0%}")
 
 # %%
 if plt:

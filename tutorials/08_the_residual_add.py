@@ -13,6 +13,8 @@
 # **Time**: 25 minutes
 
 # %%
+import textwrap
+
 import numpy as np
 
 from minires import models
@@ -72,7 +74,7 @@ assert (forward(x, W1, 0 * W2)[0] == x).all()  # F = 0: the identity, to the bit
 v, step = rng.standard_normal(x.shape), 1e-7
 Jv = ((h > 0) * (v @ W1.T)) @ W2.T  # (4, 5)
 change = (forward(x + step * v, W1, W2)[0] - y) / step
-print("largest difference of the change of y from v + Jv:", abs(change - (v + Jv)).max())
+print(f"largest difference of the change of y from v + Jv: {abs(change - (v + Jv)).max():.0e}")
 assert abs(change - (v + Jv)).max() < 1e-5
 
 # %% [markdown]
@@ -114,7 +116,7 @@ if plt:
             a, b, bend = (b, a, -bend) if back else (a, b, bend)
             style = {"arrowstyle": "->", "color": color, "shrinkA": 16, "shrinkB": 16}
             axes.annotate("", b, a, arrowprops=style | {"connectionstyle": f"arc3,rad={bend}"})
-    axes.text(2, 0.36, "shortcut term: dy", color="C1", ha="center")
+    axes.text(2, 0.22, "shortcut term: dy", color="C1", ha="center")
     axes.text(2, 0.82, "x, unchanged", color="C0", ha="center")
     axes.text(1, -0.3, r"branch term: $J^T$dy", color="C1", ha="center")
     axes.text(2.7, 0.13, "F(x)", color="C0", ha="center")
@@ -151,7 +153,7 @@ try:
     Residual(Conv2d(8, 16, 3, padding=1, rng=0)).to(dtype=np.float64)(x)
     raise AssertionError("two shapes were added")
 except ShapeError as error:
-    print(error)
+    print(textwrap.fill(str(error), 80))
 
 # %% [markdown]
 # To go through a whole network, use the debugger: `minires step --model digits_resnet8 --data digits` in a terminal, or

@@ -3,7 +3,7 @@
 #
 # A residual block has convolutions, batch norms, ReLUs and one addition. In which order? The five answers of He et al.
 # 2016 are called (a) to (e) in the articles. They have nearly the same parameters and cost, and one of them
-# does not train. This tutorial draws them, computes what each does to the "1" of the last tutorial, and trains all
+# hardly trains. This tutorial draws them, computes what each does to the "1" of the last tutorial, and trains all
 # five.
 #
 # **You need**: the tutorials before this one: batch norm with its backward, [the residual add](08_the_residual_add.py),

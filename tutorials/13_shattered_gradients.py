@@ -156,7 +156,8 @@ def measured(kind, depth, draws, **options):
 
 DRAWS = 6 if FAST else 12
 with_norm = {L: measured(plain, L, DRAWS) for L in (1, 2, 4, 6)}
-print("plain with batch norm:", {L: round(r, 3) for L, r in with_norm.items()}, "  law: 0.5, 0.25, 0.0625, 0.0156")
+for L, r in with_norm.items():
+    print(f"plain with batch norm, {L} layers: {r:.3f}, by the law {0.5**L:.3f}")
 print(f"without, in theory, at 16 layers: {law(16):.4f}; with coins {2.0**-16:.6f}")
 assert all(abs(with_norm[L] * 2**L - 1) < 0.35 for L in (1, 2, 4))
 assert law(16) > 100 * 2.0**-16
