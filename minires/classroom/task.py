@@ -2,11 +2,11 @@
 
 solution.py is the definition. questions.py has ``cases(rng)``, on which they are graded, and ``small()``, from few
 numbers to many: both lists of ``(name of a function, its arguments)``; ``READ``, (number of a tutorial, heading in it);
-and, where a result is not wanted number by number, ``SEEN``, {name: what is looked at, of (result, *arguments)}.
+and, where more than one result is right, ``SEEN``, {name of a function: what is looked at}, a function of (solution,
+result, *arguments) that returns ``{what: number}``.
 mistakes.toml plants mistakes into the solution, each a misconception: name, en, zh, of, changes (see :class:`Mistake`).
 """
 
-import ast
 import copy
 import inspect
 import tomllib
@@ -27,8 +27,8 @@ class Mistake:
     """name: "paths.BranchTwice"   misconception: {language: text}
 
     of: four digits of the English sentence that the Chinese one translates   changes: [[old, new, old, new, ...], ...]
-    of the solution, for each form in which the same idea is wrong   forms: for each of them (the text of the solution
-    with the mistake, the first function that it changes)
+    of the solution, for each form in which the same idea is wrong   forms: for each of them the text of the solution
+    with the mistake
     """
 
     name: str
@@ -71,7 +71,7 @@ class Task:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 result = functions[name](*mine)
-                found = flat(name, self.seen[name](result, *given) if name in self.seen else result)
+                found = flat(name, self.seen[name](self.solution, result, *given) if name in self.seen else result)
         except Exception as error:  # whatever a student's code raises is an observation
             return {f"{name} raised": raised(error)}
         for argument, before, after in zip(self.arguments(name), given, mine):
@@ -82,6 +82,12 @@ class Task:
     def arguments(self, name: str) -> list[str]:
         """What the function takes, by the solution."""
         return list(inspect.signature(self.solution[name]).parameters)
+
+    def users(self, names: set) -> set:
+        """``names`` and the functions that call one of them in the solution, or call one that does."""
+        calls = {name: set(self.solution[name].__code__.co_names) for name in self.defines}
+        more = names | {name for name, called in calls.items() if called & names}
+        return more if more == names else self.users(more)
 
     @property
     def public(self) -> bool:
@@ -105,15 +111,25 @@ def run(source: str) -> dict[str, Any]:
 
 
 def flat(name: str, result: Any) -> dict[str, Any]:
-    """The arrays of a result by their places: {"f": array}, or {"f[0]": array, "f[1]": ...} of a tuple or list."""
-    if isinstance(result, (tuple, list)):
+    """The arrays of a result by their places: {"f": array}, or {"f[0]": array, "f[1]": ...} of a tuple or list.
+
+    Numbers alone, in a tuple or list, are an array."""
+    if isinstance(result, (tuple, list)) and not (result and all(map(_is_number, result))):
         parts = {f"{name} count": np.float64(len(result))}
         for number, value in enumerate(result):
             parts |= flat(f"{name}[{number}]", value)
         return parts
-    if isinstance(result, (bool, int, float, np.generic, np.ndarray)) and np.asarray(result).dtype.kind in "biuf":
-        return {name: np.array(result, float)}
+    if isinstance(result, dict):
+        return {f"{name} {what}": np.array(value, float) for what, value in result.items()}
+    if isinstance(result, (tuple, list)) or _is_number(result) or isinstance(result, np.ndarray):
+        array = np.asarray(result)
+        if array.dtype.kind in "biuf":
+            return {name: array.astype(float)}
     return {name: "None" if result is None else f"a {type(result).__name__}"}
+
+
+def _is_number(value):
+    return np.ndim(value) == 0 and np.asarray(value).dtype.kind in "biuf"
 
 
 def differing(right: dict, shown: dict) -> set:
@@ -136,8 +152,7 @@ def _text(path):
 def _mistakes(path, source):
     """The mistakes of a file, each planted. DataFileError where a line to be changed is not there just once."""
     for row in tomllib.loads(_text(path))["mistake"]:
-        texts = [plant(source, change, path) for change in row["changes"]]
-        forms = tuple((text, _changed(source, text)) for text in texts)
+        forms = tuple(plant(source, change, path) for change in row["changes"])
         words = {"en": row["en"], "zh": row["zh"]}
         yield Mistake(row["name"], words, row["of"], tuple(row["changes"]), forms)
 
@@ -149,12 +164,3 @@ def plant(source: str, change: list, path: Any = "") -> str:
             raise DataFileError(f"{path}: {old!r} stands {source.count(old)} times in solution.py, expected once")
         source = source.replace(old, new)
     return source
-
-
-def _changed(source, planted):
-    """The first function of ``source`` that is another one in ``planted``."""
-    before, after = (
-        {node.name: ast.dump(node) for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
-        for text in (source, planted)
-    )
-    return next(name for name in before if before[name] != after.get(name))

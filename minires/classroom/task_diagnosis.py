@@ -6,58 +6,61 @@ from itertools import combinations
 import numpy as np
 
 from ..errors import DataFileError
-from .diagnose import Diagnosis, explained, fewest
+from .diagnose import Diagnosis
 from .general import Finding
 from .task import Task, agree, differing, plant, run
 
 
 @dataclass(frozen=True)
 class Planted:
-    """names: of one mistake or two   source: of the solution with them   only: the function that shows it, or "" for
-    all: a student may have written the others without calling it"""
+    """names: of one mistake or two   source: of the solution with them"""
 
     names: tuple
     source: str
-    only: str = ""
 
 
 def diagnose_task(task: Task, functions: dict, seed: int = 0) -> Diagnosis:
-    """What the functions show, held against the solution and, where they are wrong, against all planted mistakes."""
+    """What the functions show, held against the solution and, where they are wrong, against all planted mistakes.
+
+    The functions are gone through in their order. Where one agrees with a mistake everywhere, that is the reason, also
+    for later functions that the mistake makes wrong: they may use the first in another way than the solution does.
+    """
     cases = task.cases(seed)
     missing = [name for name in task.defines if not callable(functions.get(name))]
     shown = [{} if name in missing else task.show(functions, name, given) for name, given, _ in cases]
     bad = {o for (name, _, right), mine in zip(cases, shown) if name not in missing for o in differing(right, mine)}
     wrong = tuple(n for n in task.defines if n in missing or n in {task.criterion(output) for output in bad})
     right = tuple(name for name in task.defines if name not in wrong)
-    chosen, left = (), bad
-    if bad:
-        alive = {}
-        for several in (_singles(task), _pairs(task, cases, bad)):
-            alive |= {p: what for p in several if (what := _explains(task, cases, p, shown, missing))}
-            chosen = fewest(alive, bad)
-            left = bad - explained(chosen, alive)
-            if not left:
-                break
-    names = dict.fromkeys(name for planted in chosen for name in planted.names)
     findings = [Finding("missing", name, f"there is no function {name}: define it under this name") for name in missing]
-    findings += general(task, cases, shown, left)
+    names, done = {}, set(missing)
+    for name in wrong:
+        if name in done:
+            continue
+        planted, reach = _best(task, cases, shown, name, _singles(task))
+        if planted is None:
+            planted, reach = _best(task, cases, shown, name, _pairs(task, cases, name))
+        done |= task.users(reach)
+        names |= dict.fromkeys(planted.names if planted else ())
+        if planted is None:
+            outputs = sorted((o for o in bad if task.criterion(o) == name), key=lambda o: (not o.endswith("raised"), o))
+            rows = [(right, mine) for (each, _, right), mine in zip(cases, shown) if each == name]
+            findings.append(_of(name, outputs, rows))
     return Diagnosis(task.name, tuple(names), tuple(findings), right, wrong)
 
 
 def _singles(task):
-    for mistake in task.mistakes:
-        for source, function in mistake.forms:
-            yield Planted((mistake.name,), source)
-            yield Planted((mistake.name,), source, function)
+    return (Planted((mistake.name,), source) for mistake in task.mistakes for source in mistake.forms)
 
 
-def _pairs(task, cases, bad):
-    """Two mistakes at once, where both change what is wrong and nothing else."""
+def _pairs(task, cases, name):
+    """Two mistakes at once that both change what one function shows."""
     useful = []
     for mistake in task.mistakes:
-        for change, (source, _) in zip(mistake.changes, mistake.forms):
-            outputs = _changes(task, cases, Planted((), source))
-            useful += [(mistake.name, change)] if outputs and outputs <= bad else []
+        for change, source in zip(mistake.changes, mistake.forms):
+            namespace = run(source)
+            own = [(given, right) for each, given, right in cases if each == name]
+            if any(differing(right, task.show(namespace, name, given)) for given, right in own):
+                useful.append((mistake.name, change))
     for (a, one), (b, other) in combinations(useful, 2):
         try:
             if a != b:
@@ -66,41 +69,38 @@ def _pairs(task, cases, bad):
             continue
 
 
-def _shows(task, cases, planted):
-    """What the solution with a mistake shows in each case."""
-    namespace = run(planted.source)
-    for name, given, right in cases:
-        yield right if planted.only not in ("", name) else task.show(namespace, name, given)
+def _best(task, cases, shown, name, several):
+    """(mistake, functions that it makes wrong): the one that agrees in ``name``, and in most of these; or (None, set())
 
-
-def _changes(task, cases, planted):
-    both = zip(cases, _shows(task, cases, planted))
-    return {output for (_, _, right), mistaken in both for output in differing(right, mistaken)}
-
-
-def _explains(task, cases, planted, shown, missing):
-    """The outputs that a mistake changes, if the submission agrees with it in all of these everywhere; else nothing."""
-    changed, disagrees = set(), set()
-    for (name, _, right), mistaken, mine in zip(cases, _shows(task, cases, planted), shown):
-        if name in missing:
-            continue
-        changes, other = differing(right, mistaken), differing(mistaken, mine)
-        changed |= changes
-        disagrees |= other
-        if changed & disagrees:
-            return frozenset()
-    return frozenset(changed)
-
-
-def general(task: Task, cases: list, shown: list, left: set) -> list[Finding]:
-    """One finding for each function with an output in ``left``."""
-    found = []
-    for name in task.defines:
-        outputs = sorted((o for o in left if task.criterion(o) == name), key=lambda o: (not o.endswith("raised"), o))
-        rows = [(right, mine) for (each, _, right), mine in zip(cases, shown) if each == name]
-        if outputs:
-            found.append(_of(name, outputs, rows))
+    One that makes an earlier function wrong in which the submission does not agree is none.
+    """
+    best, found = (0, 0), (None, set())
+    for planted in several:
+        namespace, agrees = run(planted.source), {}
+        for function in (name, *(each for each in task.defines if each != name)):
+            agrees[function] = _agrees(task, cases, shown, function, namespace)
+            before = task.defines.index(function) < task.defines.index(name)
+            if agrees[function] is False and (before or function == name) or agrees[name] is None:
+                break
+        else:
+            reach = {function for function, agreed in agrees.items() if agreed is not None}
+            worth = sum(agrees[function] for function in reach), -len(reach)
+            if worth > best:
+                best, found = worth, (planted, reach)
     return found
+
+
+def _agrees(task, cases, shown, function, namespace):
+    """Whether the submission shows what a mistake makes of ``function`` in all cases; None where it makes no other."""
+    changed, agreed = False, True
+    for (name, given, right), mine in zip(cases, shown):
+        if name == function:
+            mistaken = task.show(namespace, name, given)
+            changed = changed or bool(differing(right, mistaken))
+            agreed = agreed and not differing(mistaken, mine)
+            if changed and not agreed:
+                return False
+    return True if changed else None
 
 
 def _of(name, outputs, rows):
@@ -127,7 +127,7 @@ def _of_arrays(output, pairs):
             return Finding("shape", output, f"{mine.shape} for {right.shape}")
         if not np.isfinite(mine).all():
             return Finding("nan", output)
-    if not any(mine.any() for _, mine in pairs):
+    if all(agree(output, 0 * right, mine) for right, mine in pairs):
         return Finding("zeros", output)
     factors = {f"{(a * b).sum() / (a * a).sum():.4g}" for a, b in pairs if a.any()}
     if len(factors) == 1 and all(agree(output, float(*factors) * a, b) for a, b in pairs):

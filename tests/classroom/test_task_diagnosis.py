@@ -26,7 +26,7 @@ each_path = pytest.mark.parametrize("path", asked(), ids=title)
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_every_planted_mistake_names_itself_in_all_its_forms(name, mistake, seed):
     """Every form with a seed of its own, and slowly with all of them."""
-    for number, (source, _) in enumerate(mistake.forms):
+    for number, source in enumerate(mistake.forms):
         for each in [number % 8] if not seed else range(8):
             found = diagnose_task(TASKS[name], run(source), each)
             assert (found.names, found.findings) == ((mistake.name,), ())
@@ -105,7 +105,7 @@ def test_both_languages_say_it_and_the_translation_is_of_this_sentence(name, mis
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_feedback_shows_a_small_input_and_no_true_number(name, mistake, language):
     task = TASKS[name]
-    for source, _ in mistake.forms[:1]:
+    for source in mistake.forms[:1]:
         functions = run(source)
         found = feedback(task, functions, language)
         example, text = smallest_of(task, functions), str(found)
