@@ -7,15 +7,19 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from minires import cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
 
 
-def test_code_gives_the_output_shown():
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_code_gives_the_output_shown(name):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    result = doctest.testfile(str(ROOT / "README.md"), module_relative=False, optionflags=flags)
+    result = doctest.testfile(str(ROOT / name), module_relative=False, optionflags=flags, encoding="utf-8")
     assert result.attempted > 5
     assert result.failed == 0
 
@@ -35,12 +39,20 @@ def test_the_conversation_with_the_stepper_is_real(monkeypatch):
 
 
 def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+    for target in re.findall(r"\]\(([^)#]+)\)", README + CHINESE):
         assert (ROOT / target).exists(), f"README links to {target}, which does not exist"
 
 
 def test_every_make_target_exists():
     targets = re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.M)
-    for text in (README, (ROOT / "CONTRIBUTING.md").read_text(), (ROOT / ".ci/run").read_text()):
-        for target in re.findall(r"\bmake (demo|test[\w-]*|lint|coverage)\b", text):
+    for text in (README, CHINESE, (ROOT / "CONTRIBUTING.md").read_text(), (ROOT / ".ci/run").read_text()):
+        for target in re.findall(r"\bmake (demo|test[\w-]*|lint|coverage|docs|lite)\b", text):
             assert target in targets
+
+
+def test_the_chinese_readme_names_commands_that_exist_and_shows_the_same_block():
+    commands = set(re.findall(r"minires (\w+) ", README))
+    assert set(re.findall(r"minires (\w+) ", CHINESE)) <= commands
+    code = re.compile(r"^(?:>>>|\.\.\.) (.*?)\s*(?:#.*)?$", re.M)
+    shown = code.findall(CHINESE)
+    assert len(shown) > 10 and shown == code.findall(README)[: len(shown)]

@@ -14,16 +14,17 @@ from minires.experiments import EXPERIMENTS
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_gallery_has_each_claim_with_its_verdict(language):
-    page = gallery.pages(language)["gallery.md"]
+def test_the_gallery_has_each_claim_with_its_verdict():
+    page = gallery.pages("en")["gallery.md"]
     report = (gallery.RESULTS / "report.html").read_text(encoding="utf-8")
     found = gallery.verdicts()
     assert found.keys() == EXPERIMENTS.keys()
     for name, verdict in found.items():
-        mark = f'<span class="verdict {gallery.KIND[verdict.word]}">{gallery.WORD[language][verdict.word]}</span>'
+        mark = f'<span class="verdict {gallery.KIND[verdict.word]}"></span>'
         assert f'* {mark} {EXPERIMENTS[name].claim.sentence} <a href="report.html#{name}">' in page
         assert f'id="{name}"' in report
+    style = (ROOT / "docs" / "_static" / "minires.css").read_text(encoding="utf-8")
+    assert all(style.count(f".verdict.{kind}::before") == 2 for kind in gallery.KIND.values())
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
