@@ -14,9 +14,9 @@ import piplite
 os.environ["MINIRES_FAST"] = "1"
 await piplite.install(["numpy", "matplotlib", "anywidget"])
 await piplite.install("minires", deps=False)"""
-CHECK = """from minires.classroom import feedback
+CHECK = """from minires.classroom import assignment, feedback
 
-for exercise in {exercises!r}:
+for exercise in assignment({name!r}).exercises:
     print(feedback(exercise, globals(), {language!r}))"""
 TASK = {
     "en": "Write the functions, run the cell, then the one below it, as often as you like.",
@@ -60,7 +60,7 @@ def assignments():
 
     for each in assignments().values():
         for language, ending in (("en", ""), ("zh", ".zh")):
-            check = CHECK.format(exercises=list(each.exercises), language=language)
+            check = CHECK.format(name=each.name, language=language)
             cells = [
                 new_code_cell(BEGIN),
                 new_markdown_cell(f"{each.statement(language)}\n\n{TASK[language]}"),

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from lite.notebooks import CHECK
 from lite.pyodide_folder import gather
 
 from minires.classroom import assignment
@@ -59,6 +60,14 @@ def test_runs_to_its_end_in_a_browser(address, notebook, tmp_path):
         command.append(tmp_path / "mine.py")
     ran = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     assert ran.returncode == 0, f"{ran.stdout}{ran.stderr}"
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "All outputs are right."), ("zh", "全部输出正确。")])
+def test_the_last_cell_of_an_assignment_checks_what_stands_above_it(language, words, capsys):
+    space = {}
+    for cell in (assignment("linear").solution(), CHECK.format(name="linear", language=language)):
+        exec(cell, space)
+    assert words in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("changed", [False, True])
