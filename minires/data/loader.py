@@ -1,5 +1,6 @@
 """Batches in an order that depends on seed, epoch and batch number alone, prepared ahead by one thread."""
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,7 @@ class Loader:
 
     def _batches(self, epoch, start):
         order = self._order(epoch)
-        if self.prefetch == 0:
+        if self.prefetch == 0 or sys.platform == "emscripten":  # a browser has no threads
             for index in range(start, len(self)):
                 yield self._batch(order, epoch, index)
             return

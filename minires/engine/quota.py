@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+import sys
 from pathlib import Path
 
 from ..files import StrPath
@@ -20,9 +21,11 @@ def processor(root: StrPath = "/") -> str:
 def cores(root: StrPath = "/") -> int:
     """The cores that the scheduler grants this process, or the quota of its container where that is less; at least 1.
 
-    root: where ``proc`` and ``sys`` are. A quota is the time on all cores together, in parts of a period; half a core
+    root: where ``proc`` and ``sys`` are. In a browser (Pyodide) there are no threads: one. A quota is the time on all cores together, in parts of a period; half a core
     counts as a whole one. Linux: "Control Group v2", section "CPU Interface Files"; v1: "CFS Bandwidth Control".
     """
+    if sys.platform == "emscripten":
+        return 1
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quotas = [math.ceil(quota) for quota in _quotas(Path(root))]
     return max(1, min([count, *quotas]))

@@ -251,3 +251,10 @@ def test_many_abandoned_iterators():
         del iterator
     gc.collect()
     assert not workers()
+
+
+def test_a_browser_without_threads_gives_the_same_batches(monkeypatch):
+    expected = list(Loader(DATA, 5, **FULL, prefetch=2).epoch(1))
+    monkeypatch.setattr("sys.platform", "emscripten")
+    monkeypatch.setattr("minires.data.loader.ThreadPoolExecutor", None)
+    assert_same(list(Loader(DATA, 5, **FULL, prefetch=2).epoch(1)), expected)

@@ -90,3 +90,8 @@ def test_the_processor_has_a_name(tmp_path, text, name):
         (tmp_path / "proc").mkdir()
         (tmp_path / "proc/cpuinfo").write_text(text)
     assert processor(tmp_path) == (name or platform.processor() or platform.machine())
+
+
+def test_a_browser_has_one(tmp_path, host, monkeypatch):
+    monkeypatch.setattr("sys.platform", "emscripten")
+    assert cores(tmp_path) == 1
