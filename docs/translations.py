@@ -23,8 +23,9 @@ def messages(pots, sources):
     found = {}
     for path in sorted(Path(pots).rglob("*.pot")):
         name = path.relative_to(pots).with_suffix("").as_posix()
-        if wanted(name):
-            text = (Path(sources) / f"{name}.md").read_text(encoding="utf-8")
+        page = Path(sources) / f"{name}.md"  # a template outlives its page
+        if wanted(name) and page.exists():
+            text = page.read_text(encoding="utf-8")
             formulas = {" ".join(formula.split()) for formula in re.findall(r"\$\$(.+?)\$\$", text, re.S)}
             ids = [message.id for message in read(path) if message.id]
             found[name] = [text for text in ids if " ".join(text.split()) not in formulas]

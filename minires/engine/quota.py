@@ -21,8 +21,9 @@ def processor(root: StrPath = "/") -> str:
 def cores(root: StrPath = "/") -> int:
     """The cores that the scheduler grants this process, or the quota of its container where that is less; at least 1.
 
-    root: where ``proc`` and ``sys`` are. In a browser (Pyodide) there are no threads: one. A quota is the time on all cores together, in parts of a period; half a core
-    counts as a whole one. Linux: "Control Group v2", section "CPU Interface Files"; v1: "CFS Bandwidth Control".
+    root: where ``proc`` and ``sys`` are. In a browser (Pyodide) there are no threads: one. A quota is the time on all
+    cores together, in parts of a period; half a core counts as a whole one. Linux: "Control Group v2", section "CPU
+    Interface Files"; v1: "CFS Bandwidth Control".
     """
     if sys.platform == "emscripten":
         return 1

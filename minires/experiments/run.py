@@ -46,8 +46,8 @@ def run(
     """Measure the experiments ``names`` at ``seeds``, and return {(name, seed): why} of the measurements that failed.
 
     The numbers go into the folder ``out``, after each measurement; what is there and fits is not measured again, so
-    that an interrupted run goes on with the same call. There are ``jobs`` processes (default: one for each core), or fewer where
-    there is less to measure, whose engines then share the cores that are left.
+    that an interrupted run goes on with the same call. There are ``jobs`` processes (default: one for each core), or
+    fewer where there is less to measure, whose engines then share the cores that are left.
 
     quick: the small version; False: more seeds, draws and epochs, and real data where the experiment names them
     engine: "compiled", or "reference" for the layers as they are written   progress: called with a :class:`Progress`
