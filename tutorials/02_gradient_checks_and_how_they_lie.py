@@ -14,6 +14,8 @@
 # **Time**: 30 minutes
 
 # %%
+from textwrap import fill
+
 import numpy as np
 
 from minires import check_layer, gradcheck
@@ -234,13 +236,13 @@ for layer, lying in ((Centre(), ones), (UnitLength(), 2 * y)):
     try:
         gradcheck(layer, x, dy=lying)
     except RangeError as refusal:
-        print("refused:", refusal, "\n")
+        print(fill(f"refused: {refusal}", 84))
     else:
         raise AssertionError("a degenerate dy was accepted")
 try:
     gradcheck(LazyCentre(), x)
 except GradientError as caught:
-    print("caught: ", caught)
+    print(fill(f"caught: {caught}", 84))
 else:
     raise AssertionError("the lazy layer passed")
 
@@ -301,7 +303,7 @@ print(gradcheck(layer, x.astype(np.float32)))
 
 # %%
 for mutant in [m for m in MUTANTS if m.of == "Linear"][:4]:
-    print(f"{mutant.name}: {mutant.misconception}")
+    print(fill(f"{mutant.name}: {mutant.misconception}", 84))
 
 # %% [markdown]
 # Here are all of three layers: `Linear`, `ReLU`, and `BatchNorm2d`, one of those that normalise, which a later
@@ -470,7 +472,7 @@ check_3(silu_backward)
 try:
     gradcheck(WrongSiLU(), x)
 except GradientError as caught:
-    print("the wrong one:", caught)
+    print(fill(f"the wrong one: {caught}", 84))
 else:
     raise AssertionError("the wrong SiLU passed")
 

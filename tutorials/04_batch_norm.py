@@ -2,9 +2,9 @@
 # # 4. Batch norm, and the gradient that everybody asks for
 #
 # Behind nearly every convolution of a residual network stands a batch norm. Its forward is three lines. Its backward
-# is the derivation that is asked for most in interviews, and the one that is most often written wrong: the mean and
-# the variance are functions of the input too, so the gradient has three terms, and a network trained with one of them
-# still learns, only worse. We derive it line by line, and check every line.
+# is a favourite question of interviews, and easily written wrong in a way that nobody notices: the mean and the
+# variance are functions of the input too, so the gradient has three terms, and a network trained with one of them still
+# learns, only worse. We derive it line by line, and check every line.
 #
 # **You need**: the first three tutorials, above all [gradient checks](02_gradient_checks_and_how_they_lie.py).
 #
@@ -14,6 +14,8 @@
 # **Time**: 35 minutes
 
 # %%
+from textwrap import fill
+
 import numpy as np
 
 from minires import gradcheck
@@ -265,8 +267,8 @@ assert moved > 0.1 and still == 0
 #
 # ## Why there is no bias before it
 #
-# A convolution before a batch norm has no bias in any good network. A bias adds one number to the whole channel, the
-# mean takes it away again: the output does not change, and the gradient of the bias is zero for ever.
+# A convolution before a batch norm has no bias, in all networks of this course. A bias adds one number to the whole
+# channel, the mean takes it away again: the output does not change, and the gradient of the bias is zero for ever.
 
 # %%
 with_bias = Sequential(conv=Conv2d(3, 4, 3, padding=1, bias=True, rng=rng), bn=BatchNorm2d(4)).to(dtype=np.float64)
@@ -307,7 +309,7 @@ assert np.isclose(norms[1][0], norms[0][0], rtol=1e-4) and np.isclose(norms[1][1
 try:
     BatchNorm1d(3).forward(np.ones((1, 3), np.float32), train=True)
 except ShapeError as refusal:
-    print("refused:", refusal)
+    print(fill(f"refused: {refusal}", 84))
 else:
     raise AssertionError("a batch of one was accepted")
 fresh.forward(rng.standard_normal((1, 3, 8, 8)), train=True)  # 64 values in a channel
@@ -400,7 +402,7 @@ check_2(running_variance)
 #
 # At evaluation a batch norm is a scale and a shift of each channel, and so is what a convolution before it could do
 # by itself. Write `fold(weight, gamma, beta, mean, var, eps)`: it returns the weight, `(M, C, KH, KW)`, and the bias,
-# `(M,)`, of one convolution that computes the same as both. Every phone that runs a network does this.
+# `(M,)`, of one convolution that computes the same as both. Programs that only run trained networks do this.
 
 
 # %%
