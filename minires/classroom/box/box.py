@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import MiniresError
 from .inside.wire import LIMIT, WireError, frame, unpack
-from .served import Served
+from .served import Seen, Served
 
 START = 20.0  # seconds for a worker to be ready
 CALL = 5.0  # and for a call,
@@ -47,7 +47,7 @@ class Box:
     def __init__(self, tier, minires=False):
         self.tier = tier
         self._command = functools.partial(tier.command, minires=True) if minires else tier.command
-        self._served, self._left = Served(), TOTAL
+        self._served, self._seen, self._left = Served(), Seen(), TOTAL
 
     def __enter__(self):
         requests, self._to = os.pipe()
@@ -102,19 +102,20 @@ class Box:
         as arrays, text and None; of anything else, such as a cache, a :class:`~.inside.wire.Handle`, to be handed in
         again.
         """
-        answer = self._ask(seconds, name, "call", name, [self._served.part(value) for value in arguments])
+        numbers = [self._seen.number(value) for value in arguments]
+        answer = self._ask(seconds, name, "call", name, [self._served.part(value) for value in arguments], numbers)
         try:
             (several, values), changed = answer
-            for i, array in changed:
-                arguments[i][...] = array
+            for number, array in changed:
+                self._seen.arrays[number][...] = array
             values = [np.asarray(v) if isinstance(v, (bool, int, float)) else v for v in values]
             return tuple(values) if several else values[0]
-        except (TypeError, ValueError, IndexError, OverflowError):
+        except (TypeError, ValueError, LookupError, OverflowError):
             raise self._broken("garbled", f"{name}: the answer is not one of the worker") from None
 
     def forget(self):
         """Drop all that handles stand for."""
-        self._served = Served()
+        self._served, self._seen = Served(), Seen()
         self._ask(CALL, "the submission", "forget")
 
     def _ask(self, seconds, what, *request):

@@ -73,6 +73,21 @@ def test_what_a_function_writes_into_its_arguments_arrives(box):
     assert np.array_equal(x, np.arange(6.0).reshape(2, 3))
 
 
+def test_arrays_that_a_submission_keeps_stay_in_step():
+    with Box(TRUST) as box:
+        box.load("def keep(x, w): return x * w, (x, w)\ndef spoil(dy, cache): cache[1][...] -= dy; return cache[0] + 0")
+        x, w, dy = np.ones(3), np.full(3, 5.0), np.full(3, 2.0)
+        _, cache = box.call("keep", x, w)
+        x += 1  # as running statistics move
+        box.call("keep", x, w)
+        assert np.array_equal(box.call("spoil", dy, cache), [2, 2, 2])
+        assert np.array_equal(w, [3, 3, 3]) and np.array_equal(dy, [2, 2, 2])
+        for _ in range(40):  # too many for all to be kept in step
+            box.call("keep", np.ones(3), np.ones(3))
+        box.call("spoil", dy, cache)
+        assert np.array_equal(w, [3, 3, 3])
+
+
 def test_layers_compute_outside(box):
     rng = np.random.default_rng(1)
     x, dy = rng.standard_normal((2, 4, 3)), rng.standard_normal((4, 3))
@@ -212,7 +227,8 @@ TWO = np.ones(2)
 FORGED = [
     [None], [True], [3], ["ok"], [[]], [TWO], [[TWO]], [[TWO, TWO]], [["ok"]], [["ok", TWO]], [["ok", TWO, TWO]],
     [["ok", [TWO, [TWO]], []]], [["ok", [False, []], []]], [["ok", [False, 3], []]], [["ok", [True, TWO], [[9, TWO]]]],
-    [["ok", [True, []], [[0, np.ones(3)]]]], [["ok", [True, []], [[TWO, TWO]]]], [["error"]], [["error", "raised", 3]],
+    [["ok", [True, []], [[0, np.ones(3)]]]], [["ok", [True, []], [[-1, TWO]]]],
+    [["ok", [True, []], [[TWO, TWO]]]], [["error"]], [["error", "raised", 3]],
     [["error", TWO, "no"]], [["error", TWO, TWO]], [["error", "time", "text"]], [["use"]], [["use", TWO, TWO, TWO], 3],
     [["use", Part(0), "forward", [TWO, TWO]], [["use"]]], [["use", Handle(0), ["backward"], None], True], [[["use"]]],
 ]  # fmt: skip

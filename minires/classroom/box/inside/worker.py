@@ -4,8 +4,9 @@ python worker.py SETTINGS     SETTINGS: JSON, see ``main``
 
 Requests come by descriptor 3, answers go by 4, both as frames of ``wire``. The first answer, "ready", says that the box
 is closed; all that runs before is ours. Requests: ["load", source] -> [[name, arguments by position], ...];
-["call", name, arguments] -> [result, changed arguments]; ["forget"]. An answer is ["ok", ...], ["error", kind, text],
-or, within a call, ["use", part, method, arguments], which the grader answers with ["ok", ...] or ["error", text].
+["call", name, arguments, their numbers] -> [result, changed arrays by number]; ["forget"]. An answer is ["ok", ...],
+["error", kind, text], or, within a call, ["use", part, method, arguments], which the grader answers with ["ok", ...] or
+["error", text].
 """
 
 import json
@@ -79,7 +80,7 @@ def close_box(settings):
 class Worker:
     def __init__(self, np, wire, remote=None):
         self.np, self.wire, self.remote = np, wire, remote
-        self.functions, self.kept = {}, []
+        self.functions, self.kept, self.arrays = {}, [], {}
 
     def serve(self):
         self.send("ready")
@@ -102,18 +103,32 @@ class Worker:
 
     def forget(self):
         self.kept.clear()
+        self.arrays.clear()
         return []
 
-    def call(self, name, arguments):
+    def call(self, name, arguments, numbers):
         function = self.functions.get(name)
         if not callable(function):
             raise Wrong("missing", f"there is no function {name}")
-        given = [self.build(value) for value in arguments]
-        before = [value.copy() if isinstance(value, self.np.ndarray) else None for value in given]
+        given = [self.seen(self.build(value), number) for value, number in zip(arguments, numbers)]
+        before = {number: array.copy() for number, array in self.arrays.items()}
         result = function(*given)
         several = isinstance(result, tuple)
         result = [several, [self.export(part) for part in (result if several else [result])]]
-        return [result, [[i, a] for i, (a, b) in enumerate(zip(given, before)) if b is not None and changed(a, b)]]
+        return [result, [[n, self.arrays[n]] for n, array in before.items() if changed(self.arrays[n], array)]]
+
+    def seen(self, value, number):
+        """The array that the submission got under this number before, if there is one, with the content of now."""
+        if number < 0:
+            return value
+        array = self.arrays.pop(number, value)
+        if array.shape != value.shape or array.dtype != value.dtype or not array.flags.writeable:
+            array = value
+        array[...] = value
+        self.arrays[number] = array
+        while len(self.arrays) > self.wire.SEEN:
+            del self.arrays[next(iter(self.arrays))]
+        return array
 
     def build(self, value):
         if isinstance(value, (self.wire.Part, self.wire.Function)):
