@@ -71,6 +71,8 @@ def faults(texts, path):
             yield f"not translated: {text[:70]!r}"
         elif message.fuzzy:
             yield f"fuzzy: {text[:70]!r}"
+        elif re.match(r"\d+\. ", message.string):
+            yield f"begins a list, and is dropped: write '1\\. ', in {text[:70]!r}"
         elif facts(text) != facts(message.string):
             differ = sorted(set(facts(text)) ^ set(facts(message.string))) or "their number"
             yield f"code, formulas or numbers differ in {text[:70]!r}: {differ}"

@@ -273,7 +273,7 @@ check_1(backward)
 
 
 # %%
-def broken(x, F):
+def wrong_block(x, F):
     x += F(x)  # `+=` writes into the array of the caller, who needs it for his own backward
     return x
 
