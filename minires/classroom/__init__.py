@@ -4,6 +4,7 @@ from .course import Assignment, assignment, assignments, new
 from .diagnose import Diagnosis, diagnose
 from .escape import for_terminal
 from .exercises import EXERCISES, Exercise
+from .export import export, grade_for
 from .feedback import Feedback, feedback
 from .functions import FunctionLayer
 from .general import Finding
@@ -11,6 +12,7 @@ from .grade import Grade, grade, graded
 from .handout import build
 from .own import check
 from .report import frequencies, to_csv, to_html
+from .secret import Secret, secret_in
 from .similarity import similarity
 from .smallest import Failing, measure, smallest
 from .task_example import answer
@@ -25,19 +27,23 @@ __all__ = [
     "Finding",
     "FunctionLayer",
     "Grade",
+    "Secret",
     "answer",
     "assignment",
     "assignments",
     "build",
     "check",
     "diagnose",
+    "export",
     "feedback",
     "for_terminal",
     "frequencies",
     "grade",
+    "grade_for",
     "graded",
     "measure",
     "new",
+    "secret_in",
     "similarity",
     "smallest",
     "to_csv",

@@ -76,14 +76,15 @@ def diagnose_layer(lab, wrap):
     right, wrong = _criteria(lab, found)
     if not bad:
         return Diagnosis(lab.of, (), (), right, wrong)
+    strange = bad - _untwisted(lab, found)  # who has read over the twist has not made the mistakes that look like it
     alive = _alive(lab, lab.ideas, found)
-    chosen = fewest(alive, bad)
+    chosen = fewest(alive, strange)
     left = bad - explained(chosen, alive)
     if left:  # what has a plain reason needs no two mistakes
         plain = {finding.output for finding in general(lab, found, left) if _is_plain(finding)}
         hard = {(train, name) for train, name in left if name.removeprefix("twice ") not in plain}
         alive |= _alive(lab, lab.pairs(bad, hard), found)
-        chosen = fewest(alive, bad)
+        chosen = fewest(alive, strange)
     left = bad - explained(chosen, alive)
     if left and not right:  # that one output of garbage agrees with some mistake says nothing
         chosen, left = (), bad
@@ -156,6 +157,18 @@ def _beyond(lab, idea, found, disagrees, raises):
         where = wrong_there if "raised" in cell.of(idea.kind) else wrong_here
         where |= {(cell.train, name) for name in differing(cell, shown) if raises or name != "raised"}
     return wrong_there - wrong_here - disagrees
+
+
+def _untwisted(lab, found):
+    """{(train, name)} that are as without the twist, wherever they were looked at."""
+    if lab.twist is None:
+        return set()
+    agrees = {}
+    for cell, shown in zip(lab.cells, found):
+        for name, value in cell.of(lab.twist.untwisted).items():
+            key = cell.train, name
+            agrees[key] = agrees.get(key, True) and same(value, shown.get(name))
+    return {key for key, as_before in agrees.items() if as_before}
 
 
 def fewest(alive, bad):

@@ -1,5 +1,6 @@
 """The exercises whose functions can be diagnosed: what they take, and the layers that they are run on."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -20,7 +21,7 @@ from .functions import FunctionLayer
 class Exercise:
     """Functions that stand for a layer of minires.
 
-    name: that of the functions, ``linear_forward`` and ``linear_backward``   of: name of the layer or loss
+    name: that of the functions, ``linear_forward`` and ``linear_backward``   of: name of the layer or loss, "" for none
     takes: what forward takes after x, see :class:`~minires.classroom.FunctionLayer`
     fits(right): whether the functions can stand for this layer: they may know no stride
     more: ``((build(rng), shape of x), ...)`` beside the configurations of the planted mistakes: other sizes
@@ -50,7 +51,7 @@ class Exercise:
     @property
     def public(self) -> bool:
         """Whether minires shows how it is done: then the true numbers can be measured with it."""
-        return self.twist is None and self.name in EXERCISES
+        return self.twist is None and bool(self.of)
 
     def functions(self, namespace: Any) -> list[Any]:
         """(forward, backward) of a module or dict; ContractError where one is missing."""
@@ -61,6 +62,10 @@ class Exercise:
                 raise ContractError(f"there is no function {name}: define it under this name")
         return found
 
+    def few(self) -> list[tuple[Callable[..., Layer], tuple[int, ...]]]:
+        """``[(build(rng), shape), ...]`` of ``small``."""
+        return [(self._twisted(build), shape) for build, shape in self.small()]
+
     def wrap(self, namespace: Any) -> Callable[[Layer], FunctionLayer]:
         """A function that gives the layer of these functions on the arrays of a right one."""
         forward, backward = self.functions(namespace)
@@ -68,7 +73,19 @@ class Exercise:
 
     def configurations(self) -> list[tuple[Callable[..., Layer], tuple[int, ...]]]:
         """``[(build(rng), shape), ...]``: all on which some planted mistake shows, and ``more``."""
-        return [row for row in configurations(self.of, self.more) if self.fits(row[0](np.random.default_rng(0)))]
+        rows = configurations(self.of, self.more)
+        return [(self._twisted(build), shape) for build, shape in rows if self.fits(build(np.random.default_rng(0)))]
+
+    def _twisted(self, build):
+        return build if self.twist is None else lambda rng: as_kind(build(rng), self.twist)
+
+
+def as_kind(layer, kind):
+    """A copy of ``layer`` with the methods of the class ``kind``, wrong or twisted."""
+    twin = copy.deepcopy(layer)
+    part = twin.loss if isinstance(twin, Objective) else twin
+    part.__class__ = kind
+    return twin
 
 
 def planted(of):

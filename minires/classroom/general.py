@@ -20,6 +20,7 @@ class Finding:
 def general(lab, found, left):
     """The findings for ``left``, a set of (train, name), each output once, training first."""
     findings = []
+    untwisted = lab.twist and lab.twist.untwisted
     for train, name in sorted(left, key=lambda key: (key[1].startswith("twice "), not key[0], key[1])):
         first = name.removeprefix("twice ")
         if any(f.output == first for f in findings) or name == "raised" and any(f.kind == name for f in findings):
@@ -36,11 +37,11 @@ def general(lab, found, left):
         elif name.startswith("twice "):
             findings.append(Finding("twice", first))
         else:
-            findings.append(_of_array(rows, name, train))
+            findings.append(_of_array(rows, name, train, untwisted))
     return findings
 
 
-def _of_array(rows, name, train):
+def _of_array(rows, name, train, untwisted=None):
     pairs = [(cell.right[name], shown.get(name), cell) for cell, shown in rows]
     for _, mine, _ in pairs:
         if not isinstance(mine, np.ndarray):
@@ -48,6 +49,8 @@ def _of_array(rows, name, train):
     other = _exchanged(rows, name)
     if other:
         return Finding("exchanged", name, other)
+    if untwisted and all(same(mine, cell.of(untwisted).get(name)) for _, mine, cell in pairs):
+        return Finding("untwisted", name)
     if name == "dx" and all(same(mine, cell.dy) for _, mine, cell in pairs):
         return Finding("dy", name)
     for right, mine, _ in pairs:
@@ -142,4 +145,7 @@ def _named(cell, train):
     if not hasattr(layer, "terms"):
         return {}
     _, cache = layer.forward(cell.x, train)
-    return {name: term for name, term in layer.terms(cell.dy, cache).items() if term.any()}
+    terms = layer.terms(cell.dy, cache)
+    if not same(sum(terms.values()), cell.right["dx"]):  # those of another definition
+        return {}
+    return {name: term for name, term in terms.items() if term.any()}

@@ -2,11 +2,10 @@
 
 import concurrent.futures
 import csv
-import hashlib
-import hmac
 import io
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +17,9 @@ from .box import Box, Failure, Tier
 from .course import Assignment, assignment
 from .escape import for_table
 from .feedback import feedback
+from .secret import Secret
 from .submissions import Submission, collect
+from .twists import for_student
 
 RESULTS = "results"
 
@@ -26,7 +27,8 @@ RESULTS = "results"
 @dataclass(frozen=True)
 class Grade:
     """What one student gets. points: of each output, {"linear dx": 2.0}   names: of misconceptions   problem: why
-    nothing could be run   seed: of the numbers   digest: of the submission, SHA-256   version: of minires"""
+    nothing could be run   seed: of the numbers   digest: of the submission, SHA-256   twist: the definition of
+    the student's own   version: of minires"""
 
     student: str
     assignment: str
@@ -38,14 +40,19 @@ class Grade:
     box: str
     seed: int
     digest: str
+    twist: str = ""
     version: str = __version__
     feedback: str = field(default="", compare=False)
 
+    def most(self) -> dict[str, float]:
+        """The points of each output, where it is right."""
+        outputs = Counter(output.partition(" ")[0] for output in self.points)
+        return {output: self.out_of / len(outputs) / outputs[output.partition(" ")[0]] for output in self.points}
 
-def seed_of(secret: str, student: str, name: str) -> int:
+
+def seed_of(secret: Secret, student: str, name: str) -> int:
     """The seed of a student's numbers: nobody who lacks the secret of the course can know them."""
-    words = f"{name}\0{student}".encode()
-    return int.from_bytes(hmac.new(secret.encode(), words, hashlib.sha256).digest()[:4], "big")
+    return secret.number(name, student) >> 224
 
 
 def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, language: str = "en") -> Grade:
@@ -78,6 +85,7 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
         box=tier.name,
         seed=seed,
         digest=submission.digest,
+        twist=each.twist(),
         feedback="\n\n".join(texts),
     )
 
@@ -88,7 +96,7 @@ def grade(
     out: str | Path,
     *,
     tier: Tier,
-    secret: str,
+    secret: Secret,
     jobs: int = 2,
     language: str = "en",
     progress: Callable = lambda done, total, student: None,
@@ -101,24 +109,18 @@ def grade(
     box does not start; the scores of before then stay.
     """
     each = assignment(name)
-    if not Path(submissions).is_dir():
-        raise RangeError(f"{submissions} is no folder, expected one with a file or folder for each student")
-    name = each.name
-    found = collect(submissions, name, each.functions())
-    if not found:
-        raise RangeError(f"there is no submission in {submissions}: expected .py, .ipynb, .zip or folders")
-    if twice := {a.student for a, b in zip(found, found[1:]) if a.student == b.student}:
-        raise RangeError(f"{submissions} has two submissions of {twice.pop()}: leave one")
+    found = _handed_in(each, submissions)
     folder = make_folder(out)
     for part in (RESULTS, "feedback"):
         make_folder(folder / part)
     lock, done = threading.Lock(), []
 
     def one(submission):
-        seed = seed_of(secret, submission.student, name)
-        result = _kept(folder, submission, name, seed)
+        mine = for_student(each, secret, submission.student)
+        seed = seed_of(secret, submission.student, each.name)
+        result = _kept(folder, submission, mine, seed)
         if result is None:
-            result = grade_one(each, submission, tier, seed, language)
+            result = grade_one(mine, submission, tier, seed, language)
             _write(folder, result)
         with lock:
             done.append(result)
@@ -134,6 +136,18 @@ def grade(
     grades = sorted(done, key=lambda result: result.student)
     write_atomically(folder / "scores.csv", table(grades).encode())
     return grades
+
+
+def _handed_in(each, submissions):
+    """The submissions in a folder, at least one, and one of each student."""
+    if not Path(submissions).is_dir():
+        raise RangeError(f"{submissions} is no folder, expected one with a file or folder for each student")
+    found = collect(submissions, each.name, each.functions())
+    if not found:
+        raise RangeError(f"there is no submission in {submissions}: expected .py, .ipynb, .zip or folders")
+    if twice := {a.student for a, b in zip(found, found[1:]) if a.student == b.student}:
+        raise RangeError(f"{submissions} has two submissions of {twice.pop()}: leave one")
+    return found
 
 
 def table(grades: list[Grade]) -> str:
@@ -161,15 +175,16 @@ def _read(path):
         raise DataFileError(f"{path} holds no grade: {error}: remove it, and grade again") from None
 
 
-def _kept(folder, submission, name, seed):
+def _kept(folder, submission, each, seed):
     path = folder / RESULTS / f"{submission.student}.json"
     if not path.is_file():
         return None
     before = _read(path)
-    now = (name, seed, submission.digest, submission.problem, __version__)
+    now = (each.name, seed, each.twist(), submission.digest, submission.problem, __version__)
     same = (
         before.assignment,
         before.seed,
+        before.twist,
         before.digest,
         before.problem if not submission.source else "",
         before.version,

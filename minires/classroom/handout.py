@@ -3,10 +3,16 @@
 import ast
 from pathlib import Path
 
+from ..errors import RangeError
 from ..files.whole import make_folder, write_atomically
 from .box.box import CALL, TOTAL
 from .course import Assignment, assignment
+from .notebook import notebook
+from .public import FILE, examples
+from .secret import Secret
+from .twists import for_student
 
+OWN = "# Your definition is another one than that of other students: see README.md."
 EMPTY = 'raise NotImplementedError("yours to write")'
 
 
@@ -52,33 +58,73 @@ def _is_docstring(node):
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def build(name: str, out: str | Path, language: str = "en") -> list[Path]:
-    """Write the handout of an assignment into the folder ``out``/NAME; returns the files.
+def build(
+    name: str,
+    out: str | Path,
+    language: str = "en",
+    *,
+    student: str = "",
+    secret: Secret | None = None,
+    as_notebook: bool = False,
+) -> list[Path]:
+    """Write the handout of an assignment into the folder ``out``/NAME, or ``out``/STUDENT/NAME; returns the files.
 
-    name: see :func:`~minires.classroom.assignment`
-
-    NAME.py, which the student fills and hands in, and README.md, the statement with how it is checked. No line of the
-    solution goes with them. Raises RangeError for an unknown name or language, and what files/whole.py raises.
+    name: see :func:`~minires.classroom.assignment`   secret: of the course, for twists
+    NAME.py, or with ``as_notebook`` NAME.ipynb, which the student fills and hands in; README.md, the statement with how
+    it is checked; examples.json where the definition is not that of minires. No line of the solution goes with them.
+    Raises RangeError for an unknown name or language, StateError for a notebook without the extra classroom.
     """
     each = assignment(name)
-    folder = make_folder(Path(out) / each.name)
-    files = {
-        f"{each.name}.py": skeleton(each.solution(), each.functions()),
-        "README.md": each.statement(language) + _how(each, language),
-    }
+    if student and (student != Path(student).name or student.startswith(".")):
+        raise RangeError(f"the student is {student!r}, expected the name of a file or folder")
+    each = for_student(each, secret, student) if student and secret else each
+    files = contents(each, language, as_notebook)
+    folder = make_folder(Path(out) / student / each.name)
     for file, text in files.items():
         write_atomically(folder / file, text.encode())
     return [folder / file for file in files]
 
 
+def contents(each: Assignment, language: str = "en", as_notebook: bool = False) -> dict[str, str]:
+    """{name of a file: text} of the handout."""
+    empty = skeleton(each.solution(), each.functions())
+    if each.drawn:
+        empty = f"{OWN}\n{empty}"
+    file = f"{each.name}.{'ipynb' if as_notebook else 'py'}"
+    files = {} if all(exercise.public for exercise in each.exercises) else {FILE: examples(each)}
+    where, text = "." if files else each.name, statement(each, language)
+    files["README.md"] = text + _how(each, language, where, file)
+    return {file: notebook(empty, text, where) if as_notebook else empty} | files
+
+
+def statement(each: Assignment, language: str) -> str:
+    """What stands in the folder of the assignment, and what is other for this student."""
+    text = each.statement(language)
+    if each.drawn:
+        text += TWIST[language] + "".join(f"\n* {line}" for line in each.twist(language).splitlines()) + "\n"
+    return text
+
+
+TWIST = {
+    "en": """
+## Your own definition
+
+In one place your definition is another one than above, and than that of other students:
+""",
+    "zh": """
+## 你自己的定义
+
+你的定义在一处与上文不同，也与其他同学的不同：
+""",
+}
 HOW = {
     "en": """
 ## How it is checked
 
     pip install minires
-    minires assign check {name} {name}.py
+    minires assign check {where} {file}
 
-tells what is right, which idea is wrong, and the smallest input that shows it. Hand in `{name}.py` with {functions}.
+{tells} Hand in `{file}` with {functions}.
 It is graded with other numbers of the same kind, {points} points in all: each output counts if it is right on all of
 them. A call may take {seconds:g} seconds, all of them together {total:g}.
 """,
@@ -86,9 +132,9 @@ them. A call may take {seconds:g} seconds, all of them together {total:g}.
 ## 如何检查
 
     pip install minires
-    minires assign check {name} {name}.py --lang zh
+    minires assign check {where} {file} --lang zh
 
-会告诉你哪些是对的、哪个想法有误，以及能显示错误的最小输入。请提交 `{name}.py`，其中包含 {functions}。
+{tells}请提交 `{file}`，其中包含 {functions}。
 评分使用同类的其他数值，共 {points} 分：一个输出在所有数值上都正确才得分。
 每次调用最多 {seconds:g} 秒，全部调用合计最多 {total:g} 秒。
 """,
@@ -96,8 +142,20 @@ them. A call may take {seconds:g} seconds, all of them together {total:g}.
 MINIRES = {"en": "In the box that grades it, minires can be imported.\n", "zh": "评分的沙箱中可以导入 minires。\n"}
 
 
-def _how(each: Assignment, language: str) -> str:
+TELLS = {
+    "en": (
+        "tells what is right, which idea is wrong, and the smallest input that shows it.",
+        "holds your forward against `examples.json`, and your gradients against the derivatives of your forward.",
+    ),
+    "zh": (
+        "会告诉你哪些是对的、哪个想法有误，以及能显示错误的最小输入。",
+        "会用 `examples.json` 检验你的前向，并用你自己前向的导数检验你的梯度。",
+    ),
+}
+
+
+def _how(each, language, where, file):
     functions = ", ".join(f"`{function}`" for function in each.functions())
-    return HOW[language].format(name=each.name, functions=functions, points=each.points, seconds=CALL, total=TOTAL) + (
-        MINIRES[language] if each.minires else ""
-    )
+    about = {"where": where, "file": file, "tells": TELLS[language][where == "."], "functions": functions}
+    text = HOW[language].format(**about, points=each.points, seconds=CALL, total=TOTAL)
+    return text + (MINIRES[language] if each.minires else "")

@@ -8,8 +8,7 @@ from itertools import permutations
 import numpy as np
 
 from ..layers.base import Param
-from ..losses import Objective
-from .exercises import configurations, planted
+from .exercises import as_kind, configurations, planted
 from .observe import outputs, same
 
 
@@ -40,6 +39,7 @@ class Idea:
 
     names: tuple
     kind: type
+    plain: type  # the same without a twist
 
 
 class Lab:
@@ -52,7 +52,15 @@ class Lab:
 
     def __init__(self, of, exercise=None, seed=0):
         self.of, self.exercise = of, exercise
-        self.ideas = [Idea((m.name,), version.kind) for m in planted(of) for version in m.versions]
+        self.twist = exercise.twist if exercise else None
+        self._kinds = frozenset(version.kind for mutant in planted(of) for version in mutant.versions)
+        without = getattr(self.twist, "without", ())
+        self.ideas = [
+            Idea((mutant.name,), self._twisted(version.kind), version.kind)
+            for mutant in planted(of)
+            for version in mutant.versions
+            if mutant.name.partition(".")[2] not in without
+        ]
         rows = exercise.configurations() if exercise else configurations(of)
         self.cells = []
         modes = (True, False) if exercise is None or "train" in exercise.takes else (False,)
@@ -62,8 +70,15 @@ class Lab:
                 for rounded in (False, True) if (number, scale) == (0, 1) else (False,):
                     rng = np.random.default_rng([seed, number, scale, rounded])
                     self.cells += _cells(layer, shape, scale, rounded, modes, rng)
-        self._kinds = frozenset(idea.kind for idea in self.ideas)
         self._changes = {}
+
+    def _twisted(self, kind):
+        """The wrong class with the twist around it, where each of them still has its say, or else beneath it."""
+        if self.twist is None:
+            return kind
+        mro = self.twist.__mro__
+        kinds = self._kinds | set(mro[: mro.index(self.twist.untwisted)])
+        return _joined(self.twist, kind, kinds) or type(kind.__name__, (kind, self.twist), {})
 
     def changes(self, kind):
         """{(train, name)} of all that the wrong class ``kind`` changes, where it runs."""
@@ -82,9 +97,9 @@ class Lab:
         for a, b in permutations(useful, 2):
             one, other = self.changes(a.kind), self.changes(b.kind)
             if a.names != b.names and one & other and (one | other) & left:
-                both = _both(a.kind, b.kind, self._kinds)
+                both = _both(a.plain, b.plain, self._kinds)
                 if both:
-                    yield Idea((*a.names, *b.names), both)
+                    yield Idea((*a.names, *b.names), self._twisted(both), both)
 
 
 def settled(build, seed):
@@ -97,14 +112,6 @@ def settled(build, seed):
         elif not name.endswith("targets"):
             t.data = t.data * rng.uniform(0.5, 2, t.data.shape) + rng.uniform(0, 0.3, t.data.shape)
     return layer
-
-
-def as_kind(layer, kind):
-    """A copy of ``layer`` with the methods of the wrong class ``kind``."""
-    twin = copy.deepcopy(layer)
-    part = twin.loss if isinstance(twin, Objective) else twin
-    part.__class__ = kind
-    return twin
 
 
 def _cells(layer, shape, scale, rounded, modes, rng):
@@ -129,14 +136,23 @@ def _steps(kind, kinds):
 @lru_cache(maxsize=None)
 def _both(a, b, kinds):
     """A class with both mistakes, None where one would hide the other; one and the same each time."""
-    mine, theirs = _steps(a, kinds), _steps(b, kinds)
-    common = mine.keys() & theirs.keys()
-    if not all("super" in mine[name].__code__.co_names for name in common) or not common and a.__name__ > b.__name__:
+    if not _steps(a, kinds).keys() & _steps(b, kinds).keys() and a.__name__ > b.__name__:
         return None  # two that rewrite different steps are the same in either order
+    return _joined(a, b, kinds)
+
+
+@lru_cache(maxsize=None)
+def _joined(a, b, kinds):
+    """A class with the steps of both, ``a`` going on to those of ``b``; None where it would hide them."""
+    mine, theirs = _steps(a, kinds), _steps(b, kinds)
+    if not all("super" in mine[name].__code__.co_names for name in mine.keys() & theirs.keys()):
+        return None
     try:
-        return type(f"{a.__name__}And{b.__name__}", (a, b), {})
+        both = type(f"{a.__name__}And{b.__name__}", (a, b), {})
     except TypeError:  # the one is made of the other
         return None
+    owners = (next(base for base in both.__mro__ if name in vars(base)) for name in theirs)
+    return both if {*owners} <= kinds else None  # what lies between them hides nothing
 
 
 def differing(cell, shown):

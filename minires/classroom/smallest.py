@@ -87,7 +87,7 @@ def _table(name):
     """[(build, shape, seed, scale, mode), ...]"""
     each = exercise(name)
     modes = (True, False) if "train" in each.takes else (False,)
-    small = [(build, shape) for build, shape in each.small() if np.prod(shape) <= LARGEST]
+    small = [(build, shape) for build, shape in each.few() if np.prod(shape) <= LARGEST]
     return [
         (*row, (number, trial), scale, train)
         for number, row in enumerate(small)

@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import DataFileError
 
 LARGEST = 1 << 20  # bytes of a file
+DEFINES = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
 KINDS = (".py", ".ipynb", ".zip")
 
 
@@ -115,8 +116,9 @@ def _text(name, data, functions):
 
 
 def _from_notebook(notebook, functions):
-    """Imports, functions, classes and constants of all code cells that Python can read, whatever their metadata."""
-    kept, broken = [], ""
+    """The functions, and the imports, functions, classes and constants that they use, of all code cells that Python can
+    read, whatever their metadata."""
+    found, broken = [], ""
     for cell in notebook["cells"]:
         if cell["cell_type"] != "code":
             continue
@@ -127,13 +129,33 @@ def _from_notebook(notebook, functions):
         except (SyntaxError, ValueError, MemoryError) as error:
             broken = broken or (f"a cell with {_named(text, functions)}: {error}" if _named(text, functions) else "")
             continue
-        for node in nodes:
-            if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign)):
-                first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
-                kept += lines[first - 1 : node.end_lineno]
+        found += [(node, lines) for node in nodes if isinstance(node, DEFINES)]
     if broken:
         raise Unreadable(broken)
+    kept = []
+    for node, lines in _needed(found, functions):
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        kept += lines[first - 1 : node.end_lineno]
     return "\n".join(kept) + "\n"
+
+
+def _needed(found, functions):
+    """Of ``[(node, lines), ...]`` what defines the functions and what they use: the rest may need what is not there."""
+    names, before = {*functions, "*"}, -1
+    while len(names) != before:
+        before = len(names)
+        for node, _ in found:
+            if _defines(node) & names:
+                names |= {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    return [(node, lines) for node, lines in found if _defines(node) & names]
+
+
+def _defines(node):
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return {node.name}
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
 
 
 def _named(text, functions):

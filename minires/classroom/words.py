@@ -17,6 +17,10 @@ FRAME = {
     "your kind": ("Instead of your {} there is: {}.", "你的 {} 的位置上是：{}。"),
     "changed": ("Your functions change {}.", "你的函数改动了 {}。"),
     "again": ("Your {} is another one the second time.", "你的 {} 第二次调用时不同。"),
+    "examples": (
+        "On the inputs of {} your forward has other outputs than are given there.",
+        "在 {} 的输入上，你的前向输出与其中给出的不同。",
+    ),
     "measure": ("Measure the true number:", "测量正确的值："),
     "read": ("To read: tutorial {}, \"{}\" (minires tutorials).", "阅读：教程 {}，“{}”（minires tutorials）。"),
 }
@@ -27,6 +31,10 @@ FINDINGS = {
     "exchanged": ("In the place of {output} stands {detail}.", "{output} 的位置上是 {detail}。"),
     "shape": ("{output} has the shape {mine} where {needed} is needed.", "{output} 的形状是 {mine}，应为 {needed}。"),
     "nan": ("{output} holds NaN or infinity.", "{output} 含有 NaN 或无穷大。"),
+    "untwisted": (
+        "{output} is that of the common definition: read again what yours has in its place.",
+        "{output} 是通常定义下的结果：请再读一遍你自己的定义与它的不同之处。",
+    ),
     "zeros": ("{output} is zero everywhere.", "{output} 处处为零。"),
     "dy": ("dx is dy as it came: no derivative has been applied.", "dx 就是传入的 dy：没有乘以任何导数。"),
     "copy": ("y is a copy of x.", "y 是 x 的副本。"),

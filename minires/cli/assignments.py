@@ -1,6 +1,5 @@
 """minires assign."""
 
-import secrets
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,18 +12,24 @@ from .. import classroom
 from ..classroom.box import TRUST, BoxError, strongest
 from ..engine import cores
 from ..errors import RangeError
-from ..files.whole import check_folder, check_writable, make_folder, write_atomically
+from ..files.whole import check_folder, check_writable, write_atomically
 from .common import FAILED, Json, Language, Number, Switch, print_json, spoken
 from .signals import ending_in_order
 
 Words = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME ...]")]
 Folder = Annotated[str, tyro.conf.arg(metavar="DIR")]
+File = Annotated[str | None, tyro.conf.arg(metavar="FILE")]
+Students = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="STUDENT")]
+Platform = Annotated[
+    Literal["gradescope", "actions", "classroom50", "autolab", "prairielearn", "nbgrader", "otter"] | None,
+    tyro.conf.arg(metavar="PLATFORM"),
+]
 NO_BOX = 3
-SECRET = "secret"
 TAKES = {
     "list": "[NAME]",
     "new": "NAME",
     "build": "NAME",
+    "export": "NAME",
     "check": "NAME FILE",
     "grade": "NAME FOLDER",
     "report": "FOLDER",
@@ -34,11 +39,15 @@ COSTS = {"en": "{:>3} points, {} h", "zh": "{:>3} 分，{} 小时"}
 
 
 def assign(
-    what: Annotated[Literal["list", "new", "build", "check", "grade", "report"], tyro.conf.Positional],
+    what: Annotated[Literal["list", "new", "build", "export", "check", "grade", "report"], tyro.conf.Positional],
     words: Words = (),
     *,
     out: Folder = ".",
     lang: Language = None,
+    to: Platform = None,
+    student: Students = (),
+    course: File = None,
+    notebook: Switch = False,
     jobs: Number = None,
     names: Switch = False,
     similarity: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None,
@@ -60,6 +69,11 @@ def assign(
         what: List the assignments, begin one of your own, build one, check one's own, grade a class, or report on it.
         words: Name of the assignment, or its folder, and the file or folder of what was written.
         out: Folder for what is written.
+        to: Platform that is exported to; in its own grader FOLDER is what one student has handed in.
+        student: Build what this student gets, into DIR/STUDENT; may be given several times.
+        course: File of the course: its secret, and which assignments are other for each student. It is made where there
+            is none; DIR/course.toml for grade.
+        notebook: Build a notebook as well; needs minires[classroom].
         lang: Language of statements, feedback and report; MINIRES_LANG, or en, if not given.
         jobs: Submissions at once; one for each core by default.
         names: Put the names of the students into the report.
@@ -72,18 +86,22 @@ def assign(
             f"{what} takes {TAKES[what] or 'no words'}, got {' '.join(words) or 'none'}: "
             f"minires assign {what} {TAKES[what]}".rstrip()
         )
+    if what == "export" and to is None or what not in ("export", "grade") and to is not None:
+        raise RangeError(f"{what} {'needs' if to is None else 'takes no'} --to: it is for export, and for grade")
     if what == "list":
         return _list(words, lang, as_json)
-    if what in ("new", "build"):
+    if what == "grade" and to is not None:
+        return _grade_for(to, words[0], words[1], out, lang, student, course, trust_submissions)
+    if what in ("new", "build", "export"):
         check_folder(out)
-        made = classroom.new(words[0], out) if what == "new" else classroom.build(words[0], out, lang)
+        made = _made(what, words[0], out, lang, student, course, notebook, to)
         files = list(map(str, made))
         return print_json(files=files) if as_json else print("\n".join(files))
     if what == "check":
         return _check(words[0], words[1], lang, as_json)
     if what == "report":
         return _report(words[0], lang, names, similarity, as_json)
-    return _grade(words[0], words[1], out, lang, jobs, trust_submissions, as_json)
+    return _grade(words[0], words[1], out, lang, course or Path(out) / "course.toml", jobs, trust_submissions, as_json)
 
 
 def _list(folders, lang, as_json):
@@ -105,9 +123,31 @@ def _list(folders, lang, as_json):
     print("for example: minires assign build batchnorm --out handouts")
 
 
+def _made(what, name, out, lang, students, course, notebook, platform):
+    if what == "new":
+        return classroom.new(name, out)
+    if what == "export":
+        return classroom.export(name, platform, out, course or Path(out) / "course.toml", lang)
+    secret = classroom.secret_in(course) if course else None
+    how = {"secret": secret, "as_notebook": notebook}
+    return [path for each in students or [""] for path in classroom.build(name, out, lang, student=each, **how)]
+
+
+def _grade_for(platform, name, submission, out, lang, students, course, trust):
+    try:
+        tier = TRUST if trust else strongest()
+        how = {"tier": tier, "secret": classroom.secret_in(course) if course else None, "language": lang}
+        grade, text = classroom.grade_for(platform, name, submission, out, student=(*students, "student")[0], **how)
+    except BoxError as error:
+        print(f"minires: {error}", file=sys.stderr)
+        return NO_BOX
+    if platform in ("actions", "autolab"):
+        print(text)
+    return FAILED if platform == "actions" and grade.total < grade.out_of else None
+
+
 def _check(name, path, lang, as_json):
-    each = classroom.assignment(name)
-    found = classroom.check(each, path, lang)
+    found = classroom.check(name, path, lang)
     if as_json:
         print_json(
             exercises=[
@@ -119,7 +159,7 @@ def _check(name, path, lang, as_json):
     return FAILED if any(f.wrong for f in found) else None
 
 
-def _grade(name, folder, out, lang, jobs, trust, as_json):
+def _grade(name, folder, out, lang, course, jobs, trust, as_json):
     if jobs is not None and jobs < 1:
         raise RangeError(f"jobs is {jobs}, expected at least 1")
     check_folder(out)
@@ -133,7 +173,7 @@ def _grade(name, folder, out, lang, jobs, trust, as_json):
                 if bar.disable:
                     print(f"{done}/{total} {student}", file=sys.stderr, flush=True)
 
-            how = {"tier": tier, "secret": _secret(out), "jobs": jobs or cores(), "language": lang}
+            how = {"tier": tier, "secret": classroom.secret_in(course), "jobs": jobs or cores(), "language": lang}
             grades = classroom.grade(name, folder, out, **how, progress=show)
     except BoxError as error:
         print(f"minires: {error}", file=sys.stderr)
@@ -147,14 +187,6 @@ def _grade(name, folder, out, lang, jobs, trust, as_json):
         words = f"{each.total:>6g} of {each.out_of:g}   {each.student}   {' '.join(each.names)}{each.problem}"
         print(classroom.for_terminal(words.rstrip()))
     print(f"scores: {Path(out) / 'scores.csv'}, box: {tier.name}; the class: minires assign report {out}")
-
-
-def _secret(out):
-    """The secret of the course, which is made once: seeds come from it, and nobody else may know it."""
-    path = make_folder(out) / SECRET
-    if not path.is_file():
-        write_atomically(path, f"{secrets.token_hex(16)}\n".encode(), mode=0o600)
-    return path.read_text().strip()
 
 
 def _report(folder, lang, names, submissions, as_json):

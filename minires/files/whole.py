@@ -39,6 +39,11 @@ def written_whole(path, mode=0o666):
         yield file
 
 
+def remove(path: StrPath) -> None:
+    """Remove a file that was written here."""
+    os.unlink(path)
+
+
 def check_writable(path):
     """Whether ``path`` is a pipe, a device or where standard output goes. Raises where no file can be written there.
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from minires.classroom import assignment, build, check, diagnose, grade, new
+from minires.classroom import Secret, assignment, build, check, diagnose, grade, new
 from minires.classroom.box import TRUST
 from minires.errors import DataFileError, RangeError
 
@@ -25,7 +25,7 @@ def graded(folder, tmp_path, **submissions):
     (tmp_path / "in").mkdir()
     for student, text in submissions.items():
         (tmp_path / f"in/{student}.py").write_text(text)
-    found = grade(str(folder), tmp_path / "in", tmp_path / "out", tier=TRUST, secret="s")
+    found = grade(str(folder), tmp_path / "in", tmp_path / "out", tier=TRUST, secret=Secret("s"))
     return {each.student: each for each in found}
 
 

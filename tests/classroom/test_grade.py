@@ -13,7 +13,7 @@ import pytest
 from classroom.box.boxes import boxes
 from classroom.submissions import FOLDER
 
-from minires.classroom import assignment, frequencies, grade, graded, to_csv, to_html
+from minires.classroom import Secret, assignment, frequencies, grade, graded, to_csv, to_html
 from minires.classroom.box import TRUST, BoxError, Tier
 from minires.classroom.grade import seed_of, table
 from minires.errors import DataFileError, RangeError
@@ -38,7 +38,7 @@ def handed_in(tmp_path):
 
 
 def run(handed_in, out, tier=TRUST, **more):
-    return grade("linear", handed_in, out, tier=tier, secret="s", **more)
+    return grade("linear", handed_in, out, tier=tier, secret=Secret("s"), **more)
 
 
 @pytest.mark.parametrize("tier", [*boxes(), pytest.param(lambda: TRUST, id="trust")])
@@ -69,7 +69,7 @@ def test_what_was_graded_is_kept_unless_something_changed(handed_in, tmp_path):
     changed = [path.stem for path, at in files.items() if path.stat().st_mtime_ns != at]
     assert changed == ["bob"]
     assert [each for each in after if each.student != "bob"] == [each for each in before if each.student != "bob"]
-    assert grade("linear", handed_in, out, tier=TRUST, secret="t")[0].seed != before[0].seed
+    assert grade("linear", handed_in, out, tier=TRUST, secret=Secret("t"))[0].seed != before[0].seed
 
 
 def test_grading_again_gives_the_same_bytes(handed_in, tmp_path):
@@ -80,9 +80,9 @@ def test_grading_again_gives_the_same_bytes(handed_in, tmp_path):
 
 
 def test_every_student_has_numbers_of_their_own():
-    seeds = {seed_of("secret", f"student {i}", "linear") for i in range(300)}
+    seeds = {seed_of(Secret("secret"), f"student {i}", "linear") for i in range(300)}
     assert len(seeds) == 300
-    assert seed_of("secret", "a", "linear") != seed_of("other", "a", "linear")
+    assert seed_of(Secret("secret"), "a", "linear") != seed_of(Secret("other"), "a", "linear")
 
 
 def test_a_box_that_does_not_start_changes_no_score(handed_in, tmp_path):
@@ -98,8 +98,8 @@ def test_a_box_that_does_not_start_changes_no_score(handed_in, tmp_path):
 
 def test_a_grader_that_is_killed_goes_on(handed_in, tmp_path):
     code = (
-        "import sys\nfrom minires.classroom import grade\nfrom minires.classroom.box import TRUST\n"
-        "grade('linear', sys.argv[1], sys.argv[2], tier=TRUST, secret='s', jobs=1)"
+        "import sys\nfrom minires.classroom import Secret, grade\nfrom minires.classroom.box import TRUST\n"
+        "grade('linear', sys.argv[1], sys.argv[2], tier=TRUST, secret=Secret('s'), jobs=1)"
     )
     for number in range(20):
         (handed_in / f"more{number}.py").write_text(CLASS["ada"])

@@ -10,6 +10,8 @@ import pytest
 from minires.classroom.submissions import LARGEST, collect
 
 CODE = "import numpy as np\n\n\ndef relu_forward(x):\n    return np.maximum(x, 0), x > 0\n"
+SHORT = "def relu_forward(x):\n    return maximum(x, ZERO), x > ZERO\n"
+USES_IT = "def relu_forward(x):\n    return most(x), x > 0\n"
 FUNCTIONS = ["relu_forward", "relu_backward"]
 
 
@@ -44,6 +46,15 @@ def one(tmp_path, name, content):
         ("ada.zip", archive(hw3__losses_py=CODE, hw3__notes_py="x = 1")),
         ("ada.ipynb", notebook(("markdown", "# Mine"), ("code", CODE), ("code", ["%matplotlib inline\n", "1 / 0\n"]))),
         ("ada.ipynb", notebook(("code", "import numpy as np"), ("code", "this is no code"), ("code", CODE))),
+        (
+            "ada.ipynb",
+            notebook(("code", "from nowhere import check"), ("code", CODE), ("code", "y = check(relu_forward)")),
+        ),
+        (
+            "ada.ipynb",
+            notebook(("code", "from numpy import *\nZERO: int = 0"), ("code", SHORT), ("code", "a, b = 1 / ZERO")),
+        ),
+        ("ada.ipynb", notebook(("code", "def most(x): return max(x, LEAST)\nLEAST = 0"), ("code", USES_IT))),
     ],
 )
 def test_every_form_gives_the_functions(tmp_path, name, content):

@@ -65,7 +65,7 @@ def test_a_teacher_grades_and_reports(capsys):
     found = capsys.readouterr()
     assert "6 of 8   bob   Linear.BiasOverWrongAxis" in found.out and "box: trust" in found.out
     assert "2/2 " in found.err
-    assert Path("graded/secret").stat().st_mode & 0o77 == 0
+    assert Path("graded/course.toml").stat().st_mode & 0o77 == 0
     assert run("assign grade linear in --out graded --trust-submissions --json") == 0
     assert [each["total"] for each in json.loads(capsys.readouterr().out)["grades"]] == [8, 6]
     assert run("assign report graded --names --lang zh --json") == 0
@@ -98,7 +98,7 @@ def test_the_secret_is_closed_from_its_first_moment(monkeypatch):
         assert run("assign grade linear in --out graded --trust-submissions") == 0
     finally:
         os.umask(before)
-    assert seen[0] == 0o600 and Path("graded/secret").stat().st_mode & 0o777 == 0o600
+    assert seen[0] == 0o600 and Path("graded/course.toml").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -40,6 +40,8 @@ INPUTS = {
     "train --weights",
     "experiment --data-dir",
     "experiment --weights",
+    "assign --course",
+    "assign --to",  # a platform
 }
 IMAGES = b"images" * 1000
 

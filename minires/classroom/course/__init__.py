@@ -6,7 +6,7 @@ own.
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +22,7 @@ MANIFEST = "assignment.toml"
 TEMPLATE = Path(__file__).parent / "template"
 LANGUAGES = {"en": "statement.md", "zh": "statement.zh.md"}
 FIELDS = {"points", "hours", "title"}
+MAY = {"minires", "twists"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Assignment:
     functions of a submission; or one :class:`~minires.classroom.task.Task`, where assignment.toml ``asks`` for
     functions, and the folder has questions.py and mistakes.toml
     minires: whether it can be imported in the box, which the statement then says
+    twists: what :mod:`~minires.classroom.twists` draws from   drawn: {language: text} of what a student has got of them
     """
 
     name: str
@@ -42,6 +44,8 @@ class Assignment:
     exercises: tuple
     folder: Path
     minires: bool = False
+    twists: dict = field(default_factory=dict)
+    drawn: tuple = ()
 
     def called(self, language: str) -> str:
         """Its title, in English where there is no other."""
@@ -62,6 +66,10 @@ class Assignment:
         """The text of a right submission."""
         return (self.folder / "solution.py").read_text(encoding="utf-8")
 
+    def twist(self, language: str = "en") -> str:
+        """What is other in the definition of a student's own; "" where nothing is."""
+        return "\n".join(text.get(language, text["en"]) for text in self.drawn)
+
     def functions(self) -> list[str]:
         """Names of the functions that a submission defines."""
         return [name for exercise in self.exercises for name in exercise.defines]
@@ -74,12 +82,12 @@ def read(folder: Path) -> Assignment:
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
         what = {"exercises", "asks"} & fields.keys()
-        if fields.keys() - {"minires", *what} != FIELDS or len(what) != 1:
+        if fields.keys() - MAY - what != FIELDS or len(what) != 1:
             names = f"{', '.join(sorted(FIELDS))}, and exercises or asks"
             raise ValueError(f"it has {', '.join(sorted(fields))}, expected {names}")
-        for field in ("points", "hours"):
-            if not isinstance(fields[field], (int, float)) or not fields[field] > 0:
-                raise ValueError(f"{field} is {fields[field]!r}, expected a number above 0")
+        for key in ("points", "hours"):
+            if not isinstance(fields[key], (int, float)) or not fields[key] > 0:
+                raise ValueError(f"{key} is {fields[key]!r}, expected a number above 0")
         if not isinstance(fields.get("minires", False), bool):
             raise ValueError(f"minires is {fields['minires']!r}, expected true or false: whether the box has it")
         if "en" not in fields["title"]:
