@@ -24,7 +24,7 @@ FOLDERS = {
     "bench --out": ("bench cpu --quick".split(), "cpu.json cpu.md cpu.png"),
     "experiment --out": ("experiment run ode_order --seeds 0".split(), "ode_order.json times.json"),
     "assign --out": ("assign build linear".split(), "linear/linear.py linear/README.md"),
-    "tutorials --to": (["tutorials"], " ".join(sorted(path.name for path in TUTORIALS.glob("0*.py")))),
+    "tutorials --to": (["tutorials"], " ".join(sorted(path.name for path in TUTORIALS.glob("[0-9]*.py")))),
     "data --data-dir": ("data mnist --download".split(), "mnist/images"),
 }
 # the other options that name a file or a folder, to be read alone
