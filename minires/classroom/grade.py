@@ -17,7 +17,7 @@ from .box import Box, Failure, Tier
 from .course import Assignment, assignment
 from .escape import for_table
 from .feedback import feedback
-from .secret import Secret
+from .secret import Secret, as_secret
 from .submissions import Submission, collect
 from .twists import for_student
 
@@ -50,9 +50,9 @@ class Grade:
         return {output: self.out_of / len(outputs) / outputs[output.partition(" ")[0]] for output in self.points}
 
 
-def seed_of(secret: Secret, student: str, name: str) -> int:
+def seed_of(secret: Secret | str, student: str, name: str) -> int:
     """The seed of a student's numbers: nobody who lacks the secret of the course can know them."""
-    return secret.number(name, student) >> 224
+    return as_secret(secret).number(name, student) >> 224
 
 
 def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, language: str = "en") -> Grade:
@@ -96,7 +96,7 @@ def grade(
     out: str | Path,
     *,
     tier: Tier,
-    secret: Secret,
+    secret: Secret | str,
     jobs: int = 2,
     language: str = "en",
     progress: Callable = lambda done, total, student: None,
@@ -116,7 +116,7 @@ def grade(
     lock, done = threading.Lock(), []
 
     def one(submission):
-        mine = for_student(each, secret, submission.student)
+        mine = for_student(each, as_secret(secret), submission.student)
         seed = seed_of(secret, submission.student, each.name)
         result = _kept(folder, submission, mine, seed)
         if result is None:

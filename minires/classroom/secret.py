@@ -32,6 +32,11 @@ class Secret:
         return int.from_bytes(digest.digest(), "big")
 
 
+def as_secret(secret: Secret | str) -> Secret:
+    """Text is a secret without twists."""
+    return Secret(secret) if isinstance(secret, str) else secret
+
+
 def secret_in(path: str | Path) -> Secret:
     """The :class:`Secret` in a file, which is made where there is none. Raises DataFileError where it holds none."""
     path = Path(path)

@@ -62,7 +62,7 @@ def test_a_teacher(tmp_path, monkeypatch):
     if reason(BUBBLEWRAP) and reason(LANDLOCK):
         pytest.skip(reason(BUBBLEWRAP))
     play("run_a_class.md", tmp_path, monkeypatch)
-    for name in ("scores.csv", "feedback/bob.txt", "results/eve.json", "secret", "report.html", "report.csv"):
+    for name in ("scores.csv", "feedback/bob.txt", "results/eve.json", "course.toml", "report.html", "report.csv"):
         assert (tmp_path / "graded" / name).is_file()
     assert (
         "<h1>" in (tmp_path / "graded/report.html").read_text()
