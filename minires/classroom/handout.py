@@ -7,6 +7,7 @@ from ..errors import RangeError
 from ..files.whole import make_folder, write_atomically
 from .box.box import CALL, TOTAL
 from .course import Assignment, assignment
+from .exercises import Exercise
 from .notebook import notebook
 from .public import FILE, examples
 from .secret import Secret
@@ -91,7 +92,8 @@ def contents(each: Assignment, language: str = "en", as_notebook: bool = False) 
     if each.drawn:
         empty = f"{OWN}\n{empty}"
     file = f"{each.name}.{'ipynb' if as_notebook else 'py'}"
-    files = {} if all(exercise.public for exercise in each.exercises) else {FILE: examples(each)}
+    strange = [one for one in each.exercises if isinstance(one, Exercise) and not one.public]
+    files = {FILE: examples(each)} if strange else {}
     where, text = "." if files else each.name, statement(each, language)
     files["README.md"] = text + _how(each, language, where, file)
     return {file: notebook(empty, text, where) if as_notebook else empty} | files

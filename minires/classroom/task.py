@@ -41,8 +41,6 @@ class Mistake:
 class Task:
     """name: "paths"   defines: names of those that a submission defines, each a criterion   folder: see above"""
 
-    public = True  # whoever has minires has the folder, or has it from the teacher
-
     def __init__(self, name: str, functions: tuple, folder: Path) -> None:
         self.name, self.defines, self.folder = name, functions, folder
         self.source = _text(folder / "solution.py")

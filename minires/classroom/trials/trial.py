@@ -36,7 +36,6 @@ class Trial:
     ideas: dict[str, Words]
     judge: Callable[[dict, int], Verdict]
     read: tuple = ()
-    public = True  # the definition is that of minires
 
     def __str__(self):
         return self.name
