@@ -51,8 +51,10 @@ def _title(output):
 
 
 def _test(bundle, output, points):
-    lines = condition(bundle, output).splitlines()
-    case = {"code": "\n".join(f">>> {line}" for line in lines), "hidden": False, "locked": False}
+    silent = "with contextlib.redirect_stdout(io.StringIO()): "  # what the student prints would be a wrong result
+    lines = [silent + line if "globals()" in line else line for line in condition(bundle, output).splitlines()]
+    code = "\n".join(f">>> {line}" for line in ["import contextlib, io", *lines])
+    case = {"code": code, "hidden": False, "locked": False}
     suite = {"cases": [case], "scored": True, "setup": "", "teardown": "", "type": "doctest"}
     test = {"name": _title(output), "points": points, "suites": [suite]}
     return f"OK_FORMAT = True\n\ntest = {test!r}\n"
