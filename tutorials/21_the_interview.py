@@ -98,9 +98,9 @@ assert np.allclose(dx.sum(axis=0), 0)
 
 # %% [markdown]
 # *Follow-ups.* **In evaluation?** Mean and variance are constants: only the direct term, with the running variance.
-# **$d\gamma$, $d\beta$?** $\sum dy\, \hat x$ and $\sum dy$. **A batch of one number for each channel?** $\hat x = 0$,
-# so the output is $\beta$ and $dx$ is 0. **Why no bias before it?** $\mu$ takes it away; its gradient is that zero sum.
-# **Which variance goes into the running one?** The unbiased one, $m/(m-1)$ times as large; normalised is with the
+# **$d\gamma$, $d\beta$?** $\sum dy\, \hat x$ and $\sum dy$. **One number in each channel?** $\hat x = 0$: the output
+# would be $\beta$ whatever $x$ is; refused. **Why no bias before it?** $\mu$ takes it away; its gradient is that zero
+# sum. **Which variance goes into the running one?** The unbiased one, $m/(m-1)$ times as large; normalised is with the
 # biased one.
 
 # %%
