@@ -54,7 +54,7 @@ for kernel in (1, 3, 5):
 # %% [markdown]
 # ## The bottleneck
 #
-# The **basic block** has two 3 x 3 convolutions. On 256 channels that is expensive. A **bottleneck** first brings the
+# The basic block has two 3 x 3 convolutions. On 256 channels that is expensive. A **bottleneck** first brings the
 # 256 channels down to 64 by a 1 x 1 convolution, works with 3 x 3 there, and goes up again by another 1 x 1. (The idea
 # of the 1 x 1 is that of "Network in Network".)
 
@@ -131,7 +131,7 @@ if plt:
 # %% [markdown]
 # ## ResNeXt: split, transform, merge
 #
-# **ResNeXt** replaces the one path of a bottleneck by $G$ thin ones that are added. $G$ is called the **cardinality**:
+# ResNeXt replaces the one path of a bottleneck by $G$ thin ones that are added. $G$ is called the **cardinality**:
 # a third dimension beside depth and width. Take one pixel and leave the normalisation out; each path has three
 # matrices:
 #
@@ -205,7 +205,7 @@ for form in ("grouped", "concat", "sum"):
     assert np.allclose(outputs[form], outputs["grouped"], rtol=0, atol=1e-12)
 
 # %% [markdown]
-# **The condition that the proof needs**: between the last product and the sum stands nothing. With a batch norm of its
+# *The condition that the proof needs*: between the last product and the sum stands nothing. With a batch norm of its
 # own at the end of *each* path the three are different functions, because the batch norm of a sum is not the sum of
 # batch norms. It has to stand behind the sum. The experiment `split_transform_merge` measures both.
 #
@@ -224,12 +224,12 @@ for G, w in ((1, 64), (2, 40), (4, 24), (8, 14), (32, 4)):
 #
 # ## Res2Net: groups that listen to each other
 #
-# **Res2Net** also cuts the channels into $s$ groups, but one after the other: each group gets what the group before
+# Res2Net also cuts the channels into $s$ groups, but one after the other: each group gets what the group before
 # found, added to its own channels.
 #
 # $$y_1 = K_1(x_1) \qquad y_i = K_i(x_i + y_{i-1}) \qquad y_s = x_s$$
 #
-# The **receptive field** of an output is the part of the image that it depends on. A 3 x 3 widens it by 2; so the
+# The receptive field of an output is the part of the image that it depends on. A 3 x 3 widens it by 2; so the
 # groups of *one* layer see 3, 5, 7 rows, and the one without a convolution sees 1. We need no theory to see that: the
 # gradient of one output with respect to the input is zero exactly where it does not look.
 
@@ -263,8 +263,8 @@ if plt:
 # %% [markdown]
 # ## A gate for each channel
 #
-# **Squeeze-and-excitation** multiplies each channel by a number between 0 and 1 that depends on the whole image:
-# $y = s\, x$ with $s = \text{gate}(x)$. The gate is a mean over all pixels, two linear layers and a **sigmoid**,
+# Squeeze-and-excitation multiplies each channel by a number between 0 and 1 that depends on the whole image:
+# $y = s\, x$ with $s = \text{gate}(x)$. The gate is a mean over all pixels, two linear layers and a sigmoid,
 # $1 / (1 + e^{-a})$.
 #
 # *The gradient.* $x$ is in $y$ twice, so by the product rule there are two terms. Where it stands itself:
@@ -294,7 +294,7 @@ assert abs(measured - derived) < 1e-6
 # %% [markdown]
 # ## DenseNet: concatenate instead of adding
 #
-# A layer of **DenseNet** puts its $k$ new channels *beside* all that was there before: $x_{j+1} = [x_j, H_j(x_j)]$.
+# A layer of DenseNet puts its $k$ new channels *beside* all that was there before: $x_{j+1} = [x_j, H_j(x_j)]$.
 # $k$ is called the **growth rate**. Concatenation is a fork, too, and its gradient has two terms, a slice and a branch:
 #
 # $$dx_j = \underbrace{dx_{j+1}[\text{the first } C_j \text{ channels}]}_{\text{shortcut}}
@@ -313,7 +313,7 @@ assert np.array_equal(terms["shortcut"], dy[:, :16])  # the same numbers, bit by
 
 # %% [markdown]
 # "All layers are connected with each other" is true inside one **dense block** only: between two of them stands a
-# **transition** (a 1 x 1 convolution and a pooling by 2), which no shortcut crosses. Inside a block of $L$ layers each
+# *transition* (a 1 x 1 convolution and a pooling by 2), which no shortcut crosses. Inside a block of $L$ layers each
 # hears all before it, which are $L(L+1)/2$ connections, the input counted as well. Because each layer adds so little,
 # the network has few parameters; the multiplications are no fewer:
 
@@ -334,7 +334,9 @@ for name in ("densenetbc_100_12", "resnet110", "wrn_28_10"):
 def check_1(answer):
     for kernel, c, m, g in ((3, 64, 64, 1), (3, 128, 128, 32), (1, 48, 96, 4), (5, 12, 12, 12)):
         found, size = answer(kernel, c, m, g), Conv2d(c, m, kernel, groups=g, rng=0).weight.data.size
-        assert found == size, f"{kernel} x {kernel} from {c} to {m} in {g} groups: expected {size}, got {found}"
+        assert np.array_equal(found, size), (
+            f"{kernel} x {kernel} from {c} to {m} in {g} groups: expected {size}, got {found}"
+        )
 
 
 # %% tags=["answer", "hide-cell"]

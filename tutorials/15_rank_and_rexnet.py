@@ -29,8 +29,9 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## What a rank is
 #
-# Write the outputs of a layer for many examples into a matrix, a row for each example. Its **rank** is the number of
-# rows that are needed to make all others by adding multiples of them: how many *independent* directions there are.
+# Write the outputs of a layer for many examples into a matrix, a row for each example. Its rank, the **matrix rank**,
+# is the number of rows that are needed to make all others by adding multiples of them: how many *independent*
+# directions there are.
 #
 # Take a linear layer from $d$ numbers to $m$, $Y = X W^T$. *Line 1.* Every row of $Y$ is a row of $X$ times $W^T$: a
 # combination of the $d$ rows of $W^T$. *Line 2.* So $d$ rows are enough to make them all, however many examples there
@@ -189,7 +190,7 @@ def check_1(answer):
         for d, m in zip(widths, widths[1:]):
             y = y @ rng.standard_normal((d, m))
         found, rank = answer(widths), np.linalg.matrix_rank(y)
-        assert found == rank, f"widths {widths}: the rank is {rank}, not {found}"
+        assert np.array_equal(found, rank), f"widths {widths}: the rank is {rank}, not {found}"
 
 
 # %% tags=["answer", "hide-cell"]
@@ -202,7 +203,7 @@ check_1(rank_behind)
 # %% [markdown]
 # ## Exercise 2: a threshold that does not depend on one direction
 #
-# The ε-rank measures all against $\sigma_1$. Another count, the **effective rank**, uses them all: with
+# The ε-rank measures all against $\sigma_1$. Another count, the *effective rank*, uses them all: with
 # $p_i = \sigma_i / \sum_j \sigma_j$ it is $\exp(-\sum_i p_i \ln p_i)$, which is $k$ where $k$ equal values are the only
 # ones. Write `effective_rank(y)`. (Take $0 \ln 0 = 0$.)
 
@@ -214,7 +215,9 @@ def check_2(answer):
     for k in (1, 3, 8):
         q = np.linalg.qr(rng.standard_normal((20, k)))[0]  # k perpendicular columns of length 1
         found = answer(q @ q.T)
-        assert abs(found - k) < 1e-6, f"{k} equal singular values: expected {k}, got {found}"
+        assert isinstance(found, float) and abs(found - k) < 1e-6, (
+            f"{k} equal singular values: expected {k}, got {found}"
+        )
     sigma = np.array([4.0, 2.0, 1.0, 1.0])
     found = answer(np.diag(sigma))
     assert abs(found - 2**1.75) < 1e-9, f"of diag(4, 2, 1, 1): expected 2 to the 1.75, got {found}"

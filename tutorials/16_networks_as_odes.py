@@ -55,11 +55,11 @@ def exact(t):
 #
 # Why is that not exact? *Line 1.* Taylor: $x(t + h) = x + h f(x) + \frac{h^2}{2} x''(t) + \dots$ *Line 2.* Euler has
 # the first two terms, so a step misses by about $h^2$. *Line 3.* To come to $t = 1$ takes $1/h$ steps, each of which
-# misses by about $h^2$: together about $h$. Half the step, half the error. One says: the method has **order** 1.
+# misses by about $h^2$: together about $h$. Half the step, half the error. One says: the **order of a method** is 1.
 #
 # ## Better methods
 #
-# The **midpoint method** first goes *half* a step, looks at the arrow there, and uses that one for the whole step:
+# The midpoint method first goes *half* a step, looks at the arrow there, and uses that one for the whole step:
 #
 # $$k_1 = h f(x) \qquad k_2 = h f(x + k_1 / 2) \qquad x_{l+1} = x_l + k_2$$
 #
@@ -121,7 +121,7 @@ if plt:
 
 # %% [markdown]
 # The order is the slope of a line on the right. Euler's path on the left spirals outwards, the others stay on the
-# circle. This is the argument for **higher-order residual networks** (HO-ResNet): the midpoint block uses two branches,
+# circle. This is the argument for *higher-order residual networks* (HO-ResNet): the midpoint block uses two branches,
 # as two residual blocks do, but combines them better.
 #
 # The published code of that paper has a block that is not what it is called: it evaluates the second branch at
@@ -230,6 +230,7 @@ def check_1(answer):
         z = x
         for _ in range(n):
             z = np.asarray(answer(field, z, 1 / n), float)
+            assert z.shape == x.shape, f"the shape is {z.shape}, expected that of x, {x.shape}"
         c, s = np.cos(1.0), np.sin(1.0)
         errors.append(np.linalg.norm(z - np.array([[c, -s], [s, c]]) @ x))
     assert errors[1] < 0.01, f"after 32 steps the error is {errors[1]:.3f}"
@@ -264,7 +265,7 @@ def check_2(answer):
     g = rng.standard_normal((1, 5))
     expected = block.terms(g, block.forward(rng.standard_normal((1, 5)))[1])
     found = answer(g[0], one.weight.data, two.weight.data)
-    assert len(found) == 3, "return three arrays"
+    assert isinstance(found, tuple) and len(found) == 3, "return three arrays: shortcut, k1, k2"
     for name, value in zip(expected, found):
         assert np.allclose(value, expected[name][0]), f"the part {name} is wrong"
 

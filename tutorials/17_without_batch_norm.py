@@ -93,8 +93,8 @@ assert 1.8 < growth < 2.2
 # $$E[x_l^2] = 1 + l$$
 #
 # A straight line in place of an exponential. And read it the other way: behind $l$ blocks $x$ has the size $\sqrt{1 +
-# l}$ and the branch 1. Relative to what it is added to, the branch shrinks as $1 / \sqrt{1 + l}$: **batch norm makes
-# the deeper blocks start near the identity.** That is what De and Smith found it to be good for.
+# l}$ and the branch 1. Relative to what it is added to, the branch shrinks as $1 / \sqrt{1 + l}$: *batch norm makes
+# the deeper blocks start near the identity.* That is what De and Smith found it to be good for.
 
 # %%
 with_norm = sizes(BLOCKS, norm=True)
@@ -210,7 +210,8 @@ if plt:
 
 def check_1(answer):
     for n, factor in ((1, 2.0), (27, 2.0), (100, 10.0), (54, 1.0)):
-        found = float(answer(n, factor))
+        found = answer(n, factor)
+        assert isinstance(found, float), f"expected one number, got {found}"
         assert abs((1 + found**2) ** n - factor) < 1e-6 * factor, f"n = {n}, factor {factor}: alpha = {found} is not it"
 
 
@@ -235,7 +236,9 @@ def check_2(answer):
     layer = Gain(0.3).to(dtype=np.float64)
     x, dy = rng.standard_normal((2, 5, 4))
     expected = layer.backward(dy, layer.forward(x)[1])
-    dx, dalpha = answer(dy, x, layer.weight.data[0])
+    found = answer(dy, x, layer.weight.data[0])
+    assert isinstance(found, tuple) and len(found) == 2, "return dx and dalpha"
+    dx, dalpha = found
     assert np.shape(dx) == x.shape and np.allclose(dx, expected), "dx is wrong"
     assert np.shape(dalpha) == (), f"dalpha has the shape {np.shape(dalpha)}, expected one number"
     assert np.isclose(dalpha, layer.weight.grad[0]), "dalpha is wrong: alpha multiplies every entry"
@@ -279,7 +282,8 @@ def check_3(answer):
 
     base = measured(1, 1, 1.0)
     for l, n, alpha in ((1, 4, 1.0), (3, 4, 1.0), (2, 6, 0.5)):
-        found, expected = float(answer(l, n, alpha)), measured(l, n, alpha) / base
+        found, expected = answer(l, n, alpha), measured(l, n, alpha) / base
+        assert isinstance(found, float), f"expected one number, got {found}"
         assert abs(np.log(found / expected)) < 0.4, (
             f"block {l} of {n}, alpha {alpha}: about {expected:.2f}, not {found:.2f}"
         )

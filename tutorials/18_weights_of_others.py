@@ -130,9 +130,9 @@ assert len(differences) == 2 and "replace_head" in hint
 # %% [markdown]
 # ## Another head, the rest frozen
 #
-# The last linear layer, which gives a number for each class, is the **head**; to use the rest for another task is
+# The last linear layer, which gives a number for each class, is the *head*; to use the rest for another task is
 # **transfer learning**. `replace_head` gives a copy that shares everything but the head; `freeze_but` freezes all but
-# that. A **frozen** parameter costs no gradient: the layer leaves its product out, and `grad` stays zero.
+# that. A **frozen parameter** costs no gradient: the layer leaves its product out, and `grad` stays zero.
 
 # %%
 tuned = freeze_but(replace_head(model, len(NEW), rng=1))
@@ -245,7 +245,8 @@ def check_1(answer):
     for net, name in ((fresh, "a fresh network"), (freeze_but(replace_head(fresh, 7, rng=0)), "one with a new head")):
         params = [p for _, p in net.params()]
         share = sum(p.data.size for p in params if not p.frozen) / sum(p.data.size for p in params)
-        assert np.isclose(answer(net), share), f"{name}: {share:.4f}, not {answer(net)}"
+        found = answer(net)
+        assert isinstance(found, float) and np.isclose(found, share), f"{name}: {share:.4f}, not {found}"
 
 
 # %% tags=["answer", "hide-cell"]
@@ -272,7 +273,7 @@ def check_2(answer):
     file = {"conv1.weight": a, "bn1.weight": b, "bn1.bias": c, "bn1.running_mean": d, "bn1.num_batches_tracked": e}
     found = answer(dict(file), {"bn1"})
     expected = {"conv1.weight": a, "bn1.gamma": b, "bn1.beta": c, "bn1.running_mean": d}
-    assert found is not None and set(found) == set(expected), f"expected the names {sorted(expected)}"
+    assert isinstance(found, dict) and set(found) == set(expected), f"expected the names {sorted(expected)}"
     assert all(found[name] is array for name, array in expected.items()), "an array stands under another's name"
 
 
@@ -295,7 +296,7 @@ check_2(renamed)
 # ## Exercise 3: a head in closed form
 #
 # With features $X$ (N, D) and one-hot targets $T$ (N, K) the best linear head in the sense of squares needs no steps:
-# **ridge regression**, $W = (X^T X + \lambda I)^{-1} X^T T$. Write `ridge(X, labels, classes, strength)` that returns
+# *ridge regression*, $W = (X^T X + \lambda I)^{-1} X^T T$. Write `ridge(X, labels, classes, strength)` that returns
 # $W$, (D, K), with $\lambda$ = `strength`.
 
 # %%

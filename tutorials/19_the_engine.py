@@ -33,7 +33,7 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## Two that are one
 #
-# The **definition** is the network as you know it. The **compiled** one shares its parameters: train either, and both
+# The *definition* is the network as you know it. The *compiled* one shares its parameters: train either, and both
 # have learned. That their numbers agree is not believed but checked, here and by the tests for every layer.
 
 # %%
@@ -85,7 +85,7 @@ print(f"{slow * 1e3:.0f} ms by the definition, {quick * 1e3:.0f} ms compiled: {s
 # %% [markdown]
 # ## Where the time goes: memory
 #
-# The definition makes a convolution a matrix product by **im2col**, which writes every window out as a column. A 3 x 3
+# The definition makes a convolution a matrix product by im2col, which writes every window out as a column. A 3 x 3
 # window at every pixel means that each number of the input is written nine times. For the first stage of this network:
 
 # %%
@@ -96,13 +96,13 @@ print(f"activation {activation.nbytes / 1e6:.1f} MB, its windows {columns.nbytes
 assert columns.nbytes == 9 * activation.nbytes
 
 # %% [markdown]
-# A processor multiplies faster than its memory can deliver. Close to each core lies a **cache** of some megabytes, many
+# A processor multiplies faster than its memory can deliver. Close to each core lies a *cache* of some megabytes, many
 # times faster than the memory outside. Nineteen megabytes do not fit, so they are written out, and read again by the
-# product. The engine therefore does not take the whole batch through one layer after the other. It takes a **chunk** of
+# product. The engine therefore does not take the whole batch through one layer after the other. It takes a *chunk* of
 # some images through *several* layers, and what one layer leaves in the cache the next one finds there.
 #
 # Batch norm is what sets the limits: it needs the mean over the *whole* batch before it can go on. So the engine cuts a
-# network into **phases** at its batch norms. Within a phase each chunk goes its way alone, on whichever core takes it;
+# network into *phases* at its batch norms. Within a phase each chunk goes its way alone, on whichever core takes it;
 # between phases all wait.
 
 # %% [markdown]
@@ -135,8 +135,8 @@ assert np.allclose(a * activation + b, y, rtol=0, atol=1e-5)
 #
 # $$y_0 = d_0 g_0 + d_1 g_1 + d_2 g_2 \qquad y_1 = d_1 g_0 + d_2 g_1 + d_3 g_2$$
 #
-# Six multiplications. Four are enough. The trick is older than computers: a product of two polynomials is known if one
-# knows its values at enough points, and *a value* of the product is one multiplication.
+# Six multiplications. Four are enough, by **Winograd's convolution**. The trick is older than computers: a product of
+# two polynomials is known if one knows its values at enough points, and *a value* of the product is one multiplication.
 #
 # *Line 1.* The transposed problem: the polynomials $p(t) = p_0 + p_1 t$ and $g(t) = g_0 + g_1 t + g_2 t^2$. Their
 # product has four coefficients, so four values determine it. Take $t = 0, 1, -1$, and "infinity", where only the
@@ -276,7 +276,9 @@ def check_1(answer):
         (1, 3, 2, 9),
     ):
         found = answer(outputs, taps, dimensions)
-        assert found == expected, f"{outputs} outputs, {taps} taps, {dimensions} dimensions: {expected}, not {found}"
+        assert np.array_equal(found, expected), (
+            f"{outputs} outputs, {taps} taps, {dimensions} dimensions: {expected}, not {found}"
+        )
 
 
 # %% tags=["answer", "hide-cell"]
@@ -305,6 +307,7 @@ def check_2(answer):
     found = answer(
         conv.weight.data, norm.gamma.data, norm.beta.data, norm.running_mean.data, norm.running_var.data, norm.eps
     )
+    assert isinstance(found, tuple) and len(found) == 2, "return weight and bias"
     one = Conv2d(3, 5, 3, bias=True, rng=rng).to(dtype=np.float64)
     assert np.shape(found[0]) == one.weight.data.shape, f"the weight has the shape {np.shape(found[0])}"
     one.weight.data[...], one.bias.data[...] = found
@@ -332,7 +335,9 @@ check_2(fold)
 def check_3(answer):
     rng = np.random.default_rng()
     g, d, dy = rng.standard_normal(3), rng.standard_normal(4), rng.standard_normal(2)
-    dg, dd = answer(dy, g, d, A, G, BT)
+    found = answer(dy, g, d, A, G, BT)
+    assert isinstance(found, tuple) and len(found) == 2, "return dg and dd"
+    dg, dd = found
     assert np.shape(dg) == (3,) and np.shape(dd) == (4,), f"shapes {np.shape(dg)}, {np.shape(dd)}: expected (3,), (4,)"
     assert np.allclose(dg, [dy @ d[k : k + 2] for k in range(3)]), "dg is wrong"
     assert np.allclose(dd, np.convolve(dy, g)), "dd is wrong"

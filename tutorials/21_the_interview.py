@@ -2,9 +2,8 @@
 # # 21. The interview
 #
 # Everything that the five articles ask, and that is asked in interviews: each question with an answer that is derived
-# line by line, and a run that checks it. At the end stand the 24 errors of the articles, each with what is right.
-#
-# Cover the answer, say yours aloud, then read on. A good answer names the condition under which it is true.
+# line by line, and a run that checks it. At the end stand the 24 errors of the articles, each with what is right. Cover
+# the answer, say yours aloud, then read on. A good answer names the condition under which it is true.
 #
 # **You need**: all tutorials before this one; each answer says which.
 #
@@ -97,10 +96,10 @@ assert np.allclose(dx, direct + mean + variance)
 assert np.allclose(dx.sum(axis=0), 0)
 
 # %% [markdown]
-# *Follow-ups.* **In evaluation?** Mean and variance are constants: only the direct term, with the running variance.
-# **$d\gamma$, $d\beta$?** $\sum dy\, \hat x$ and $\sum dy$. **One number in each channel?** $\hat x = 0$: the output
-# would be $\beta$ whatever $x$ is; refused. **Why no bias before it?** $\mu$ takes it away; its gradient is that zero
-# sum. **Which variance goes into the running one?** The unbiased one, $m/(m-1)$ times as large; normalised is with the
+# *Follow-ups.* *In evaluation?* Mean and variance are constants: only the direct term, with the running variance.
+# *$d\gamma$, $d\beta$?* $\sum dy\, \hat x$ and $\sum dy$. *One number in each channel?* $\hat x = 0$: the output
+# would be $\beta$ whatever $x$ is; refused. *Why no bias before it?* $\mu$ takes it away; its gradient is that zero
+# sum. *Which variance goes into the running one?* The unbiased one, $m/(m-1)$ times as large; normalised is with the
 # biased one.
 
 # %%
@@ -244,28 +243,28 @@ assert total == models.summarize(models.build("resnet20", rng=None), (3, 32, 32)
 # %% [markdown]
 # # Part 2: say it in one breath, and what holds it up
 #
-# **Why did deeper plain networks get worse?** Not by overfitting (they are worse on the training images too), and
+# *Why did deeper plain networks get worse?* Not by overfitting (they are worse on the training images too), and
 # hardly by vanishing gradients (with batch norm they *explode* towards the first layers). They are hard to optimise:
 # `degradation`, `gradients_by_depth`.
 #
-# **But a deeper network could be the shallower one plus identities?** Yes, the families are nested, for plain networks
+# *But a deeper network could be the shallower one plus identities?* Yes, the families are nested, for plain networks
 # too. Gradient descent does not find the identity; in a residual block it is $F = 0$: `nested_families`,
 # `starts_at_identity`.
 #
-# **Which placement is best, and why?** Batch norm, ReLU, convolution, twice, and nothing behind the sum (v2): the
+# *Which placement is best, and why?* Batch norm, ReLU, convolution, twice, and nothing behind the sum (v2): the
 # shortcut is clean, and every weight layer gets normalised input. With ReLU in front of the sum $x$ can only grow; with
 # batch norm behind it each block rescales the "1": `placements`.
 #
-# **When the shape changes?** Option A, zeros for the new channels; B, a 1 x 1 convolution where needed; C, everywhere.
+# *When the shape changes?* Option A, zeros for the new channels; B, a 1 x 1 convolution where needed; C, everywhere.
 # B for ImageNet, A in the CIFAR networks: `shortcuts`.
 #
-# **Is a residual network an ensemble?** Deleting one block at test time costs little, so paths do not strongly depend
+# *Is a residual network an ensemble?* Deleting one block at test time costs little, so paths do not strongly depend
 # on each other; nobody trained them apart. A few blocks carry much: `lesions`, `dropped_blocks`, `ensemble`.
 #
-# **What are shattered gradients?** In deep plain networks the gradients of neighbouring inputs look like white noise:
+# *What are shattered gradients?* In deep plain networks the gradients of neighbouring inputs look like white noise:
 # with batch norm their correlation halves with each layer. In residual ones it falls much more slowly: `shattering`.
 #
-# **Bottleneck, wide, ResNeXt, Res2Net, SE, DenseNet?** A 1 x 1 before and behind the 3 x 3; more channels; parallel
+# *Bottleneck, wide, ResNeXt, Res2Net, SE, DenseNet?* A 1 x 1 before and behind the 3 x 3; more channels; parallel
 # thin paths; groups that listen to each other; a gate for each channel; concatenation in place of the sum (tutorial
 # 14).
 #
@@ -341,7 +340,9 @@ def check_2(answer):
     x = rng.standard_normal((3, 5))
     expected = Sequential(Residual(branch), ReLU())(x)
     assert not np.allclose(candidate(branch, x), expected)
-    assert answer(branch, x) is not None and np.allclose(answer(branch, x), expected), "these are other numbers"
+    found = answer(branch, x)
+    assert np.shape(found) == x.shape, f"the shape is {np.shape(found)}, expected that of x, {x.shape}"
+    assert np.allclose(found, expected), "these are other numbers"
 
 
 # %% tags=["answer", "hide-cell"]
@@ -370,7 +371,9 @@ def check_3(answer):
         t = 1 / (1 + np.exp(-(a * x + b)))
         return t * np.sin(x) + (1 - t) * x
 
-    shortcut, branch, gate = answer(dy, x, np.sin(x), np.cos(x), a, b)
+    found = answer(dy, x, np.sin(x), np.cos(x), a, b)
+    assert isinstance(found, tuple) and len(found) == 3, "return the three terms: shortcut, branch, gate"
+    shortcut, branch, gate = found
     t = 1 / (1 + np.exp(-(a * x + b)))
     assert np.allclose(shortcut, (1 - t) * dy), "the shortcut's term is wrong"
     assert np.allclose(branch, t * np.cos(x) * dy), "the branch's term is wrong"
