@@ -15,9 +15,6 @@ from minires.errors import MiniresError
 
 ROOT = Path(__file__).parents[1]
 TUTORIALS = sorted((ROOT / "tutorials").glob("[0-9][0-9]_*.py"))
-# without pictures and exercises as yet: no tutorial may join them
-OLD = {"14_weights_of_others"}
-COURSE = [path for path in TUTORIALS if path.stem not in OLD]
 TERMS = tomllib.loads((ROOT / "docs" / "glossary.toml").read_text("utf-8"))["term"]
 LABELS = ("You need", "You will be able to", "Time")
 OPENING = re.compile(  # number and time
@@ -54,7 +51,6 @@ def prose(path):
 
 def test_numbered_without_gaps():
     assert [int(path.name[:2]) for path in TUTORIALS] == list(range(1, len(TUTORIALS) + 1))
-    assert OLD <= {path.stem for path in TUTORIALS}, "take what is converted or gone out of OLD"
 
 
 @of(TUTORIALS)
@@ -76,8 +72,6 @@ def test_runs_and_its_checks_refuse_what_is_wrong(path, tmp_path, monkeypatch):
     monkeypatch.setattr(plt, "show", show)
     found = runpy.run_path(str(path), run_name="__main__")
     assert not plt.get_fignums(), "a picture is drawn and not shown: plt.show()"
-    if path.stem in OLD:
-        return
     assert drawn, "no picture"
     for figure in drawn:
         assert all(ax.get_xlabel() or not ax.lines for ax in figure.axes), "lines over an axis without a label"
@@ -108,7 +102,7 @@ def test_is_a_percent_script_with_asserts_and_living_links(path):
             assert (path.parent / target).exists(), f"{path.name} links to {target}, which does not exist"
 
 
-@of(COURSE)
+@of(TUTORIALS)
 def test_opens_with_what_is_needed_and_ends_with_what_it_settles(path):
     found = cells(path)
     opening = OPENING.fullmatch(found[0][1])
@@ -118,7 +112,7 @@ def test_opens_with_what_is_needed_and_ends_with_what_it_settles(path):
     assert found[-1][0] == "[markdown]" and found[-1][1].startswith("## What this settles\n")
 
 
-@of(COURSE)
+@of(TUTORIALS)
 def test_three_exercises_with_a_check_and_a_folded_answer(path):
     found = cells(path)
     starts = [i for i, (_, text) in enumerate(found) if text.startswith("## Exercise")]
@@ -131,7 +125,7 @@ def test_three_exercises_with_a_check_and_a_folded_answer(path):
     assert path.read_text("utf-8").count("hide-cell") == 3
 
 
-@of(COURSE)
+@of(TUTORIALS)
 def test_a_bold_word_is_a_term_of_the_glossary_that_this_tutorial_introduces(path):
     mine = {term["en"].lower() for term in TERMS if term["tutorial"] == path.stem}
     bold = [word for text in prose(path) for word in re.findall(r"\*\*(.+?)\*\*", text, re.S)]
@@ -146,7 +140,7 @@ def test_terms_are_complete_and_said_once():
         assert term.keys() == {"en", "zh", "meaning_en", "meaning_zh", "tutorial"} and all(term.values()), term
         assert re.search("[\u4e00-\u9fff]", term["zh"]) or term["zh"] == term["en"], f"{term['en']}: no Chinese"
         assert re.search("[\u4e00-\u9fff]", term["meaning_zh"]), f"{term['en']}: no Chinese meaning"
-        assert term["tutorial"] in {path.stem for path in COURSE}, f"{term['en']}: {term['tutorial']} is no tutorial"
+        assert term["tutorial"] in {path.stem for path in TUTORIALS}, f"{term['en']}: {term['tutorial']} is no tutorial"
     for language in ("en", "zh"):
         words = [term[language].lower() for term in TERMS]
         assert len(set(words)) == len(words), f"twice: {sorted({word for word in words if words.count(word) > 1})}"
@@ -158,7 +152,7 @@ def test_terms_are_complete_and_said_once():
 def test_no_term_is_used_before_it_is_introduced(term):
     """The first cell of a tutorial may announce a word, and the last one look ahead."""
     word = re.compile(rf"(?<![\w-]){re.escape(term['en'])}(s|es)?(?![\w-])".replace(r"\ ", r"\s+"), re.I)
-    for path in COURSE:
+    for path in TUTORIALS:
         body = "\n".join(prose(path)[1:-1])
         if path.stem == term["tutorial"]:
             body = body[: re.search(rf"\*\*{word.pattern}\*\*", body, re.I).start()]

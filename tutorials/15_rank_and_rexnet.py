@@ -234,7 +234,8 @@ def effective_rank(y):
 check_2(effective_rank)
 z = normalised(0.3, rng)
 for name in ("ReLU", "SiLU"):
-    y = ACTIVATIONS[name](z)
+    f = ACTIVATIONS[name]
+    y = f(z)
     print(f"{name}: effective rank {effective_rank(y):.1f}, centred {effective_rank(y - y.mean(axis=0)):.1f}")
 
 # %% [markdown]

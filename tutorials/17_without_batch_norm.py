@@ -34,7 +34,7 @@ rng = np.random.default_rng(0)
 # ## One branch: He's rule keeps the size
 #
 # Take the branch $F(x) = W\, \text{ReLU}(x)$, with $D$ numbers in and out, and let $q = E[x^2]$ be the mean square of
-# $x$, whose values are as often positive as negative. **He's rule** draws the weights with variance $2/D$.
+# $x$, whose values are as often positive as negative. *He's rule* draws the weights with variance $2/D$.
 #
 # *Line 1.* ReLU sets one half to zero: $E[\text{ReLU}(x)^2] = q/2$. *Line 2.* $F$ is a sum of $D$ independent terms,
 # each with variance $\frac{2}{D} \cdot \frac{q}{2}$; together $q$. So the branch is as large as its input.
@@ -152,7 +152,8 @@ y, cache = block.forward(x)
 dx = block.backward(g, cache)
 assert np.array_equal(y, x) and np.array_equal(dx, g)  # the identity, both ways
 assert (branch["linear"].weight.grad == 0).all()
-F = branch["linear"](np.maximum(x, 0))
+linear = branch["linear"]
+F = linear(np.maximum(x, 0))
 assert np.isclose(branch["gain"].weight.grad[0], (F * g).sum())
 print(f"gradient of alpha {branch['gain'].weight.grad[0]:.3f}, of the weights 0")
 
@@ -300,7 +301,8 @@ check_3(weight_gradient)
 # %% [markdown]
 # The same in every block: without batch norm all gradients are too large *together*. That is why a smaller learning
 # rate helps for a while, and why starting near the identity helps for good.
-#
+
+# %% [markdown]
 # ## What this settles
 #
 # * "Batch norm is what lets residual networks be deep": it is one way; a number that starts at zero in each block is

@@ -208,7 +208,12 @@ if plt:
         heights = [means[count][way] for count in means]
         axes.bar(np.arange(len(means)) + 0.27 * (i - 1), heights, width=0.25, label=way)
     axes.axhline(1 / len(NEW), color="0.5", linestyle=":", label="guessing")
-    axes.set(ylabel="test accuracy", ylim=(0, 1), title="Four kinds of clothes from few pictures")
+    axes.set(
+        xlabel="pictures to learn from",
+        ylabel="test accuracy",
+        ylim=(0, 1),
+        title="Four kinds of clothes from few pictures",
+    )
     axes.set_xticks(range(len(means)), [f"{count} of each kind" for count in means])
     figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     plt.show()
