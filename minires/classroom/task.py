@@ -129,7 +129,8 @@ def flat(name: str, result: Any) -> dict[str, Any]:
 
 
 def _is_number(value):
-    return np.ndim(value) == 0 and np.asarray(value).dtype.kind in "biuf"
+    number = isinstance(value, (bool, int, float, np.generic)) or isinstance(value, np.ndarray) and value.ndim == 0
+    return number and np.asarray(value).dtype.kind in "biuf"
 
 
 def differing(right: dict, shown: dict) -> set:

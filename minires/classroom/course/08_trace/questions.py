@@ -2,7 +2,7 @@
 
 import numpy as np
 
-READ = 4, "The ledger"
+READ = 9, "The ledger of a real network"
 KINDS = "gamma", "bias", "gate", "scale"
 DEAD = {"gamma": 0.0, "bias": -60.0, "gate": -30.0, "scale": 0.05}
 BLOCKS, IMAGES, D, H = 5, 6, 5, 8

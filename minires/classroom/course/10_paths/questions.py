@@ -2,7 +2,7 @@
 
 import numpy as np
 
-READ = 4, "All the paths"
+READ = 12, "All ways of one length, without listing them"
 SIZES = (5, 4, 3), (3, 2, 5), (4, 3, 3)  # blocks, D, H
 SMALL = (1, 1, 1), (2, 1, 1), (1, 2, 1), (2, 2, 1), (3, 1, 1), (3, 2, 1)
 
