@@ -120,10 +120,13 @@ def feedback(
     language: str = "en",
     seed: int = 0,
     diagnosis: Diagnosis | None = None,
+    files: dict | None = None,
+    student: str = "",
 ) -> Feedback:
     """The :class:`Feedback` on the functions of the exercise ``name``, in English ("en") or Chinese ("zh").
 
     seed: of the numbers on which they are tried   diagnosis: that of these functions, if it is there already
+    files: handed in beside, see :class:`~minires.classroom.submissions.Submission`   student: who hands in, or ""
     They run in this process, unless they are those of a :class:`~minires.classroom.box.Box`. It holds no expected
     number, no traceback, and nothing of this machine.
     """
@@ -134,7 +137,8 @@ def feedback(
     if isinstance(name, Trial):
         return _of_trial(name, namespace if isinstance(namespace, dict) else vars(namespace), language, seed)
     if isinstance(name, Task):
-        return _of_task(name, namespace if isinstance(namespace, dict) else vars(namespace), language, seed)
+        functions = namespace if isinstance(namespace, dict) else vars(namespace)
+        return _of_task(name, functions, language, seed, name.weigh(files or {}, student, seed))
     found = diagnosis or diagnose(name, namespace, seed)
     sentences = [said(each, language) for each in found.names]
     sentences += [finding(each, language) for each in found.findings]
@@ -155,12 +159,15 @@ def said(name: str, language: str = "en") -> str:
     return next(words, name)  # that of a teacher's own assignment is in its folder
 
 
-def _of_task(task, functions, language, seed):
+def _of_task(task, functions, language, seed, unfit):
     found = diagnose_task(task, functions, seed)
     sentences = [task.sentence(name, language) for name in found.names]
     sentences += [finding(each, language) for each in found.findings]
+    sentences += [words[language == "zh"] for words in unfit.values()]
+    right = (*found.right, *(file for file in task.files if file not in unfit))
+    wrong = (*found.wrong, *unfit)
     example = tuple(example_lines(task, functions, language)) if found.wrong else ()
-    return Feedback(task, language, found.right, found.wrong, found.names, tuple(sentences), example=example)
+    return Feedback(task, language, right, wrong, found.names, tuple(sentences), example=example)
 
 
 def _of_trial(trial, functions, language, seed):

@@ -69,7 +69,8 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
                 problem = str(error)
             else:
                 for exercise in each.exercises:
-                    found = feedback(exercise, functions, language, seed=seed)
+                    more = {"files": submission.files, "student": submission.student}
+                    found = feedback(exercise, functions, language, seed=seed, **more)
                     outputs = (*found.right, *found.wrong)
                     points |= {f"{exercise} {o}": share / len(outputs) * (o in found.right) for o in outputs}
                     names += found.names
@@ -142,7 +143,7 @@ def _handed_in(each, submissions):
     """The submissions in a folder, at least one, and one of each student."""
     if not Path(submissions).is_dir():
         raise RangeError(f"{submissions} is no folder, expected one with a file or folder for each student")
-    found = collect(submissions, each.name, each.functions())
+    found = collect(submissions, each.name, each.functions(), each.files)
     if not found:
         raise RangeError(f"there is no submission in {submissions}: expected .py, .ipynb, .zip or folders")
     if twice := {a.student for a, b in zip(found, found[1:]) if a.student == b.student}:

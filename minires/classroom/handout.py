@@ -72,7 +72,8 @@ def build(
 
     name: see :func:`~minires.classroom.assignment`   secret: of the course, for twists
     NAME.py, or with ``as_notebook`` NAME.ipynb, which the student fills and hands in; README.md, the statement with how
-    it is checked; examples.json where the definition is not that of minires. No line of the solution goes with them.
+    it is checked; what the assignment has in its folder "given"; examples.json where the definition is not that of
+    minires. No line of the solution goes with them.
     Raises RangeError for an unknown name or language, StateError for a notebook without the extra classroom.
     """
     each = assignment(name)
@@ -96,6 +97,8 @@ def contents(each: Assignment, language: str = "en", as_notebook: bool = False) 
     files = {FILE: examples(each)} if strange else {}
     where, text = "." if files else each.name, statement(each, language)
     files["README.md"] = text + _how(each, language, where, file)
+    given = sorted(path for path in (each.folder / "given").glob("*") if path.is_file())
+    files |= {path.name: path.read_text(encoding="utf-8") for path in given}
     return {file: notebook(empty, text, where) if as_notebook else empty} | files
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import stat
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,24 @@ KINDS = (".py", ".ipynb", ".zip")
 
 @dataclass(frozen=True)
 class Submission:
-    """student: name of the file or folder   source: the text of its functions, "" where ``problem`` says why not"""
+    """student: name of the file or folder   source: the text of its functions, "" where ``problem`` says why not
+
+    files: of those that are handed in beside it, {name: bytes, or text that says why it is not taken}
+    """
 
     student: str
     source: str
     problem: str = ""
+    files: dict = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the source."""
-        return hashlib.sha256(self.source.encode("utf-8", "replace")).hexdigest()
+        """SHA-256 of the source and the files."""
+        found = hashlib.sha256(self.source.encode("utf-8", "replace"))
+        for name, data in sorted(self.files.items()):
+            data = data.encode() if isinstance(data, str) else data
+            found.update(f"\0{name} {len(data)}\0".encode() + data)
+        return found.hexdigest()
 
 
 class Unreadable(Exception):
@@ -47,11 +55,11 @@ def run(path: Path, source: str) -> dict[str, Any]:
     return namespace
 
 
-def collect(folder: str | Path, name: str, functions: list[str]) -> list[Submission]:
+def collect(folder: str | Path, name: str, functions: list[str], files: tuple = ()) -> list[Submission]:
     """The submissions in ``folder``, one for each file or folder in it, in the order of their names.
 
     name: of the assignment: a folder or archive has NAME.py or NAME.ipynb, or one such file of any name
-    functions: names of those that are looked for in notebooks
+    functions: names of those that are looked for in notebooks   files: of those beside, in a folder or archive
     """
     found = []
     for path in sorted(Path(folder).iterdir()):
@@ -59,7 +67,7 @@ def collect(folder: str | Path, name: str, functions: list[str]) -> list[Submiss
             continue
         student = path.stem if path.suffix in KINDS else path.name
         try:
-            found.append(Submission(student, source_of(path, name, functions)))
+            found.append(Submission(student, source_of(path, name, functions), "", files_of(path, files)))
         except Unreadable as error:
             found.append(Submission(student, "", str(error)))
     return found
@@ -82,6 +90,39 @@ def source_of(path: Path, name: str, functions: list[str]) -> str:
                 return _text(entry.filename, file.read(LARGEST), functions)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError) as error:
         raise Unreadable(f"the archive cannot be read: {error}") from None
+
+
+def files_of(path: Path, names: tuple) -> dict[str, bytes | str]:
+    """{name: bytes, or text that says why it is not taken} of the files called so in a folder or zip archive."""
+    found: dict[str, bytes | str] = {}
+    for name in names:
+        try:
+            if path.suffix == ".zip":
+                data = _from_archive(_read(path), name)
+            else:
+                data = _read(path / name) if stat.S_ISDIR(path.lstat().st_mode) else None
+        except FileNotFoundError:
+            data = None
+        except (Unreadable, OSError) as error:
+            data = str(getattr(error, "strerror", None) or error)
+        if data is not None:
+            found[name] = data
+    return found
+
+
+def _from_archive(data, name):
+    """The bytes of the only entry of that name, or None."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = [info for info in archive.infolist() if info.filename.rpartition("/")[2] == name]
+            if len(entries) != 1 or "__MACOSX" in entries[0].filename:
+                return None
+            if entries[0].file_size > LARGEST:
+                raise Unreadable(f"{name} has {entries[0].file_size} bytes, expected at most {LARGEST}")
+            with archive.open(entries[0]) as file:
+                return file.read(LARGEST)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
+        raise Unreadable(f"{name} cannot be read: {error}") from None
 
 
 def _chosen(files, name):

@@ -3,7 +3,8 @@
 solution.py is the definition. questions.py has ``cases(rng)``, on which they are graded, and ``small()``, from few
 numbers to many: both lists of ``(name of a function, its arguments)``; ``READ``, (number of a tutorial, heading in it);
 and, where more than one result is right, ``SEEN``, {name of a function: what is looked at}, a function of (solution,
-result, *arguments) that returns ``{what: number}``.
+result, *arguments) that returns ``{what: number}``. Where files are handed in beside the functions, ``weigh(solution,
+file, data, student, rng)`` says what is wrong with one, in English and Chinese. It finds its folder in FOLDER.
 mistakes.toml plants mistakes into the solution, each a misconception: name, en, zh, of, changes (see :class:`Mistake`).
 """
 
@@ -20,6 +21,9 @@ import numpy as np
 
 from ..errors import DataFileError
 from .observe import raised, same
+
+
+Words = tuple[str, str]  # English, Chinese
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +43,14 @@ class Mistake:
 
 
 class Task:
-    """name: "paths"   defines: names of those that a submission defines, each a criterion   folder: see above"""
+    """name: "paths"   defines: names of the functions of a submission, each a criterion
+    files: names of those that are handed in beside them, each a criterion, too   folder: see above"""
 
-    def __init__(self, name: str, functions: tuple, folder: Path) -> None:
-        self.name, self.defines, self.folder = name, functions, folder
+    def __init__(self, name: str, functions: tuple, folder: Path, files: tuple = ()) -> None:
+        self.name, self.defines, self.folder, self.files = name, functions, folder, files
         self.source = _text(folder / "solution.py")
-        self.solution, self.questions = run(self.source), run(_text(folder / "questions.py"))
+        self.solution = run(self.source)
+        self.questions = run(_text(folder / "questions.py"), FOLDER=str(folder))
         self.read = self.questions.get("READ", ())
         self.seen = self.questions.get("SEEN", {})
         self.mistakes = tuple(_mistakes(folder / "mistakes.toml", self.source))
@@ -89,6 +95,22 @@ class Task:
         more = names | {name for name, called in calls.items() if called & names}
         return more if more == names else self.users(more)
 
+    def weigh(self, handed: dict, student: str, seed: int) -> dict[str, Words]:
+        """{file: what is wrong with it}, (English, Chinese). handed: {file: its bytes, or text why it is not taken}"""
+        found = {}
+        for file in self.files:
+            data, rng = handed.get(file), np.random.default_rng(seed)
+            if data is None:
+                found[file] = (
+                    f"There is no {file}: hand it in beside {self.name}.py.",
+                    f"没有 {file}：请与 {self.name}.py 一起提交。",
+                )
+            elif isinstance(data, str):
+                found[file] = f"{file} cannot be taken: {data}.", f"{file} 不能使用：{data}。"
+            elif words := self.questions["weigh"](self.solution, file, data, student, rng):
+                found[file] = words
+        return found
+
     @property
     def public(self) -> bool:
         """Whether minires has the solution: then the true numbers can be measured with it."""
@@ -103,9 +125,9 @@ class Task:
         return output.split(" ")[0].split("[")[0]
 
 
-def run(source: str) -> dict[str, Any]:
-    """The names that the text of a module defines."""
-    found: dict[str, Any] = {"__name__": "course"}
+def run(source: str, **given: Any) -> dict[str, Any]:
+    """The names that the text of a module defines, which finds those that are given."""
+    found: dict[str, Any] = {"__name__": "course", **given}
     exec(compile(source, "course.py", "exec"), found)
     return found
 
@@ -119,6 +141,8 @@ def flat(name: str, result: Any) -> dict[str, Any]:
         for number, value in enumerate(result):
             parts |= flat(f"{name}[{number}]", value)
         return parts
+    if "[" in name and (isinstance(result, tuple) or type(result).__name__ == "Handle"):
+        return {name: "a tuple: return a list"}  # in the box a tuple within the results stays there, as a cache
     if isinstance(result, dict):
         return {f"{name} {what}": np.array(value, float) for what, value in result.items()}
     if isinstance(result, (tuple, list)) or _is_number(result) or isinstance(result, np.ndarray):

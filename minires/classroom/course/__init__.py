@@ -22,7 +22,7 @@ MANIFEST = "assignment.toml"
 TEMPLATE = Path(__file__).parent / "template"
 LANGUAGES = {"en": "statement.md", "zh": "statement.zh.md"}
 FIELDS = {"points", "hours", "title"}
-MAY = {"minires", "twists"}
+MAY = {"minires", "twists", "files"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Assignment:
     exercises: each an :class:`~minires.classroom.Exercise` or :class:`~minires.classroom.trials.Trial`, that tells the
     functions of a submission; or one :class:`~minires.classroom.task.Task`, where assignment.toml ``asks`` for
     functions, and the folder has questions.py and mistakes.toml
-    minires: whether it can be imported in the box, which the statement then says
+    minires: whether it can be imported in the box, which the statement then says   files: that a task wants beside them
     twists: what :mod:`~minires.classroom.twists` draws from   drawn: {language: text} of what a student has got of them
     """
 
@@ -46,6 +46,7 @@ class Assignment:
     minires: bool = False
     twists: dict = field(default_factory=dict)
     drawn: tuple = ()
+    files: tuple = ()
 
     def called(self, language: str) -> str:
         """Its title, in English where there is no other."""
@@ -93,7 +94,8 @@ def read(folder: Path) -> Assignment:
         if "en" not in fields["title"]:
             raise ValueError(f"title has {', '.join(fields['title']) or 'nothing'}, expected at least en")
         if "asks" in fields:
-            fields["exercises"] = (_task(name, tuple(fields.pop("asks")), folder),)
+            fields["files"] = tuple(fields.get("files", ()))
+            fields["exercises"] = (_task(name, tuple(fields.pop("asks")), folder, fields["files"]),)
         else:
             fields["exercises"] = _exercises(fields["exercises"], folder)
         return Assignment(name=name, number=int(number), folder=folder, **fields)
@@ -102,8 +104,8 @@ def read(folder: Path) -> Assignment:
 
 
 @cache
-def _task(name, functions, folder):
-    return Task(name, functions, folder)
+def _task(name, functions, folder, files):
+    return Task(name, functions, folder, files)
 
 
 def _exercises(given, folder):

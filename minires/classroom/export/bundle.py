@@ -42,10 +42,10 @@ class Bundle:
 
 
 def outputs(each: Assignment) -> dict[str, float]:
-    """{"linear dx": points} of all outputs that are graded: those of the solution."""
-    right = check(each, each.folder / "solution.py")
-    worth = each.points / len(right)
-    return {f"{found.exercise} {output}": worth / len(found.right) for found in right for output in found.right}
+    """{"linear dx": points} of all outputs that are graded: those of the solution, and the files that it lacks."""
+    parts = {found.exercise: (*found.right, *found.wrong) for found in check(each, each.folder / "solution.py")}
+    worth = each.points / len(parts)
+    return {f"{part} {output}": worth / len(every) for part, every in parts.items() for output in every}
 
 
 def zipped(files: dict[str, str], executable: tuple[str, ...] = ()) -> bytes:

@@ -10,7 +10,7 @@ from ..course import assignment
 from ..grade import Grade, grade_one, seed_of
 from ..public import FILE, about, check_examples
 from ..secret import Secret
-from ..submissions import Submission, Unreadable, source_of
+from ..submissions import Submission, Unreadable, files_of, source_of
 from ..twists import for_student
 from . import actions, autolab, classroom50, gradescope, prairielearn
 from .bundle import outputs
@@ -64,15 +64,15 @@ def _graded(name, path, student, secret, tier, language):
     if (Path(name) / FILE).is_file():
         return _by_examples(Path(name), path, student, tier, language)
     each = for_student(assignment(name), secret, student)
-    found = _taken(path, student, each.name, each.functions())
+    found = _taken(path, student, each.name, each.functions(), each.files)
     grade = grade_one(each, found, tier, seed_of(secret, student, each.name), language)
     return grade if grade.points else replace(grade, points=dict.fromkeys(outputs(each), 0.0))
 
 
-def _taken(path, student, name, functions):
+def _taken(path, student, name, functions, files=()):
     """The submission of one student, with a problem where there is none."""
     try:
-        return Submission(student, source_of(path, name, functions))
+        return Submission(student, source_of(path, name, functions), files=files_of(path, files))
     except Unreadable as error:
         return Submission(student, "", str(error))
     except FileNotFoundError:

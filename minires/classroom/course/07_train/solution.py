@@ -56,7 +56,7 @@ def sgd(parameter, gradient, velocity, lr, momentum, decay):
 
 
 def training_step(images, labels, params, velocities, residual, lr, momentum, decay):
-    """One step of training on one batch   returns (params, velocities, loss): new lists, and the loss before the step"""
+    """One step of training on one batch   returns (params, velocities, loss): new lists, the loss before the step"""
     loss, found = gradients(images, labels, params, residual)
     pairs = [sgd(p, g, v, lr, momentum, decay) for p, g, v in zip(params, found, velocities)]
     return [p for p, _ in pairs], [v for _, v in pairs], loss
