@@ -69,8 +69,8 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
                 problem = str(error)
             else:
                 for exercise in each.exercises:
-                    more = {"files": submission.files, "student": submission.student}
-                    found = feedback(exercise, functions, language, seed=seed, **more)
+                    given = submission.files, submission.student
+                    found = feedback(exercise, functions, language, seed, None, *given)
                     outputs = (*found.right, *found.wrong)
                     points |= {f"{exercise} {o}": share / len(outputs) * (o in found.right) for o in outputs}
                     names += found.names
