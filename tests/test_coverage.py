@@ -6,18 +6,37 @@ from pathlib import Path
 
 import pytest
 
+from minires.classroom import assignments
+from minires.errors import RangeError
 from minires.experiments import EXPERIMENTS
 from minires.experiments.errors import ERRORS
+from minires.models import find
 
-TESTS = Path(__file__).parents[1]
-ROWS = re.findall(r"^\| (\d+) \|(?: [^|]* \|)? ([^|]*) \|$", Path(__file__).with_name("coverage.md").read_text(), re.M)
+TESTS = Path(__file__).parent
+TUTORIALS = TESTS.parent / "tutorials"
+TABLES = (TUTORIALS / "COVERAGE.md").read_text()
+ROWS = re.findall(r"^\| (\d+) \|(?: [^|]* \|)? ([^|]*) \|$", TABLES, re.M)
 ITEMS, UNSHOWN = ROWS[:54], ROWS[54:]
+ARTICLES = dict(re.findall(r"^\| ([a-zA-Z ]+) \| ([\d, ]+) \|$", TABLES, re.M))
 SHOWN = {error.number for error in ERRORS if error.snippet}
 
 
 def exists(place):
-    """Whether "experiment NAME", "error N", "test FILE::NAME" or "cannot be run: WHY" says something true."""
+    """Whether "model NAME", "tutorial NAME", ..., "test FILE::NAME" or "cannot be run: WHY" says something true."""
     kind, _, name = place.partition(" ")
+    if kind == "model":
+        try:
+            return bool(find(name))
+        except RangeError:
+            return False
+    if kind == "tutorial":
+        return (TUTORIALS / f"{name}.py").is_file()
+    if kind == "exercise":
+        name, _, number = name.partition(" ")
+        path = TUTORIALS / f"{name}.py"
+        return path.is_file() and f"\n# ## Exercise {number}: " in path.read_text()
+    if kind == "assignment":
+        return name in assignments()
     if kind == "experiment":
         return name in EXPERIMENTS
     if kind == "error":
@@ -37,6 +56,12 @@ def test_no_item_and_no_error_is_missing():
     assert [error.number for error in ERRORS] == list(range(1, 25))
 
 
+def test_every_item_is_in_an_article_and_has_its_tutorial_or_says_why_not():
+    listed = [int(number) for items in ARTICLES.values() for number in items.split(", ")]
+    assert len(ARTICLES) == 5 and set(listed) == set(range(1, 55))
+    assert [n for n, where in ITEMS if "tutorial " not in where and "cannot be run: " not in where] == ["43", "54"]
+
+
 @pytest.mark.parametrize(("number", "where"), ROWS)
 def test_every_name_exists(number, where):
     assert [place for place in where.split("; ") if not exists(place)] == []
@@ -45,6 +70,11 @@ def test_every_name_exists(number, where):
 @pytest.mark.parametrize(
     "place",
     [
+        "model resnets20",
+        "tutorial 99_more",
+        "exercise 01_a_layer_and_its_gradient 4",
+        "exercise 99_more 1",
+        "assignment nothing",
         "experiment telepathy",
         "error 9",
         "error 25",
