@@ -53,6 +53,12 @@ def test_numbered_without_gaps():
     assert [int(path.name[:2]) for path in TUTORIALS] == list(range(1, len(TUTORIALS) + 1))
 
 
+def test_the_readme_lists_them_by_their_titles():
+    listed = re.findall(r"^(\d+)\. \[(.+)\]\(tutorials/(\w+)\.py\)$", (ROOT / "README.md").read_text("utf-8"), re.M)
+    found = [re.match(r"# (\d+)\. (.+)", cells(path)[0][1]).groups() + (path.stem,) for path in TUTORIALS]
+    assert listed == found
+
+
 @of(TUTORIALS)
 def test_runs_and_its_checks_refuse_what_is_wrong(path, tmp_path, monkeypatch):
     plt = pytest.importorskip("matplotlib.pyplot")

@@ -145,9 +145,9 @@ assert np.allclose(slow_forward(x, weight, bias, stride, padding), y, rtol=0, at
 # product the chain rule says: the weight gets `dy` times the pixel, the pixel gets `dy` times the weight, and the bias
 # gets `dy`. In formulas, for the weight, the bias, and the padded picture $\tilde x$:
 #
-# $$dW_{mcij} = \sum_{n, r, s} dy_{nmrs}\; \tilde x_{n, c, rS + i, sS + j}
-# \qquad db_m = \sum_{n, r, s} dy_{nmrs}
-# \qquad d\tilde x_{nchw} = \sum_{m, r, s, i, j:\; rS + i = h,\; sS + j = w} dy_{nmrs}\; W_{mcij}$$
+# $$dW_{mcij} = \sum_{n, r, s} dy_{nmrs}\; \tilde x_{n, c, rS + i, sS + j} \qquad db_m = \sum_{n, r, s} dy_{nmrs}$$
+#
+# $$d\tilde x_{nchw} = \sum_{m, r, s, i, j:\; rS + i = h,\; sS + j = w} dy_{nmrs}\; W_{mcij}$$
 #
 # The last sum runs over all windows that the pixel $(h, w)$ lies in. The gradient of $x$ is the middle of
 # $d\tilde x$: nobody asks for the gradient of the zeros around it.
