@@ -51,9 +51,9 @@ IDEAS = {
     ),
     "Checker.KinkRefused": (
         "Your check refuses right layers whose x lies on a kink. There a difference on both sides measures the mean of "
-        "two slopes; any of them may stand in dx. Ask at a point nearby, or follow one side.",
+        "two slopes; any of them may stand in dx. Ask at a point nearby, or accept either slope.",
         "你的检查拒绝了 x 落在尖点上的正确的层。在那里两侧的差分得到的是两个斜率的平均，"
-        "而 dx 取其中任何一个都可以。换一个附近的点，或只看一侧。",
+        "而 dx 取其中任何一个都可以。换一个附近的点，或接受任一侧的斜率。",
     ),
     "Checker.KinkSkipped": (
         "Where x has entries on a kink, your check lets mistakes in the other entries pass.",

@@ -9,7 +9,7 @@ from classroom.box.boxes import boxes
 from classroom.trials.judged import expected, load, submissions, title
 
 from minires.classroom import assignment, feedback
-from minires.classroom.box import Box
+from minires.classroom.box import TRUST, Box
 from minires.classroom.trials import layers
 from minires.classroom.trials.checker import CHECKER, KINDS, LEAST, LEAST_RIGHT, QUESTIONS, SHOWN_BY
 from minires.classroom.trials.checker_words import DEMOS
@@ -175,6 +175,13 @@ def check(forward, backward, x, rng):
 def test_hostile_checkers_gain_nothing(name, tier):
     with Box(tier()) as box:
         assert feedback("gradcheck", box.load(HOSTILE[name])).right == ()
+
+
+def test_an_endless_check_is_told_so():
+    with Box(TRUST) as box:
+        box.load("def check(forward, backward, x, rng):\n  while True: pass")
+        found = feedback("gradcheck", {"check": box.function("check", seconds=0.3)})
+    assert found.right == () and "check takes longer than 0.3 s (for 87 of 87 questions)" in str(found)
 
 
 @pytest.mark.parametrize("tier", boxes())
