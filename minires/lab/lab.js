@@ -110,8 +110,11 @@ function render({ el, facts, ask }) {
     root.dataset.step = doc.step;
     fill(".count", html`${num(doc, "step")} ${words.steps}`);
     fill(".by-loss", lossChart(losses, words));
-    fill(".right", doc.nets.map((net, side) => net.right !== null && html`<li class="${SIDES[side]}">
-      <b class="badge">${"AB"[side]}</b> ${words.right(num(doc, `nets.${side}.right`))}</li>`));
+    const fate = (net, side) =>
+      net.lost !== null ? words.lostShort(num(doc, `nets.${side}.lost`))
+      : net.right !== null && words.right(num(doc, `nets.${side}.right`));
+    fill(".right", doc.nets.map((net, side) => fate(net, side) && html`<li class="${SIDES[side]}">
+      <b class="badge">${"AB"[side]}</b> ${fate(net, side)}</li>`));
     fill(".along-depth", depthChart(doc.nets, words));
     fill(".ratios", [doc.nets.map((net, side) => net.first_to_last > 0 && html`<li class="${SIDES[side]}">
       <b class="badge">${"AB"[side]}</b> ${words.firstToLast(num(doc, `nets.${side}.first_to_last`))}</li>`),

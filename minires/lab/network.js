@@ -21,7 +21,7 @@ function verdict(doc, side, words) {
   if (!audit) return alert;
   const bare = audit.breaks.some(({ place }) => place === "block");
   const places = audit.breaks.filter(({ place }) => place !== "block").map(({ kind, place, blocks: at }) => html`<li>
-    <code>${kind}</code> ${words.places[place]}, ${at.length === blocks.length ? words.inAll : words.inBlocks(at)}</li>`);
+    <code>${kind}</code> ${words.places[place]}${words.comma}${at.length === blocks.length ? words.inAll : words.inBlocks(at)}</li>`);
   const part = (100 * audit.good) / audit.pairs;
   return html`${alert}<p><span>${words.verdict}</span>
       <b class="answer ${audit.good ? "some" : "none"}">${words.pairs(

@@ -97,6 +97,8 @@ const WORDS = {
     plainFormula: "All of it went through the layers of the block: there is no second way.",
     lost: (step) => html`<b>It has diverged</b>: at step ${step} its loss was no number any more (NaN). What is shown is from
       before. Take a smaller learning rate, batch norm, or another start of the branches, and start over.`,
+    lostShort: (step) => html`diverged at step ${step}`,
+    comma: ", ",
     silent: "No gradient passes the blocks now: what stands behind them multiplies it by 0.",
     python: "in Python",
     parameters: (number) => html`${number} parameters`,
@@ -200,6 +202,8 @@ const WORDS = {
     plainFormula: "全部梯度都穿过了块里的每一层：没有第二条路。",
     lost: (step) => html`<b>它发散了</b>：第 ${step} 步的损失已经不是数（NaN）。这里显示的是之前的结果。
       请减小学习率、使用批归一化或换一种分支初始化，然后重新开始。`,
+    lostShort: (step) => html`在第 ${step} 步发散`,
+    comma: "，",
     silent: "现在没有梯度穿过这些块：它们后面的层把梯度乘成了 0。",
     python: "在 Python 中",
     parameters: (number) => html`${number} 个参数`,

@@ -116,7 +116,7 @@ try {
   await page.keyboard.press("ArrowRight");
   assert.match(await page.locator(".sum[data-side='1'] .equation").textContent(), /^dL\/dx₁ = dL\/dx₂/);
   await page.locator(".bars-of[data-side='0'] [data-block='5']").click();
-  assert.match(await page.locator(".sum[data-side='1'] .equation").textContent(), /^dL\/dx₅ = dL\/dx₆ · \( 1 \+ dF\/dx \)/);
+  assert.match(await page.locator(".sum[data-side='1'] .equation").textContent(), /^dL\/dx₅ = dL\/dx₆ · \(\s+1 \+ dF\/dx \)/);
 
   // two pages at once
   const other = await open(url);
