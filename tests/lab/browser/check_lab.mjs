@@ -14,8 +14,8 @@ async function open(address) {
   const page = await context.newPage();
   page.seen = { errors: [], strangers: [], doc: null };
   page.on("pageerror", (error) => page.seen.errors.push(String(error)));
-  page.on("console", ({ type, text }) => type() === "error" && page.seen.errors.push(text()));
-  page.on("request", (request) => new URL(request.url()).origin === new URL(url).origin || page.seen.strangers.push(request.url()));
+  page.on("console", (said) => said.type() === "error" && page.seen.errors.push(said.text()));
+  page.on("request", (request) => new URL(request.url()).origin === new URL(address).origin || page.seen.strangers.push(request.url()));
   page.on("response", async (response) => {
     if (response.url().endsWith("/ask")) page.seen.doc = await response.json().catch(() => page.seen.doc);
   });
