@@ -7,6 +7,7 @@ PYTHON ?= python3
 EXTRAS ?= dev,plot,images
 JOBS ?= 2
 DEMO_ARGS ?=
+FAST ?= 1
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 LOWEST := .venv-lowest
 MUTATION := .venv-mutation
@@ -63,6 +64,7 @@ test-installed: $(VENV)/.dev-$(EXTRAS)
 	$(INSTALLED)/bin/python tests/smoke.py
 
 # make docs   the site in docs/_build/html, in English and Chinese; what tutorials print is kept until minires changes
+# make docs FAST=   the same with the long computations of the tutorials at full length
 $(DOCS)/.ready: setup.cfg
 	$(PYTHON) -m venv --clear $(DOCS)
 	$(DOCS)/bin/python $(PIP) -e ".[docs]"
@@ -74,7 +76,7 @@ docs: $(DOCS)/.ready
 	cp $(DOCS)/node_modules/mathjax/es5/tex-svg-full.js docs/_build/static/mathjax
 	set -e; for language in en zh; do \
 	    $(DOCS)/bin/python docs/stage.py $$language docs/_build/$$language; \
-	    DOCS_LANGUAGE=$$language OPENBLAS_NUM_THREADS=1 $(DOCS)/bin/python -m sphinx -qW --keep-going \
+	    DOCS_LANGUAGE=$$language MINIRES_FAST=$(FAST) OPENBLAS_NUM_THREADS=1 $(DOCS)/bin/python -m sphinx -qW --keep-going \
 	        -c docs docs/_build/$$language $(SITE)/$$language; \
 	done
 	cp docs/start.html $(SITE)/index.html

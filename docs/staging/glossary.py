@@ -21,7 +21,7 @@ def pages(language):
     """{name of the file: text}"""
     heading, about, introduced = WORDS[language]
     other = {"en": "zh", "zh": "en"}[language]
-    titles = {path.stem: title(path) for path in TUTORIALS}
+    titles = {path.stem: title(path) if language == "en" else f"教程 {int(path.stem[:2])}" for path in TUTORIALS}
     lines = [f"# {heading}", "", about, ""]
     for term in sorted(terms(), key=lambda term: term["en"].lower()):
         link = f"[{titles[term['tutorial']]}](tutorials/{term['tutorial']}.md)"

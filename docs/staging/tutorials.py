@@ -54,7 +54,7 @@ INDEX = """# Tutorials
 
 Step by step, from one linear layer to a residual network whose gradient you can follow term by term. You need Python
 and a little calculus. Each tutorial is a script that runs as it is: `minires tutorials --to DIR` copies them all. The
-outputs on these pages were printed by the code above them.
+outputs on these pages were printed by the code above them; long computations are cut short here by `MINIRES_FAST=1`.
 
 ```{{toctree}}
 :maxdepth: 1
