@@ -72,11 +72,7 @@ def faults(texts, path):
         elif message.fuzzy:
             yield f"fuzzy: {text[:70]!r}"
         elif re.match(r"\d+\. ", message.string):
-<<<<<<< HEAD
             yield f"begins a list, and is dropped: write '1\\. ', in {text[:70]!r}"
-=======
-            yield f"begins as a list would, write the number as 1\\. : {message.string[:70]!r}"
->>>>>>> 9c9a387 (Tutorials 1, 2 and 9 in Chinese; titles that begin with a number are titles there too; the site runs the tutorials in their fast setting)
         elif facts(text) != facts(message.string):
             differ = sorted(set(facts(text)) ^ set(facts(message.string))) or "their number"
             yield f"code, formulas or numbers differ in {text[:70]!r}: {differ}"
