@@ -42,4 +42,4 @@ def broken(site):
 
 if __name__ == "__main__":
     wrong = [f"{where}: {link}: {why}" for where, link, why in broken(sys.argv[1])]
-    sys.exit("\n".join(wrong))
+    sys.exit("\n".join(wrong) or 0)

@@ -1,7 +1,13 @@
 """The check of links within the site."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from links import broken
+
+SCRIPT = Path(__file__).parents[2] / "docs" / "links.py"
 
 
 @pytest.mark.parametrize(
@@ -23,3 +29,10 @@ def test_what_is_broken(tmp_path, link, why):
     (site / "a.html").write_text(f'<p id="top"></p><a href="{link}">x</a>')
     (site / "b.html").write_text('<p id="here"></p>')
     assert [found[2] for found in broken(site)] == ([why] if why else [])
+
+
+@pytest.mark.parametrize(("link", "code", "words"), [("a.html", 0, ""), ("c.html", 1, "c.html: there is no such file")])
+def test_the_command_fails_where_a_link_is_dead(tmp_path, link, code, words):
+    (tmp_path / "a.html").write_text(f'<a href="{link}">x</a>')
+    ran = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True)
+    assert ran.returncode == code and words in ran.stderr
