@@ -165,7 +165,7 @@ if plt:
     axes.axvline(1, color="C1", linestyle="--", label="the gradient behind the blocks")
     axes.set(xscale="log", xlabel="norm of what seven shortcuts alone hand on / norm of the gradient")
     axes.set_title("Only the identity hands on what it gets")
-    axes.legend(loc="upper left", bbox_to_anchor=(0.02, 0.86))
+    axes.legend(loc="center")
     plt.show()
 
 # %% [markdown]

@@ -333,4 +333,4 @@ assert kind_of(curves["plain, 24 layers"]) == "white" and kind_of(curves["residu
 # paper of ResNet, that the difficulty of training grows at least polynomially with depth"*: that paper says no such
 # thing; it supposes that deep plain networks converge exponentially slowly.
 #
-# Next: blocks with another inside: bottlenecks, groups, and wider ones.
+# Next: blocks with another inside: [bottlenecks, groups, and wider ones](14_bottlenecks_and_groups.py).
