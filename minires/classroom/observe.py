@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from ..layers.base import Param
+from .box import Failure
 from .functions import FunctionLayer
 
 AGREES = {8: 1e-7, 4: 1e-5}  # relative differences taken for rounding, by the bytes of a number
@@ -46,6 +47,8 @@ def outputs(layer, x, dy, train, between=True):
 
 def raised(error):
     """What an error of a student's code says, and where."""
+    if isinstance(error, Failure):  # in a box, from which the text comes whole
+        return str(error)
     return f"{type(error).__name__}: {error}{_line(error)}"
 
 

@@ -136,13 +136,13 @@ def flat(name: str, result: Any) -> dict[str, Any]:
     """The arrays of a result by their places: {"f": array}, or {"f[0]": array, "f[1]": ...} of a tuple or list.
 
     Numbers alone, in a tuple or list, are an array."""
+    if "[" in name and (isinstance(result, tuple) or type(result).__name__ == "Handle"):
+        return {name: "a tuple: return a list"}  # in the box a tuple within the results stays there, as a cache
     if isinstance(result, (tuple, list)) and not (result and all(map(_is_number, result))):
         parts = {f"{name} count": np.float64(len(result))}
         for number, value in enumerate(result):
             parts |= flat(f"{name}[{number}]", value)
         return parts
-    if "[" in name and (isinstance(result, tuple) or type(result).__name__ == "Handle"):
-        return {name: "a tuple: return a list"}  # in the box a tuple within the results stays there, as a cache
     if isinstance(result, dict):
         return {f"{name} {what}": np.array(value, float) for what, value in result.items()}
     if isinstance(result, (tuple, list)) or _is_number(result) or isinstance(result, np.ndarray):

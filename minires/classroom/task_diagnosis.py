@@ -1,6 +1,7 @@
 """Which misconception do the functions of a :class:`~.task.Task` show?"""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +10,9 @@ from ..errors import DataFileError
 from .diagnose import Diagnosis
 from .general import Finding
 from .task import Task, agree, differing, plant, run
+
+
+_run = lru_cache(maxsize=256)(run)  # the solution with one mistake is asked for again and again
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ def diagnose_task(task: Task, functions: dict, seed: int = 0) -> Diagnosis:
         if name in done:
             continue
         planted, reach = _best(task, cases, shown, name, _singles(task))
-        if planted is None:
+        if planted is None and _is_near(cases, shown, name):
             planted, reach = _best(task, cases, shown, name, _pairs(task, cases, name))
         done |= task.users(reach)
         names |= dict.fromkeys(planted.names if planted else ())
@@ -52,19 +56,24 @@ def _singles(task):
     return (Planted((mistake.name,), source) for mistake in task.mistakes for source in mistake.forms)
 
 
+def _is_near(cases, shown, name):
+    """Whether a function shows all that it should, in the right shapes: else two mistakes are no likely account."""
+    rows = [(right, mine) for (each, _, right), mine in zip(cases, shown) if each == name]
+    return all(np.shape(right[output]) == np.shape(mine.get(output)) for right, mine in rows for output in right)
+
+
 def _pairs(task, cases, name):
-    """Two mistakes at once that both change what one function shows."""
-    useful = []
+    """Two mistakes at once that both change what one function shows, each in its first form that does."""
+    useful = {}
     for mistake in task.mistakes:
         for change, source in zip(mistake.changes, mistake.forms):
-            namespace = run(source)
+            namespace = _run(source)
             own = [(given, right) for each, given, right in cases if each == name]
             if any(differing(right, task.show(namespace, name, given)) for given, right in own):
-                useful.append((mistake.name, change))
-    for (a, one), (b, other) in combinations(useful, 2):
+                useful.setdefault(mistake.name, change)
+    for (a, one), (b, other) in combinations(useful.items(), 2):
         try:
-            if a != b:
-                yield Planted((a, b), plant(task.source, [*one, *other]))
+            yield Planted((a, b), plant(task.source, [*one, *other]))
         except DataFileError:  # the one has changed the lines of the other
             continue
 
@@ -76,7 +85,7 @@ def _best(task, cases, shown, name, several):
     """
     best, found = (0, 0), (None, set())
     for planted in several:
-        namespace, agrees = run(planted.source), {}
+        namespace, agrees = _run(planted.source), {}
         for function in (name, *(each for each in task.defines if each != name)):
             agrees[function] = _agrees(task, cases, shown, function, namespace)
             before = task.defines.index(function) < task.defines.index(name)
@@ -115,6 +124,9 @@ def _of(name, outputs, rows):
         if what == "keeps":
             return Finding("changes", argument)
     output = outputs[0]
+    for _, mine in rows:
+        if isinstance(mine.get(output), str):
+            return Finding("kind", output, mine[output])
     pairs = [(right[output], mine.get(output)) for right, mine in rows if output in right]
     return _of_arrays(output, [(a, b) for a, b in pairs if isinstance(a, np.ndarray)])
 

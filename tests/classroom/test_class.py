@@ -49,9 +49,10 @@ def test_a_report_finds_what_was_planted(name, tmp_path):
     assert not {student: both for student, both in named.items() if both[0] != both[1]}
     planted = Counter(misconception for one in grades for misconception in drawn[one.student][1])
     assert dict(frequencies(grades)) == planted and len(planted) > 3
+    full = each.points * len(each.functions()) / (len(each.functions()) + len(each.files))  # nobody brings the files
     for student, (_, _, kind) in drawn.items():
         total = found[student].total
-        assert total == each.points if kind == "right" else total < each.points, student
+        assert total == pytest.approx(full, abs=1e-5) if kind == "right" else total < full - 0.01, student
         assert kind != "hostile" or total == 0, student
 
     for text in (to_csv(grades), to_csv(grades, "zh"), (tmp_path / "out/scores.csv").read_text(encoding="utf-8")):

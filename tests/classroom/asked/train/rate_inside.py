@@ -46,4 +46,4 @@ def sgd(parameter, gradient, velocity, lr, momentum, decay):
 def training_step(images, labels, params, velocities, residual, lr, momentum, decay):
     loss, grads = gradients(images, labels, params, residual)
     both = tuple(sgd(*each, lr, momentum, decay) for each in zip(params, grads, velocities))
-    return tuple(p for p, v in both), tuple(v for p, v in both), loss
+    return [p for p, v in both], [v for p, v in both], loss
