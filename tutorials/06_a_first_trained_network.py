@@ -104,7 +104,8 @@ assert np.isclose(net["conv2"].weight.data.std(), np.sqrt(2 / (16 * 9)), rtol=0.
 # ## One step, as a function
 #
 # The step of the last tutorial, with one thing more. With small batches the gradient is noisy: each batch pulls its
-# own way. **Momentum** averages the pulls: a velocity keeps nine tenths of itself and takes the new gradient in,
+# own way. **Momentum** adds the pulls up, old ones with less weight: a velocity keeps nine tenths of itself and takes
+# the new gradient in,
 #
 # $$v \leftarrow 0.9\, v + g \qquad\qquad w \leftarrow w - \eta\, v$$
 #
@@ -227,14 +228,14 @@ if plt:
     plt.show()
 
 # %% [markdown]
-# A curve that hardly falls: ten times more. One that jumps, stays above $\log K$, or ends in `nan`: ten times less.
-# Batch norm forgives much here, because the size of the filters before it does not matter.
+# Rules of thumb. A curve that hardly falls: ten times more. One that jumps, stays above $\log K$, or ends in `nan`: ten
+# times less. Batch norm forgives much here, because the size of the filters before it does not matter.
 #
 # ## What do the weights look like?
 #
 # A linear layer alone, from 64 pixels to 10 classes, has for each class a weight for each pixel: a picture. It shows
-# what speaks for the class (blue) and against it (red). Beside it the sixteen filters that our network learnt, and
-# what it starts from. Nobody designed them.
+# what speaks for the class (blue) and against it (red). Below it the sixteen filters that our network learnt, and what
+# they started from. Nobody designed them; and most of each filter is still where it started, as the number says.
 
 # %%
 linear = Sequential(flat=Flatten(), linear=Linear(64, 10, rng=0))
@@ -265,8 +266,8 @@ if plt:
 # %% [markdown]
 # ## Save it, and load it again
 #
-# A trained network is its arrays by name: weights, and the running statistics of batch norm, which are no weights, are
-# easily forgotten, and without which the evaluation is nonsense. That is all there is in a file of weights.
+# A trained network is its arrays by name. Most of them are weights. The running statistics of batch norm are not, and
+# are easily forgotten; without them the evaluation goes wrong. That is all there is in a file of weights.
 
 # %%
 with TemporaryDirectory() as folder:
