@@ -20,7 +20,19 @@ def english(tmp_path_factory):
         pytest.importorskip(name, reason=NEEDS)
     folder = tmp_path_factory.mktemp("gettext")
     subprocess.run([sys.executable, DOCS / "stage.py", "en", folder / "en"], check=True)
-    options = ["-qW", "-b", "gettext", "-D", "nb_execution_mode=off", "-c", DOCS, folder / "en", folder / "pot"]
+    options = [
+        "-qW",
+        "-b",
+        "gettext",
+        "-D",
+        "nb_execution_mode=off",
+        "-D",
+        "html_static_path=",
+        "-c",
+        DOCS,
+        folder / "en",
+        folder / "pot",
+    ]
     run = subprocess.run([sys.executable, "-m", "sphinx", *options], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return messages(folder / "pot", folder / "en")
