@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,14 +11,28 @@ import tyro
 from .. import data as data_sets
 from ..backend import require_device
 from ..engine import compile
-from ..errors import DataFileError, RangeError
+from ..errors import DataFileError, MiniresError, RangeError, StateError
 from ..models import parse_options
-from ..train import TrainConfig, evaluate, fit, load_model, resume
+from ..train import Interrupted, TrainConfig, evaluate, fit, load_model, resume
 from ..train.prepare import limited
 from ..train.splits import load_split, require_classes, with_data
 from ..weights import build_with_weights
 from ..weights import pretrained as weights_of_minires
-from .common import Device, Hidden, Json, Number, Options, Part, Run, Switch, Text, given_options, print_json
+from .common import (
+    FAILED,
+    STOPPED,
+    Device,
+    Hidden,
+    Json,
+    Number,
+    Options,
+    Part,
+    Run,
+    Switch,
+    Text,
+    given_options,
+    print_json,
+)
 
 Channels = Annotated[tuple[float, ...] | None, tyro.conf.arg(metavar="R G B")]
 RESULTS = ("curves.png", "metrics.jsonl", "config.json", "checkpoint.safetensors")  # no curves without matplotlib
@@ -43,6 +58,8 @@ def train(
     config: Annotated[Settings, tyro.conf.arg(name="")],
     *,
     run: Annotated[str | None, tyro.conf.arg(name="resume", metavar="RUN")] = None,
+    parallel: Literal["none", "mpi"] = "none",
+    timeout: Annotated[float | None, tyro.conf.arg(metavar="SECONDS")] = None,
     as_json: Json = False,
     given: Hidden = (),
 ) -> None:
@@ -52,21 +69,48 @@ def train(
 
     Args:
         run: Go on with the run in this folder, bit for bit. Of its settings, device and data-dir may change.
+        parallel: mpi: one of several processes that share each batch: mpiexec -n 4 minires train --parallel mpi.
+        timeout: With parallel: seconds that a process waits for the others before it ends the job. None: for ever.
         given: Fields that the command line sets: a value does not tell whether it was given or is the default.
     """
-    if run is None:
-        result = fit(config)
-    elif "run_dir" in given:
-        raise RangeError(f"run_dir is {config.run_dir}, but the run to resume is in {run}: leave --run-dir out")
-    else:
-        settings = dataclasses.asdict(config)
-        result = resume(run, **{name: settings[name] for name in given if name in settings})
+    job = {} if parallel == "none" else {"comm": _world(), "timeout": timeout}
+    rank = job["comm"].Get_rank() if job else 0
+    try:
+        result = _result(config, run, given, job)
+    except MiniresError as error:
+        if not rank:
+            raise
+        number = error.signal if isinstance(error, Interrupted) else None
+        raise SystemExit(FAILED if number is None else STOPPED + number) from None  # rank 0 has the words
+    if rank:
+        return None
     if as_json:
         return print_json(result, "test_accuracy", "train_loss", "epochs", "seconds", "run_dir")
     print(f"test accuracy {result.test_accuracy:.2%} after {result.epochs} epochs, {result.seconds:.0f} s")
     there = ", ".join(name for name in RESULTS if Path(result.run_dir, name).exists())
     print(f"results in    {result.run_dir}: {there}")
     print(f"try next      minires eval {shlex.quote(result.run_dir)}\n{NEXT}")
+
+
+def _result(config, run, given, job):
+    if run is None:
+        return fit(config, **job)
+    if "run_dir" in given:
+        raise RangeError(f"run_dir is {config.run_dir}, but the run to resume is in {run}: leave --run-dir out")
+    settings = dataclasses.asdict(config)
+    return resume(run, **job, **{name: settings[name] for name in given if name in settings})
+
+
+def _world():
+    """The communicator of all processes of the job."""
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise StateError(f"no MPI ({error}), expected mpi4py with an MPI: pip install 'minires[mpi]'") from error
+    comm = MPI.COMM_WORLD
+    if comm.Get_size() == 1:
+        print("one process: start several with mpiexec -n 4 minires train --parallel mpi ...", file=sys.stderr)
+    return comm
 
 
 def evaluate_run(

@@ -56,7 +56,7 @@ class BatchNorm2d(Layer):
             known = ", ".join(STATISTICS)
             raise RangeError(f"statistics is {self.statistics!r}, expected {known}", type(self).__name__)
         if train and self.statistics != "running":
-            m = x.size // self.channels
+            m = self._values(x)
             _require_spread(self, x, m)
             mean = self._mean(x)
             var = self._mean((x - mean) ** 2)
@@ -104,6 +104,10 @@ class BatchNorm2d(Layer):
         keep = 1 - self.momentum
         for running, batch in ((self.running_mean, mean), (self.running_var, unbiased_var)):
             running.data = keep * running.data + self.momentum * batch.real.reshape(-1)
+
+    def _values(self, x):
+        """m, how many values of each channel there are."""
+        return x.size // self.channels
 
     def _batch_axes(self):
         return tuple(i for i, axis in enumerate(self.axes) if axis != "C")

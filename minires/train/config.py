@@ -96,6 +96,13 @@ class TrainConfig:
     ignore_index: int | None = None
     """Index of a class whose images count neither in the loss nor in the accuracy."""
 
+    batch_norm: Literal["local", "global"] = "local"
+    """On several ranks: the statistics of batch norm are those of each rank's share of a batch, local, or of all of it,
+    global, for which the ranks exchange sums in forward and backward. Then they compute what one process computes."""
+
+    reduction: Literal["ordered", "fast"] = "ordered"
+    """On several ranks: gradients are added in the order of the ranks, which fixes the bits, or as MPI likes it."""
+
     schedule: Literal["constant", "steps", "cosine", "one-cycle"] = "one-cycle"
     """Course of the learning rate over the training."""
 
@@ -227,7 +234,7 @@ def _at_least(least, *names):
 
 CHECKS = (  # field, type, the values that make sense in words, and as a test that NaN fails
     *map(_text, ("model", "block", "shortcut", "weights", "entry", "data", "data_dir", "run_dir")),
-    *map(_choice, ("optimizer", "schedule", "augment", "device", "engine")),
+    *map(_choice, ("optimizer", "batch_norm", "reduction", "schedule", "augment", "device", "engine")),
     *_at_least(1, "image", "epochs", "batch_size", "accumulate", "log_every", "checkpoint_every"),
     *_at_least(1, "limit_train", "limit_test"),
     *_at_least(0, "warmup", "seed", "prefetch"),

@@ -1,9 +1,13 @@
 """fit and resume: from a configuration, or a folder of results, to a trained network."""
 
+import contextlib
 import os
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..data import DATASETS
 from ..data.dataset import Dataset
@@ -13,11 +17,13 @@ from ..files.whole import check_folder, make_folder, write_atomically
 from ..layers.base import Layer
 from .checkpoint import FILE, load_checkpoint
 from .config import TrainConfig
+from .global_norm import global_norms
 from .lock import only_user
 from .log import CURVES, METRICS
 from .prepare import load_data
+from .ranks import Ranks, fingerprint
 from .start import start
-from .training import Training, resume_command
+from .training import Follower, Training, resume_command
 
 RUNS, CONFIG = Path("runs"), "config.json"
 # what may differ between the parts of a run: where it computes and how often it saves, never what it computes
@@ -38,40 +44,94 @@ class Result:
     seconds: float
 
 
-def fit(config: TrainConfig, *, model: Layer | None = None, data: tuple[Dataset, Dataset] | None = None) -> Result:
+def fit(
+    config: TrainConfig,
+    *,
+    model: Layer | None = None,
+    data: tuple[Dataset, Dataset] | None = None,
+    comm: Any = None,
+    timeout: float | None = None,
+) -> Result:
     """Train as the :class:`~minires.train.TrainConfig` says and return a :class:`Result`.
 
     Writes config.json, metrics.jsonl, curves.png and checkpoint.safetensors into ``config.run_dir``.
     model: a Layer to train instead of the one that the configuration names. data: a pair (training, test) of
     :class:`~minires.data.Dataset` instead of the one it names. To resume, pass the same again.
+    comm: a communicator of mpi4py, MPI.COMM_WORLD, whose ranks all call this with the same and share each batch; rank 0
+    writes. timeout: seconds that a rank waits for the others before it ends the job; None waits for ever.
 
     Raises :class:`~minires.train.Interrupted` after Ctrl-C, SIGTERM or SIGHUP, with the state saved,
     :class:`~minires.errors.NumericError` where the loss is NaN or infinite, and
-    :class:`~minires.errors.StateError` where the folder holds a run already.
+    :class:`~minires.errors.StateError` where the folder holds a run already. What one of several ranks raises ends all.
     """
+    with _ranks(comm, config, timeout) as ranks:
+        config, model, data, notes = _agreed(ranks, lambda: _prepared(config, model, data))
+        with contextlib.ExitStack() as stack:
+            training = _training(stack, config, model, data, notes, ranks)  # first: wrong settings leave no folder
+            if ranks is None or ranks.rank == 0:
+                run_dir = _make_run_dir(config)
+                training.config = config = replace(config, run_dir=str(run_dir))
+                stack.enter_context(only_user(run_dir))
+                _refuse_to_replace(run_dir)
+                training.save()  # before anything else, so that a run can be resumed from its first moment
+                write_atomically(run_dir / CONFIG, config.to_json().encode())
+            return _run(training, ranks)
+
+
+def _prepared(config, model, data):
     check_folder(RUNS if config.run_dir is None else config.run_dir)
     if data is None:
         data = load_data(config)
     else:
         config = replace(config, data=data[0].name)
     config, model, notes = start(config, model, data[0])
-    training = Training(config, model, data, notes)  # first: what is wrong with the settings leaves no folder behind
-    run_dir = _make_run_dir(config)
-    training.config = config = replace(config, run_dir=str(run_dir))
-    with only_user(run_dir):
-        _refuse_to_replace(run_dir)
-        training.save()  # before anything else, so that a run can be resumed from its first moment
-        write_atomically(run_dir / CONFIG, config.to_json().encode())
-        return _run(training)
+    return config, model, data, notes
+
+
+@contextlib.contextmanager
+def _ranks(comm, config, timeout):
+    """The :class:`~minires.train.ranks.Ranks` of a job, or None for one process."""
+    if comm is None:
+        yield None
+        return
+    ranks = Ranks(comm, ordered=config.reduction == "ordered", timeout=timeout)
+    with ranks.together():
+        if config.device != "cpu":
+            raise RangeError(f"device is {config.device!r}, but several ranks compute on the cpu: leave device out")
+        yield ranks
+
+
+def _agreed(ranks, make):
+    return make() if ranks is None else ranks.same_or_none(make)
+
+
+def _training(stack, config, model, data, notes, ranks):
+    """The :class:`Training` of this process. Several ranks must begin with the same; rank 0 alone writes and speaks."""
+    if ranks is None:
+        return Training(config, model, data, notes)
+    weights = [zlib.crc32(np.ascontiguousarray(t.data).data) for _, t in model.tensors()]
+    facts = {"configuration": replace(config, run_dir=None).to_dict(), "data": fingerprint(data), "weights": weights}
+    ranks.require_the_same(facts)
+    if config.batch_norm == "global":
+        stack.enter_context(global_norms(model, ranks))
+    kind = Training if ranks.rank == 0 else Follower
+    return ranks.same_or_none(lambda: kind(config, model, data, notes, ranks))
 
 
 def resume(
-    run_dir: StrPath, *, model: Layer | None = None, data: tuple[Dataset, Dataset] | None = None, **changes: Any
+    run_dir: StrPath,
+    *,
+    model: Layer | None = None,
+    data: tuple[Dataset, Dataset] | None = None,
+    comm: Any = None,
+    timeout: float | None = None,
+    **changes: Any,
 ) -> Result:
     """Continue the training in the folder ``run_dir``, or of its checkpoint there, and return a :class:`Result`.
 
     Weights and metrics end exactly as if the training had never stopped. ``changes`` may set the fields device,
-    data_dir, prefetch and checkpoint_every of the configuration anew. model, data and errors: see :func:`fit`.
+    data_dir, prefetch and checkpoint_every of the configuration anew. model, data, comm, timeout and errors: see
+    :func:`fit`. On another number of ranks each step sees the same images, but sums round otherwise.
     """
     run_dir = Path(os.path.expanduser(run_dir))
     if run_dir.name == FILE and run_dir.is_file():
@@ -82,9 +142,13 @@ def resume(
         if name not in CHANGEABLE:
             raise RangeError(f"{name} cannot change when a run resumes, only {', '.join(CHANGEABLE)}: start a new run")
     check_folder(run_dir)
-    with only_user(run_dir):
+    first = comm is None or comm.Get_rank() == 0
+    with contextlib.ExitStack() as stack:
+        if first:
+            stack.enter_context(only_user(run_dir))
         checkpoint = load_checkpoint(run_dir)
         config = replace(checkpoint.config, run_dir=str(run_dir), **changes)
+        ranks = stack.enter_context(_ranks(comm, config, timeout))
         if data is None:
             if config.data not in DATASETS:
                 raise StateError(
@@ -94,12 +158,14 @@ def resume(
             data = load_data(config)
         if model is None:
             model = checkpoint.build_model()
-        training = Training(config, model, data)
+        training = _training(stack, config, model, data, (), ranks)
         training.restore(checkpoint)
-        return _run(training)
+        return _run(training, ranks)
 
 
-def _run(training):
+def _run(training, ranks=None):
+    if ranks is not None:
+        training.config = replace(training.config, run_dir=ranks.from_first(training.config.run_dir))
     training.run()
     scores = ("epochs", "steps", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
     last = training.summary | {"epochs": training.loop.position.epoch, "steps": training.loop.position.step}

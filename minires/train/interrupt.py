@@ -27,8 +27,9 @@ class StopSignals:
     Python allows no handlers, so nothing is changed there.
     """
 
-    def __init__(self):
+    def __init__(self, agree=lambda number: number):
         self.received = None
+        self.agree = agree  # of several ranks, each of which may have received one, all stop at the same step
         self.previous = {}
 
     def __enter__(self):
@@ -45,7 +46,8 @@ class StopSignals:
         """Yield the items of the generator ``batches``; after a signal raise :class:`StopRequested` instead."""
         with closing(batches):
             for batch in batches:
-                if self.received:
+                if number := self.agree(self.received or 0):
+                    self.received = number
                     raise StopRequested
                 yield batch
 

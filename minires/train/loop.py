@@ -21,7 +21,8 @@ from .prepare import build_loss, build_optimizer, facts_of, limited, make_loader
 from .schedule import learning_rate
 from .splits import require_same_kind
 from .start import freeze_rest
-from .step import accumulated_step, count_labels, evaluate_batches, train_step
+from .ranks import require_shares, reseed
+from .step import accumulated_step, count_labels, evaluate_batches, evaluate_shared, shared_step, train_step
 
 FILES = {"run_dir", "weights", "weights_sha256", "entry", "checkpoint_every"}  # settings for fit alone
 
@@ -31,10 +32,11 @@ class Loop:
 
     data: a pair (training, test) of :class:`~minires.data.Dataset`.   on_step: called after each step, with a
     row of numbers every ``log_every`` steps, else None.   on_epoch: called with a row of numbers after each epoch.
-    watch: wraps each generator of batches; what it raises ends the loop between two steps.
+    watch: wraps each generator of batches; what it raises ends the loop between two steps.   ranks: of a job whose
+    processes share each batch, a :class:`~minires.train.ranks.Ranks`.
     """
 
-    def __init__(self, config, model, data, on_step=None, on_epoch=None, watch=iter):
+    def __init__(self, config, model, data, on_step=None, on_epoch=None, watch=iter, ranks=None):
         require_device(config.device)
         require_same_kind(*data)
         train, test = limited(data[0], config.limit_train), limited(data[1], config.limit_test)
@@ -44,12 +46,14 @@ class Loop:
         if params := dict(model.params()):
             require_trainable(params)
         self.train_loader, self.test_loader, self.notes = make_loaders(config, model, train, test, self.facts)
+        if ranks is not None:
+            require_shares(config, model, self.train_loader, ranks)
         self.model = model.to(device=config.device)
         self.network = compile(model, input_gradient=False) if config.engine == "compiled" else model
         self.optimizer = build_optimizer(config, self.model.params())
         self.position = Position()
         self.steps_per_epoch = math.ceil(len(self.train_loader) / config.accumulate)
-        self.on_step, self.on_epoch, self.watch = on_step, on_epoch, watch
+        self.on_step, self.on_epoch, self.watch, self.ranks = on_step, on_epoch, watch, ranks
 
     def run(self):
         """Train from the position to the end of the last epoch."""
@@ -85,12 +89,31 @@ class Loop:
                 counted.append(count_labels(labels, self.config.ignore_index))
                 yield x, labels
 
+        if self.ranks is not None:
+            return self._shared(group, lr)
         learner, how = (self.network, self.loss, self.optimizer), (lr, self.config.clip_norm)
         if self.config.accumulate > 1:
             found = accumulated_step(*learner, placed(), *how)
         else:
             found = train_step(*learner, *next(placed()), *how)
         return *found, sum(counted)
+
+    def _shared(self, group, lr):
+        """As :meth:`_step`, of which this rank does its share."""
+        ranks = self.ranks
+        ranks.step = self.position.step
+        reseed(self.model, self.config.seed, ranks.step, ranks.rank)
+        parts = ((x[ranks.share(len(x))], labels[ranks.share(len(x))]) for x, labels in group)
+        return shared_step(
+            *(self.network, self.loss, self.optimizer, (part for part in parts if len(part[0]))),
+            *(lr, ranks, self.config.clip_norm),
+        )
+
+    def _evaluated(self):
+        config, loader = self.config, self.test_loader
+        if self.ranks is None:
+            return evaluate_batches(self.network, self.watch(loader.epoch(0)), config.device, config.ignore_index)
+        return evaluate_shared(self.network, loader, self.ranks, config.ignore_index)
 
     def _row_of_step(self, loss, lr):
         self.require_finite("loss", loss)
@@ -99,11 +122,10 @@ class Loop:
         return {"step": step, "epoch": epoch, "loss": loss, "lr": lr, "seconds": self.seconds()}
 
     def _finish_epoch(self):
-        at, config = self.position, self.config
+        at = self.position
         self.require_finite("mean loss of the epoch", at.loss_sum)
-        batches = self.watch(self.test_loader.epoch(0))
         try:
-            test = evaluate_batches(self.network, batches, config.device, config.ignore_index)
+            test = self._evaluated()
         except NumericError:
             self.require_finite("test loss", math.nan)
         self.require_finite("test loss", test.loss)

@@ -5,13 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..backend import Array, to_device, to_numpy
 from ..data import Loader
 from ..errors import NumericError, StateError
 from ..layers import BatchNorm2d
-from ..layers.base import Layer
+from ..layers.base import Buffer, Layer
 from ..losses import Loss, SoftmaxCrossEntropy
+from .global_norm import GlobalBatchNorm2d
 from .optim import Optimizer, clip_gradients
+from .ranks import Ranks
 
 
 def train_step(
@@ -54,6 +58,56 @@ def accumulated_step(
         p.grad /= _like(total, p.grad)
     _update(optimizer, lr, clip_norm)
     return loss_sum / _like(total, loss_sum), correct
+
+
+def shared_step(
+    model: Layer,
+    loss: Any,
+    optimizer: Optimizer,
+    batches: Iterable[tuple[Array, Array]],
+    lr: float,
+    ranks: Ranks,
+    clip_norm: float | None = None,
+) -> tuple[Any, Any, int]:
+    """:func:`accumulated_step` on this rank's shares ``batches``, whose sums of gradients are added over all ranks.
+
+    The gradient of a mean over all images is the sum of the ranks' sums, divided once: a rank with more images weighs
+    more, one without any nothing. Running statistics move by the mean of what they moved on the ranks, weighted by
+    images; all ranks so end with the same bits. Returns also how many images count on all ranks.
+    """
+    model.zero_grads()
+    agreed = {id(t) for _, layer in model.walk() if isinstance(layer, GlobalBatchNorm2d) for _, t in layer.tensors()}
+    buffers = [t for _, t in model.tensors() if isinstance(t, Buffer) and t.data.dtype.kind == "f" and id(t) not in agreed]
+    before = [t.data.copy() for t in buffers]
+    total, counted, correct, images, loss_sum = 0, 0, 0, 0, 0.0
+    for x, labels in batches:
+        share = loss.total(labels)
+        value, right = _add_gradients(model, loss, x, labels, share)
+        loss_sum = loss_sum + value * _like(share, value)
+        total, correct, images = total + share, correct + right, images + len(x)
+        counted = counted + count_labels(labels, getattr(loss, "ignore_index", None))
+    sums = ranks.gather([float(total), float(correct), float(counted), images]).sum(0)
+    grads = [p.grad for _, p in model.params()]
+    moved = [(t.data - old) * t.data.dtype.type(images) for t, old in zip(buffers, before)]
+    *found, loss_sum = _summed([*grads, *moved, np.asarray(loss_sum, grads[0].dtype)], ranks)
+    for grad, whole in zip(grads, found):
+        grad[...] = whole / grad.dtype.type(sums[0] or 1)
+    for t, old, whole in zip(buffers, before, found[len(grads) :]):
+        t.data = old + whole / old.dtype.type(sums[3])
+    _update(optimizer, lr, clip_norm)
+    return loss_sum / loss_sum.dtype.type(sums[0] or 1), int(sums[1]), int(sums[2])
+
+
+def _summed(arrays, ranks):
+    """The sums of ``arrays`` over the ranks, in one message for each dtype."""
+    found = list(arrays)
+    for dtype in dict.fromkeys(a.dtype for a in arrays):
+        numbers = [i for i, a in enumerate(arrays) if a.dtype == dtype]
+        flat = ranks.sum(np.concatenate([arrays[i].reshape(-1) for i in numbers]))
+        ends = np.cumsum([arrays[i].size for i in numbers])[:-1]
+        for i, part in zip(numbers, np.split(flat, ends)):
+            found[i] = part.reshape(arrays[i].shape)
+    return found
 
 
 def _add_gradients(model, loss, x, labels, times=None):
@@ -106,16 +160,35 @@ def evaluate_batches(
 ) -> Evaluation:
     """:func:`evaluate` for any iterable of ``(x, labels)``."""
     loss = SoftmaxCrossEntropy(ignore_index=ignore_index)
-    total, correct, loss_sum = 0, 0, 0.0
+    total, correct, loss_sum, classes = 0, 0, 0.0, 1
     for x, labels in batches:
         labels = to_device(labels, device)
         logits = model(to_device(x, device))
+        classes = logits.shape[1]
         value, _ = loss.forward(logits, labels)
         counted = count_labels(labels, ignore_index)
         total = total + counted
         correct = correct + count_correct(logits, labels, ignore_index)
         loss_sum = loss_sum + value.astype("float64") * counted
-    total, loss_sum = int(to_numpy(total)), float(to_numpy(loss_sum))
+    return _evaluation(model, int(to_numpy(correct)), int(to_numpy(total)), float(to_numpy(loss_sum)), classes)
+
+
+def evaluate_shared(model: Layer, loader: Loader, ranks: Ranks, ignore_index: int | None = None) -> Evaluation:
+    """:func:`evaluate`, of whose batches each rank takes every k-th; all get the same, which is that of one process."""
+    loss, found = SoftmaxCrossEntropy(ignore_index=ignore_index), np.zeros((len(loader), 3))
+    for number, (x, labels) in enumerate(loader.epoch(0)):
+        if number % ranks.size == ranks.rank:
+            logits = model(x)
+            counted = count_labels(labels, ignore_index)
+            value = float(loss.forward(logits, labels)[0]) * counted
+            found[number] = count_correct(logits, labels, ignore_index), counted, value
+    all_ranks = ranks.gather(found).reshape(ranks.size, len(loader), 3)
+    rows = [all_ranks[number % ranks.size, number] for number in range(len(loader))]
+    correct, total, loss_sum = (float(sum(column)) for column in zip(*rows))  # in the order of the batches
+    return _evaluation(model, int(correct), int(total), loss_sum, len(loader.dataset.classes))
+
+
+def _evaluation(model, correct, total, loss_sum, classes):
     if total == 0:
         raise StateError("there are 0 images to evaluate, expected at least 1: pass a loader that holds images")
     if math.isnan(loss_sum):
@@ -124,7 +197,7 @@ def evaluate_batches(
             "minires.trace.Stepper shows the layer that gives it first"
         )
     mean = loss_sum / total
-    return Evaluation(int(to_numpy(correct)), total, mean, _note(model) if mean > 2 * math.log(logits.shape[1]) else "")
+    return Evaluation(correct, total, mean, _note(model) if mean > 2 * math.log(classes) else "")
 
 
 def _note(model):

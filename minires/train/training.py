@@ -17,10 +17,10 @@ REDRAW_SECONDS = 15
 class Training:
     """A :class:`Loop` and the files of its run. ``config.run_dir`` is a folder that exists when it saves or runs."""
 
-    def __init__(self, config, model, data, notes=()):
+    def __init__(self, config, model, data, notes=(), ranks=None):
         self.config = config
-        self.stop = StopSignals()
-        self.loop = Loop(config, model, data, self._on_step, self._on_epoch, self.stop.watch)
+        self.stop = StopSignals() if ranks is None else StopSignals(ranks.largest)
+        self.loop = Loop(config, model, data, self._on_step, self._on_epoch, self.stop.watch, ranks)
         self.notes = (*notes, *self.loop.notes)  # sentences for the user
         self.summary = {}  # the last epoch's line of metrics.jsonl
 
@@ -107,6 +107,26 @@ class Training:
         )
         error.signal = number
         return error
+
+
+class Follower(Training):
+    """The training of a rank that leaves files and words to rank 0."""
+
+    def save(self):
+        """Nothing: rank 0 writes the checkpoint."""
+
+    def run(self):
+        try:
+            with self.stop:
+                self.loop.run()
+        except StopRequested:
+            raise self._interrupted() from None
+
+    def _on_step(self, row):
+        pass
+
+    def _on_epoch(self, row):
+        self.summary = row
 
 
 def resume_command(run_dir):

@@ -1,0 +1,58 @@
+"""One rank of an MPI job, for test_mpi.py: python rank.py WHAT FOLDER. It prints a line of JSON."""
+
+import json
+import os
+import signal
+import sys
+import time
+import zlib
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from mpi4py import MPI
+from train.test_ranks import DIGITS, configured, small
+
+from minires.train import fit, resume
+
+
+def crc(model):
+    return [zlib.crc32(t.data.copy().data) for _, t in model.tensors()]
+
+
+def main(what, folder):
+    comm, model = MPI.COMM_WORLD, small()
+    config = configured(run_dir=folder, batch_norm="global" if what == "global" else "local", checkpoint_every=2)
+    if what == "resume":
+        result = resume(folder, model=model, data=DIGITS, comm=comm)
+    else:
+        if what in FAULTS and comm.rank == 1:
+            model.at("one").branch["relu"].forward = fault(what, model.at("one").branch["relu"].forward)
+        timeout = 3 if what == "stop" else 120
+        result = fit(config, model=model, data=DIGITS, comm=comm, timeout=timeout)
+    print(json.dumps({"rank": comm.rank, "crc": crc(model), "accuracy": result.test_accuracy}), flush=True)
+
+
+FAULTS = {
+    "raise": lambda: exec("raise ValueError('a bad image')"),
+    "exit": lambda: os._exit(3),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "slow": lambda: time.sleep(60),
+}
+
+
+def fault(what, forward):
+    """``forward``, that fails at the third training step."""
+    calls = []
+
+    def failing(x, train=False):
+        calls.append(train)
+        if sum(calls) == 3:
+            FAULTS[what]()
+        return forward(x, train)
+
+    return failing
+
+
+main(*sys.argv[1:])
