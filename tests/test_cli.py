@@ -188,7 +188,7 @@ def test_every_option_is_explained(command):
 USAGE = {
     "train --mdoel resnet20": "Unrecognized options: --mdoel",
     "trian": "trian",
-    "": "train, eval, check, models, data, trace, step, bench, experiment, assign, tutorials",
+    "": "train, eval, check, models, data, trace, step, lab, bench, experiment, assign, tutorials",
     "train --model resnet19 --run-dir r": "resnet19: the depth is 19, expected 6n + 2",
     "train --model resnet8 --shortcut D --run-dir r": "shortcut is 'D', expected one of A, A-both, B, C",
     "train --model plain8 --shortcut A --run-dir r": "plain8 has no option 'shortcut'",

@@ -77,7 +77,9 @@ def shared_step(
     """
     model.zero_grads()
     agreed = {id(t) for _, layer in model.walk() if isinstance(layer, GlobalBatchNorm2d) for _, t in layer.tensors()}
-    buffers = [t for _, t in model.tensors() if isinstance(t, Buffer) and t.data.dtype.kind == "f" and id(t) not in agreed]
+    buffers = [
+        t for _, t in model.tensors() if isinstance(t, Buffer) and t.data.dtype.kind == "f" and id(t) not in agreed
+    ]
     before = [t.data.copy() for t in buffers]
     total, counted, correct, images, loss_sum = 0, 0, 0, 0, 0.0
     for x, labels in batches:

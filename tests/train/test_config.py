@@ -50,6 +50,8 @@ BAD = [
     ("augment", "flap", "one of auto, none, flip, crop, crop-flip"),
     ("device", "gpu", "one of cpu, cuda"),
     ("engine", "fast", "one of compiled, reference"),
+    ("batch_norm", "both", "one of local, global"),
+    ("reduction", "tree", "one of ordered, fast"),
     ("model", "", "a name"),
     ("data", "", "a name"),
     ("data_dir", "", "a name"),

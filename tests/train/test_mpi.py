@@ -29,7 +29,9 @@ def mpiexec():
 
 def start(mpiexec, size, *command):
     where = {"env": ENVIRONMENT, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([mpiexec, "-n", str(size), sys.executable, *map(str, command)], start_new_session=True, **where)
+    return subprocess.Popen(
+        [mpiexec, "-n", str(size), sys.executable, *map(str, command)], start_new_session=True, **where
+    )
 
 
 def finished(process, seconds=180):
