@@ -10,7 +10,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mpi4py import MPI
 from train.test_ranks import DIGITS, configured, small
 
 from minires.train import fit, resume
@@ -21,6 +20,8 @@ def crc(model):
 
 
 def main(what, folder):
+    from mpi4py import MPI
+
     comm, model = MPI.COMM_WORLD, small()
     config = configured(run_dir=folder, batch_norm="global" if what == "global" else "local", checkpoint_every=2)
     if what == "resume":
@@ -55,4 +56,5 @@ def fault(what, forward):
     return failing
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])
