@@ -5,10 +5,12 @@ import re
 
 import pytest
 
-from minires.classroom import EXERCISES, assignment, assignments, build, check
+from minires.classroom import EXERCISES, assignment, assignments, build, check, feedback
 from minires.classroom.course import LANGUAGES, read
 from minires.classroom.task import Task
 from minires.classroom.trials import TRIALS
+from minires.classroom.grade import seed_of
+from minires.classroom.handout import skeleton
 from minires.errors import DataFileError, RangeError
 
 NAMES = list(assignments())
@@ -49,6 +51,20 @@ def test_a_handout_has_empty_functions_and_no_line_of_the_solution(name, languag
     for line in code_lines(each.solution()):
         assert not any(line in text for text in texts), line
     assert all(found.right == () for found in check(each, files[0]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_skeletons_earn_nothing_and_solutions_all_with_the_numbers_of_a_hundred_students(name):
+    each = assignment(name)
+    solution, empty = {}, {}
+    exec(each.solution(), solution)
+    exec(skeleton(each.solution(), each.functions()), empty)
+    for number in range(100):
+        seed = seed_of("a secret", f"student {number}", name)
+        for exercise in each.exercises:
+            assert feedback(exercise, solution, seed=seed).wrong == ()
+            assert feedback(exercise, empty, seed=seed).right == ()
 
 
 @pytest.mark.parametrize("name", NAMES)

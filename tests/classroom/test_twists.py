@@ -6,6 +6,8 @@ from classroom.twisted import SOLUTIONS, solution
 
 from minires.classroom import Secret, assignment, assignments, build, check, diagnose, feedback, grade
 from minires.classroom.box import TRUST
+from minires.classroom.grade import seed_of
+from minires.classroom.handout import skeleton
 from minires.classroom.lab import settled
 from minires.classroom.twists import for_student, twisted
 from minires.errors import DataFileError, RangeError
@@ -85,6 +87,19 @@ def test_students_differ_and_each_keeps_the_same():
     assert len(set(drawn)) == 8 and min(map(drawn.count, drawn)) >= 3
     assert drawn == [twisted(assignment("batchnorm"), SECRET, f"s{i}").twist() for i in range(100)]
     assert drawn != [twisted(assignment("batchnorm"), Secret("t"), f"s{i}").twist() for i in range(100)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_hundred_students_each_with_a_definition_and_numbers_of_their_own(name):
+    empty = functions(skeleton(assignment(name).solution(), assignment(name).functions()))
+    for number in range(100):
+        student = f"student {number}"
+        each = twisted(assignment(name), SECRET, student)
+        right, seed = functions(solution(each)), seed_of(SECRET, student, name)
+        for exercise in each.exercises:
+            assert feedback(exercise, right, seed=seed).wrong == ()
+            assert feedback(exercise, empty, seed=seed).right == ()
 
 
 def test_off_unless_the_file_of_the_course_says_so():

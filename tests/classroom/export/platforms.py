@@ -4,6 +4,7 @@ export: folder that minires assign export wrote   submission: folder of what a s
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,13 +15,13 @@ ENV = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "OPENBLAS_NUM_THR
 SECONDS = 120
 
 
-def run(command, folder, **env):
-    return subprocess.run(
-        command, cwd=folder, env=ENV | env, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL
-    )
+def run(command, folder, who=None, **env):
+    how = {"cwd": folder, "env": ENV | env, "timeout": SECONDS, "stdin": subprocess.DEVNULL, **(who or {})}
+    return subprocess.run(command, capture_output=True, text=True, **how)
 
 
-def gradescope(export, submission, to):
+def gradescope(export, submission, to, user=None, **env):
+    """user: that of the grader, if it is another   env: variables of the environment"""
     with zipfile.ZipFile(export / "autograder.zip") as archive:
         archive.extractall(to / "source")
     (to / "minires/bin").mkdir(parents=True)  # what setup.sh installs
@@ -33,7 +34,9 @@ def gradescope(export, submission, to):
     shutil.copytree(submission, to / "submission")
     (to / "submission_metadata.json").write_text(json.dumps({"users": [{"email": "ada@example.org"}]}))
     (to / "results").mkdir()
-    run(["./run_autograder"], to)
+    for path in (to, *to.rglob("*")) if user else ():
+        os.chown(path, user, user)
+    run(["./run_autograder"], to, {"user": user, "group": user, "extra_groups": []} if user else None, **env)
     path = to / "results/results.json"
     return json.loads(path.read_text())["score"] if path.exists() else None
 

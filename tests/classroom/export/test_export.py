@@ -2,8 +2,14 @@
 
 import ast
 import json
+import os
 import re
+import shutil
+import sys
+import tarfile
+import tempfile
 import zipfile
+from pathlib import Path
 
 import pytest
 from classroom.export.platforms import PLATFORMS
@@ -71,6 +77,30 @@ def test_runs_as_its_platform_would(platform, exported, tmp_path):
     assert scores == {case: score for case, (_, score) in HANDED_IN.items()}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("bubblewrap", [True, False])
+@pytest.mark.parametrize("user", [0, 65534])
+def test_gradescope_as_root_and_as_a_user(user, bubblewrap, exported, tmp_path):
+    """With a Python that every user can read, such as one of ``/usr/bin/python3 -m venv /opt/box``."""
+    if os.getuid() != 0 or any(path.stat().st_mode & 5 != 5 for path in Path(sys.executable).resolve().parents):
+        pytest.skip("only root can be another user, and only with a Python that every user can read")
+    with tempfile.TemporaryDirectory() as open_folder:  # tmp_path is closed to others
+        os.chmod(open_folder, 0o755)
+        env = {}
+        if not bubblewrap:
+            os.mkdir(f"{open_folder}/bin")
+            for program in ("sh", "chmod", "dirname"):
+                os.symlink(shutil.which(program), f"{open_folder}/bin/{program}")
+            env["PATH"] = f"{open_folder}/bin"
+        folder, scores = exported("gradescope"), {}
+        for number, (case, (files, _)) in enumerate(HANDED_IN.items()):
+            to = Path(open_folder, str(number))
+            to.mkdir()
+            submission = write(tmp_path / f"in/{number}", files)
+            scores[case] = PLATFORMS["gradescope"](folder, submission, to, user, **env)
+    assert scores == {case: score for case, (_, score) in HANDED_IN.items()}
+
+
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_one_runs_as_its_platform_would(platform, exported, tmp_path):
     submission = write(tmp_path / "in", HANDED_IN["prints last"][0])
@@ -92,8 +122,6 @@ def test_an_assignment_of_ones_own_goes_with_it(platform, exported, tmp_path, mo
         with zipfile.ZipFile(folder / "autograder.zip") as archive:
             archive.extractall(folder / "source")
     elif platform == "autolab":
-        import tarfile
-
         with tarfile.open(folder / "autograde.tar") as archive:
             archive.extractall(folder, filter="data")
     monkeypatch.chdir(folder / where)
@@ -147,7 +175,7 @@ def test_the_open_ones_say_that_a_result_can_be_forged(exported):
         assert "no grade" in text and "forge" in text and "minires assign grade linear" in text
         for path in exported(platform).rglob("*"):
             assert "course" not in path.name
-        __import__("shutil").rmtree(exported(platform))
+        shutil.rmtree(exported(platform))
 
 
 @pytest.mark.parametrize("platform", NAMELESS)
