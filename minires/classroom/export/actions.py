@@ -34,7 +34,7 @@ What counts is decided elsewhere: clone the repositories and run `minires assign
 
 def files(bundle: Bundle) -> dict[str, str | bytes]:
     found: dict[str, str | bytes] = {f"repository/{path}": text for path, text in bundle.handout.items()}
-    workflow = bundle.fill(WORKFLOW, command=bundle.command(".", "actions"))
+    workflow = bundle.fill(WORKFLOW, command=bundle.command(".", "actions", '--student "${GITHUB_ACTOR:-student}"'))
     return found | {"repository/.github/workflows/check.yml": workflow, "README.md": bundle.fill(README)}
 
 

@@ -43,7 +43,7 @@ class Bundle:
 
 def outputs(each: Assignment) -> dict[str, float]:
     """{"linear dx": points} of all outputs that are graded: those of the solution, and the files that it lacks."""
-    parts = {found.exercise: (*found.right, *found.wrong) for found in check(each, each.folder / "solution.py")}
+    parts = {str(found.exercise): (*found.right, *found.wrong) for found in check(each, each.folder / "solution.py")}
     worth = each.points / len(parts)
     return {f"{part} {output}": worth / len(every) for part, every in parts.items() for output in every}
 

@@ -28,7 +28,8 @@ except ImportError:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", where, "minires=={version}"], check=True)
 paths = [path for path in (where, os.environ.get("PYTHONPATH")) if path]
 environment = os.environ | {{"PYTHONPATH": os.pathsep.join(paths)}}
-words = [SUBMISSION if word == "SUBMISSION" else word for word in COMMAND]
+known = {{"SUBMISSION": SUBMISSION, "STUDENT": os.environ.get("USERNAME") or "student"}}
+words = [known.get(word, word) for word in COMMAND]
 sys.exit(subprocess.run([sys.executable, "-P", "-m", "minires", *words], cwd=BUNDLE, env=environment).returncode)
 '''
 README = """# {title}: for Classroom 50
@@ -46,7 +47,7 @@ graded`.
 
 
 def files(bundle: Bundle) -> dict[str, str | bytes]:
-    command = bundle.command("SUBMISSION", "classroom50", "--out", "SUBMISSION")
+    command = bundle.command("SUBMISSION", "classroom50", "--out", "SUBMISSION", "--student", "STUDENT")
     found: dict[str, str | bytes] = {f"template/{path}": text for path, text in bundle.handout.items()}
     found |= {f"autograder/{path}": text for path, text in bundle.handout.items() if path.endswith(".json")}
     return found | {

@@ -26,6 +26,11 @@ def export(name: str, platform: str, out: str | Path, course: str | Path, langua
     each = assignment(name)
     if platform not in PLATFORMS | NOTEBOOKS:
         raise RangeError(f"there is no platform {platform!r}: choose one of {', '.join(PLATFORMS | NOTEBOOKS)}")
+    if each.files and platform in (*NAMELESS, *NOTEBOOKS):
+        raise RangeError(
+            f"{' and '.join(each.files)} of {each.name} are made for the name of a student, which {platform} does not "
+            "pass on: grade it with minires assign grade"
+        )
     if platform in OPEN:
         text = ""
     else:

@@ -16,8 +16,9 @@ from classroom.export.platforms import PLATFORMS
 from classroom.test_course import code_lines
 
 from minires import cli
-from minires.classroom import Secret, assignment, export, grade, grade_for, new, secret_in
+from minires.classroom import Secret, assignment, assignments, export, grade, grade_for, new, secret_in
 from minires.classroom.box import TRUST, BoxError, Tier
+from minires.classroom.export.bundle import outputs
 from minires.classroom.export.export import NAMELESS, NOTEBOOKS, OPEN
 from minires.errors import RangeError
 
@@ -187,6 +188,21 @@ def test_twists_need_a_platform_that_says_who_the_student_is(platform, tmp_path)
     ):
         export("linear", platform, tmp_path / "out", course)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", assignments())
+def test_every_assignment_has_its_points_in_what_is_exported(name, tmp_path):
+    each = assignment(name)
+    worth = outputs(each)
+    assert sum(worth.values()) == pytest.approx(each.points) and len(worth) > 1
+    export(name, "gradescope", tmp_path, tmp_path / "course.toml")
+    export(name, "actions", tmp_path, tmp_path / "course.toml")
+    if each.files:
+        for platform in (*NAMELESS, *NOTEBOOKS):
+            with pytest.raises(
+                RangeError, match=f"which {platform} does not pass on: grade it with minires assign grade"
+            ):
+                export(name, platform, tmp_path, tmp_path / "course.toml")
 
 
 def test_unknown_platforms_and_words_that_do_not_fit(tmp_path, capsys):
