@@ -57,7 +57,7 @@ def spoiled(params, how):
     if how == "nan":
         blocks[3, 2, 1] = np.nan
     if how == "noise":
-        blocks += rng.standard_normal(blocks.shape)
+        blocks += 3 * rng.standard_normal(blocks.shape)
     if how == "black pixels":
         first += 1e-3 * rng.standard_normal(first.shape)
     if how == "longer":
@@ -76,7 +76,7 @@ def spoiled(params, how):
         ("longer", "was not trained by the recipe to its end"),
         (
             "turned",
-            r"holds float64 of shape \(30, 24, 23\) called blocks.weight, expected floats of shape \(30, 24, 24\)",
+            r"holds float64 of shape \(60, 24, 23\) called blocks.weight, expected floats of shape \(60, 24, 24\)",
         ),
     ],
 )
@@ -104,7 +104,7 @@ def test_networks_of_others_untrained_ones_and_exchanged_ones(trained, tmp_path)
     assert "was trained for 'bob'" in said(residual, trained["bob", "residual"][0], "bob")
     assert "does not come from the start" in said(residual, trained["bob", "residual"][0])
     assert "was not trained by the recipe" in said(residual, GIVEN["start"]("ada"))
-    assert "classifies 1" in said(residual, trained["ada", "plain"][0])
+    assert "less than 90 %" in said(residual, trained["ada", "plain"][0])
     assert "does not, so it was trained as another one" in said(plain, trained["ada", "residual"][0])
     half, _ = GIVEN["train"](TASK.solution["training_step"], "ada", True, 4)
     assert "was not trained by the recipe" in said(residual, half)

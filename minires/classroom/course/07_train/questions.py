@@ -46,7 +46,7 @@ def small():
 
 
 RESIDUAL, PLAIN = 0.9, 0.5  # of the images that a residual network must classify, that a plain one cannot
-STAYS, SHRINKS = 0.9, 1e-3  # cosine of the blocks before and after training; relative error of what only decays
+STAYS, SHRINKS = 0.5, 1e-3  # cosine of the blocks before and after training; relative error of what only decays
 WORDS = {
     "unreadable": ("{file} cannot be read as safetensors: {detail}.", "{file} 不能作为 safetensors 读取：{detail}。"),
     "names": ("{file} holds {detail}.", "{file} 中是 {detail}。"),

@@ -10,8 +10,8 @@ import numpy as np
 from minires.data import load
 from minires.files.safetensors import write_safetensors
 
-PIXELS, D, BLOCKS, CLASSES = 64, 24, 30, 10
-EPOCHS, BATCH, LR, MOMENTUM, DECAY = 8, 32, 0.05, 0.9, 1e-4
+PIXELS, D, BLOCKS, CLASSES = 64, 24, 60, 10
+EPOCHS, BATCH, LR, MOMENTUM, DECAY = 8, 32, 0.03, 0.9, 1e-4
 NAMES = "first.weight", "first.bias", "blocks.weight", "blocks.bias", "last.weight", "last.bias"
 
 
