@@ -19,7 +19,7 @@ from .task import Task
 from .task_diagnosis import diagnose_task
 from .task_example import example_lines
 from .trials import TRIALS, Trial, Verdict
-from .words import FINDINGS, FRAME, finding, say
+from .words import FINDINGS, FRAME, finding, findings, say
 
 BY_NAME = {mutant.name: mutant for mutant in (*MUTANTS, *SILENT)}
 
@@ -141,7 +141,7 @@ def feedback(
         return _of_task(name, functions, language, seed, name.weigh(files or {}, student, seed))
     found = diagnosis or diagnose(name, namespace, seed)
     sentences = [said(each, language) for each in found.names]
-    sentences += [finding(each, language) for each in found.findings]
+    sentences += findings(found.findings, language)
     runs = found.wrong and not any(each.kind == "missing" for each in found.findings)
     failing = smallest(name, namespace) if runs else None
     return Feedback(exercise(name), language, found.right, found.wrong, found.names, tuple(sentences), failing)
@@ -162,7 +162,7 @@ def said(name: str, language: str = "en") -> str:
 def _of_task(task, functions, language, seed, unfit):
     found = diagnose_task(task, functions, seed)
     sentences = [task.sentence(name, language) for name in found.names]
-    sentences += [finding(each, language) for each in found.findings]
+    sentences += findings(found.findings, language)
     sentences += [words[language == "zh"] for words in unfit.values()]
     right = (*found.right, *(file for file in task.files if file not in unfit))
     wrong = (*found.wrong, *unfit)

@@ -18,10 +18,10 @@ class Finding:
 
 
 def general(lab, found, left):
-    """The findings for ``left``, a set of (train, name), each output once, training first."""
+    """The findings for ``left``, a set of (train, name), each output once: errors first, then what is in training."""
     findings = []
     untwisted = lab.twist and lab.twist.untwisted
-    for train, name in sorted(left, key=lambda key: (key[1].startswith("twice "), not key[0], key[1])):
+    for train, name in sorted(left, key=_order):
         first = name.removeprefix("twice ")
         if any(f.output == first for f in findings) or name == "raised" and any(f.kind == name for f in findings):
             continue
@@ -37,8 +37,22 @@ def general(lab, found, left):
         elif name.startswith("twice "):
             findings.append(Finding("twice", first))
         else:
-            findings.append(_of_array(rows, name, train, untwisted))
+            one = _of_array(rows, name, train, untwisted)
+            findings.append(_by_mode(lab, found, name, train) or one if one.kind == "wrong" else one)
     return findings
+
+
+def _order(key):
+    train, name = key
+    return name != "raised", name.startswith("twice "), not train, name
+
+
+def _by_mode(lab, found, name, train):
+    """Whether it is wrong in this mode only, if there are two."""
+    others = [(cell, shown) for cell, shown in zip(lab.cells, found) if cell.train != train]
+    if others and all(same(cell.right[name], shown.get(name)) for cell, shown in others):
+        return Finding("mode", name, "training" if train else "evaluation")
+    return None
 
 
 def _of_array(rows, name, train, untwisted=None):
@@ -51,6 +65,8 @@ def _of_array(rows, name, train, untwisted=None):
         return Finding("exchanged", name, other)
     if untwisted and all(same(mine, cell.of(untwisted).get(name)) for _, mine, cell in pairs):
         return Finding("untwisted", name)
+    if _unmoved(pairs, name):
+        return Finding("unmoved", name)
     if name == "dx" and all(same(mine, cell.dy) for _, mine, cell in pairs):
         return Finding("dy", name)
     for right, mine, _ in pairs:
@@ -67,6 +83,12 @@ def _of_array(rows, name, train, untwisted=None):
     if factor:
         return Finding("factor", name, factor)
     return (_terms(pairs, train) if name == "dx" else None) or Finding("wrong", name)
+
+
+def _unmoved(pairs, name):
+    """Whether it is a buffer that keeps the value from before the call."""
+    before = [dict(cell.layer.tensors()).get(name) for _, _, cell in pairs]
+    return all(old is not None and same(mine, old.data) for (_, mine, _), old in zip(pairs, before))
 
 
 def _exchanged(rows, name):

@@ -15,11 +15,12 @@ from ..errors import DataFileError, RangeError
 from ..files.whole import make_folder, write_atomically
 from .box import Box, Failure, Tier
 from .course import Assignment, assignment
-from .escape import for_table
+from .escape import for_table, for_terminal
 from .feedback import feedback
 from .secret import Secret, as_secret
 from .submissions import Submission, collect
 from .twists import for_student
+from .words import FRAME, say
 
 RESULTS = "results"
 
@@ -42,6 +43,7 @@ class Grade:
     digest: str
     twist: str = ""
     version: str = __version__
+    language: str = "en"
     feedback: str = field(default="", compare=False)
 
     def most(self) -> dict[str, float]:
@@ -87,6 +89,7 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
         seed=seed,
         digest=submission.digest,
         twist=each.twist(),
+        language=language,
         feedback="\n\n".join(texts),
     )
 
@@ -104,8 +107,8 @@ def grade(
 ) -> list[Grade]:
     """Grade all ``submissions`` (a folder) into ``out``: results/STUDENT.json, feedback/STUDENT.txt, scores.csv.
 
-    What was graded before is kept where neither the submission nor the seed nor minires has changed, so that an
-    interrupted grading goes on. tier: see :func:`~minires.classroom.box.strongest`   secret: of the course
+    What was graded before is kept where neither the submission nor the seed, language or minires has changed, so that
+    an interrupted grading goes on. tier: see :func:`~minires.classroom.box.strongest`   secret: of the course
     progress: called after each student. Raises RangeError for a folder that is not there or has none, BoxError where a
     box does not start; the scores of before then stay.
     """
@@ -119,7 +122,7 @@ def grade(
     def one(submission):
         mine = for_student(each, as_secret(secret), submission.student)
         seed = seed_of(secret, submission.student, each.name)
-        result = _kept(folder, submission, mine, seed)
+        result = _kept(folder, submission, mine, seed, language)
         if result is None:
             result = grade_one(mine, submission, tier, seed, language)
             _write(folder, result)
@@ -176,12 +179,12 @@ def _read(path):
         raise DataFileError(f"{path} holds no grade: {error}: remove it, and grade again") from None
 
 
-def _kept(folder, submission, each, seed):
+def _kept(folder, submission, each, seed, language):
     path = folder / RESULTS / f"{submission.student}.json"
     if not path.is_file():
         return None
     before = _read(path)
-    now = (each.name, seed, each.twist(), submission.digest, submission.problem, __version__)
+    now = (each.name, seed, each.twist(), submission.digest, submission.problem, __version__, language)
     same = (
         before.assignment,
         before.seed,
@@ -189,13 +192,15 @@ def _kept(folder, submission, each, seed):
         before.digest,
         before.problem if not submission.source else "",
         before.version,
+        before.language,
     )
     return before if same == now else None
 
 
 def _write(folder, result):
-    text = result.feedback or f"Your submission could not be run: {result.problem}"
-    head = f"{result.assignment}: {result.total:g} of {result.out_of:g} points\n\n"
+    head, failed = (say(FRAME, key, result.language) for key in ("points", "not run"))
+    text = result.feedback or failed.format(for_terminal(result.problem))
+    head = head.format(result.assignment, result.total, result.out_of) + "\n\n"
     write_atomically(folder / "feedback" / f"{result.student}.txt", (head + text + "\n").encode())
     write_atomically(
         folder / RESULTS / f"{result.student}.json", (json.dumps(asdict(result), indent=1) + "\n").encode()

@@ -1,6 +1,10 @@
 """What a feedback says, in English and in Chinese."""
 
+from dataclasses import replace
+
 FRAME = {
+    "points": ("{}: {:g} of {:g} points", "{}：{:g} 分（满分 {:g}）"),
+    "not run": ("Your submission could not be run: {}.", "你的提交无法运行：{}。"),
     "all right": ("All outputs are right.", "全部输出正确。"),
     "right": ("Right: {}.", "正确：{}。"),
     "nothing right": ("None of the outputs is right yet.", "还没有正确的输出。"),
@@ -54,11 +58,20 @@ FINDINGS = {
         "{output} is another one when backward runs again with the same cache.",
         "用同一个缓存再次运行反向时，{output} 变了。",
     ),
-    "wrong": (
-        "{output} is wrong, in a way that has no name here.",
-        "{output} 是错的，但不属于这里已知的任何一种错误。",
+    "unmoved": (
+        "As it was before the call: {output}. Write into the array that you got, running_mean[...] = ...: to assign to "
+        "its name makes a new one, which nobody else sees.",
+        "与调用前相同：{output}。请写入传入的数组，running_mean[...] = ...；"
+        "给它的名字赋值只会产生一个别人看不到的新数组。",
     ),
+    "mode": (
+        "Right in the other mode, and wrong in {detail} alone: {output}.",
+        "在另一种模式下是对的，只在{detail}下出错：{output}。",
+    ),
+    "wrong": ("Wrong in a way that has no name here: {output}.", "有错误，但不属于这里已知的任何一种：{output}。"),
 }
+TOGETHER = "unmoved", "mode", "wrong"  # one sentence for all outputs
+MODES = {"training": ("training", "训练模式"), "evaluation": ("evaluation", "评估模式")}
 TERMS = {
     "direct": ("the direct term", "直接项"),
     "mean": ("the term of the mean", "均值项"),
@@ -79,5 +92,18 @@ def finding(found, language):
     if found.kind == "terms":
         pairs = (part.rsplit(" ", 1) for part in detail.split(", "))
         detail = ", ".join(f"{say(TERMS, name, language) if name in TERMS else name} {f}" for name, f in pairs)
+    if found.kind == "mode":
+        detail = say(MODES, detail, language)
     mine, _, needed = detail.partition(" for ")
     return say(FINDINGS, found.kind, language).format(output=found.output, detail=detail, mine=mine, needed=needed)
+
+
+def findings(found, language):
+    """The sentences for several, fewer where they differ in the output alone."""
+    groups = {}
+    for each in found:
+        groups.setdefault((each.kind, each.detail) if each.kind in TOGETHER else each, []).append(each)
+    return [
+        finding(replace(group[0], output=", ".join(each.output for each in group)), language)
+        for group in groups.values()
+    ]

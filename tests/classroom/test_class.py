@@ -63,4 +63,4 @@ def test_a_report_finds_what_was_planted(name, tmp_path):
         open_page, closed = to_html(grades, language, names=True), to_html(grades, language)
         assert Tags(open_page).met.count("tr") == len(grades) and "b" not in Tags(open_page).met
         assert Tags(closed).met.count("tr") == 0 and not [one for one in NAMES if len(one) > 2 and one in closed]
-        assert "script" not in Tags(open_page).met
+        assert Tags(open_page).met.count("script") == Tags(to_html(grades[:1], language)).met.count("script")  # its own

@@ -82,7 +82,16 @@ def test_y_that_is_a_copy():
 
 
 def test_every_kind_has_words_in_both_languages():
-    kinds = {expected.kind for _, expected in CASES.values()} | {"changes", "twice", "copy", "terms", "missing"}
+    kinds = {expected.kind for _, expected in CASES.values()} | {
+        "changes",
+        "twice",
+        "copy",
+        "terms",
+        "missing",
+        "mode",
+        "unmoved",
+        "untwisted",
+    }
     assert kinds == FINDINGS.keys()
     for table in (FINDINGS, FRAME, TERMS):
         for english, words in table.values():

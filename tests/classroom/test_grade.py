@@ -72,6 +72,18 @@ def test_what_was_graded_is_kept_unless_something_changed(handed_in, tmp_path):
     assert grade("linear", handed_in, out, tier=TRUST, secret=Secret("t"))[0].seed != before[0].seed
 
 
+def test_in_another_language_the_feedback_is_written_anew(handed_in, tmp_path):
+    before = run(handed_in, tmp_path / "out")
+    after = run(handed_in, tmp_path / "out", language="zh")
+    assert [each.points for each in after] == [each.points for each in before]
+    for name, (english, chinese) in {
+        "bob": ("6 of 8 points", "6 分（满分 8）"),
+        "gil": ("could not be run", "无法运行"),
+    }.items():
+        text = (tmp_path / f"out/feedback/{name}.txt").read_text(encoding="utf-8")
+        assert chinese in text and english not in text
+
+
 def test_grading_again_gives_the_same_bytes(handed_in, tmp_path):
     for out in ("a", "b"):
         run(handed_in, tmp_path / out, jobs=3)

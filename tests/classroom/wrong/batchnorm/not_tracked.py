@@ -1,4 +1,4 @@
-# general: wrong running_mean
+# general: unmoved running_mean
 import numpy as np
 
 
