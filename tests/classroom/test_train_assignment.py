@@ -177,6 +177,14 @@ def test_a_student_can_check_the_files_from_the_handout_alone(tmp_path, monkeypa
     assert found.wrong == (FILES[1],) and "没有 residual.safetensors" in str(found)
 
 
+def test_a_network_may_begin_anew_from_the_next_of_ten_starts(tmp_path):
+    path = tmp_path / FILES[1]
+    params, _ = GIVEN["train"](TASK.solution["training_step"], "ada", True, attempt=3)
+    for attempt, right in ((3, True), (2, False), (11, False)):
+        GIVEN["write"](path, "ada", params, attempt)
+        assert (TASK.weigh({path.name: path.read_bytes()}, "ada", 1).get(path.name) is None) is right
+
+
 def test_other_dtypes_of_the_same_weights_are_as_right(trained, tmp_path):
     path = tmp_path / FILES[1]
     arrays = {name: a.astype(np.float32) for name, a in zip(GIVEN["NAMES"], trained["ada", "residual"][0])}

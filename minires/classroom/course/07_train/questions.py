@@ -86,7 +86,10 @@ def _found(solution, file, data, student, rng):
     try:
         tensors, texts = read_safetensors(file, data)
         arrays = {name: np.asarray(tensor.array(name)) for name, tensor in tensors.items()}
-        begun = GIVEN["start"](texts.get("student", ""))
+        attempt = int(texts.get("attempt", "0"))
+        if not 0 <= attempt < GIVEN["ATTEMPTS"]:
+            raise ValueError(f"its attempt is {attempt}, expected 0 to {GIVEN['ATTEMPTS'] - 1}")
+        begun = GIVEN["start"](texts.get("student", ""), attempt)
     except (ValueError, TypeError, MiniresError) as error:
         return "unreadable", str(error)
     for name, needed in zip(GIVEN["NAMES"], begun):
