@@ -1,6 +1,7 @@
 """The page of the laboratory: what Python writes, and, where there is Chromium, how it is used."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from lab.test_server import listening
 
+import minires
 from minires.errors import RangeError, StateError
 from minires.lab import Lab, to_widget, widget
 from minires.lab.choices import CHOICES, DATA
@@ -98,6 +100,26 @@ def test_a_widget_of_another_language_or_without_anywidget(monkeypatch):
     widget._widget_class.cache_clear()
     with pytest.raises(StateError, match=r"anywidget is not installed.*minires\[notebook\]"):
         to_widget()
+
+
+@pytest.mark.slow
+def test_it_answers_in_pyodide_as_here():
+    node, folder = shutil.which("node"), os.environ.get("MINIRES_PYODIDE")
+    if not node or not folder:
+        pytest.skip("needs node, and MINIRES_PYODIDE set to a folder with Pyodide and its NumPy")
+    requests = [SMALL, {"do": "step", "steps": 2}, {"do": "else"}]
+    command = [node, str(BROWSER / "in_pyodide.mjs"), folder, str(Path(minires.__file__).parent), json.dumps(requests)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-3000:]
+    made, stepped, refused = json.loads(run.stdout.splitlines()[-1])
+    lab = Lab()
+    here = [lab.respond(request) for request in requests]
+    assert refused == here[2] and stepped["step"] == 2
+    for net, own in zip(made["nets"], here[0]["nets"]):
+        assert net["audit"]["breaks"] == own["audit"]["breaks"] and net["audit"]["good"] == own["audit"]["good"]
+        assert net["first_to_last"] == pytest.approx(own["first_to_last"], rel=1e-3)
+    for row, own in zip(stepped["losses"], here[1]["losses"]):
+        assert row == pytest.approx(own, rel=1e-3)
 
 
 @pytest.mark.slow
