@@ -6,7 +6,8 @@
 # the sum. Each is a few lines of algebra, and this tutorial checks each of them: what it costs, what it computes, and
 # what its gradient is.
 #
-# **You need**: convolution and its cost (tutorial 3), the residual add and its two terms (tutorial 8).
+# **You need**: [convolution](03_convolution.py) and its cost, [the residual add](08_the_residual_add.py) and its two
+# terms.
 #
 # **You will be able to**: count parameters and multiplications of a block in your head, prove that the three forms of
 # ResNeXt are one function, draw receptive fields, and derive the gradients of a gate and of a concatenation.
@@ -75,8 +76,8 @@ assert convolutions(bottleneck_block(256, 256, 1, rng=rng)) == narrow
 
 # %% [markdown]
 # So a network can have three layers where it had two, and be cheaper. ResNet-50 is ResNet-34 with each of its 16 basic
-# blocks replaced by a bottleneck: 16 more layers. Bottlenecks are used *from* 50 layers on; one of the articles says
-# "above 50".
+# blocks replaced by a bottleneck: 16 more layers. (Its blocks also have four times as many channels outside, so that it
+# costs a little more.) Bottlenecks are used *from* 50 layers on; one of the articles says "above 50".
 
 # %%
 for name in ("resnet34", "resnet50", "resnet152", "vgg19"):
@@ -101,8 +102,8 @@ assert linear > 0.8 * total.params and linear < 0.01 * total.macs
 # ## Wider instead of deeper
 #
 # A **wide residual network** WRN-d-k has $d$ layers and $k$ times the channels. Its parameters grow linearly with the
-# depth, and with the *square* of $k$, as line 1 says. (An article says "exponentially": no.) If they grow as $k^p$,
-# the slope on two logarithmic axes is $p$.
+# depth, and with the *square* of $k$, as the count above says. (An article says "exponentially": no.) If they grow as
+# $k^p$, the slope on two logarithmic axes is $p$.
 
 # %%
 ks, depths = (1, 2, 4, 8, 16), (10, 16, 22, 28, 34)
@@ -227,7 +228,7 @@ for G, w in ((1, 64), (2, 40), (4, 24), (8, 14), (32, 4)):
 # Res2Net also cuts the channels into $s$ groups, but one after the other: each group gets what the group before
 # found, added to its own channels.
 #
-# $$y_1 = K_1(x_1) \qquad y_i = K_i(x_i + y_{i-1}) \qquad y_s = x_s$$
+# $$y_1 = K_1(x_1) \qquad y_i = K_i(x_i + y_{i-1}), \quad 1 < i < s \qquad y_s = x_s$$
 #
 # The receptive field of an output is the part of the image that it depends on. A 3 x 3 widens it by 2; so the
 # groups of *one* layer see 3, 5, 7 rows, and the one without a convolution sees 1. We need no theory to see that: the
@@ -264,8 +265,8 @@ if plt:
 # ## A gate for each channel
 #
 # Squeeze-and-excitation multiplies each channel by a number between 0 and 1 that depends on the whole image:
-# $y = s\, x$ with $s = \text{gate}(x)$. The gate is a mean over all pixels, two linear layers and a sigmoid,
-# $1 / (1 + e^{-a})$.
+# $y = s\, x$ with $s = \text{gate}(x)$. The gate is a mean over all pixels, two linear layers with a
+# ReLU between them, and a sigmoid, $1 / (1 + e^{-a})$.
 #
 # *The gradient.* $x$ is in $y$ twice, so by the product rule there are two terms. Where it stands itself:
 # $s\, dy$. Through the gate: $s_c$ takes part in all pixels of channel $c$, so its gradient is the sum over them,
@@ -315,12 +316,15 @@ assert np.array_equal(terms["shortcut"], dy[:, :16])  # the same numbers, bit by
 # "All layers are connected with each other" is true inside one **dense block** only: between two of them stands a
 # *transition* (a 1 x 1 convolution and a pooling by 2), which no shortcut crosses. Inside a block of $L$ layers each
 # hears all before it, which are $L(L+1)/2$ connections, the input counted as well. Because each layer adds so little,
-# the network has few parameters; the multiplications are no fewer:
+# the network has few parameters. The multiplications are no fewer than those of ResNet-110, with twice the parameters:
 
 # %%
+sizes = []
 for name in ("densenetbc_100_12", "resnet110", "wrn_28_10"):
     found = models.summarize(models.build(name, rng=None), (3, 32, 32))
+    sizes.append(found)
     print(f"{name:20} {found.params / 1e6:6.2f} M parameters {found.macs / 1e6:7.0f} M multiply-adds")
+assert sizes[0].params < sizes[1].params / 2 and sizes[0].macs > sizes[1].macs
 
 # %% [markdown]
 # ## Exercise 1: the price of a block
@@ -420,4 +424,4 @@ check_3(backward)
 # * "The three forms of ResNeXt are equivalent": true, if the last batch norm stands behind the sum.
 # * "In DenseNet all layers are connected": inside one dense block.
 #
-# The next tutorial asks what a layer that is too thin loses, and ReXNet's answer.
+# Next: what a layer that is too thin loses, and ReXNet's answer, in [rank](15_rank_and_rexnet.py).

@@ -6,7 +6,8 @@
 # choose the activation with care". This tutorial makes the thought exact, finds which half of it is a theorem, and what
 # the other half depends on.
 #
-# **You need**: the linear layer (tutorial 1), batch norm (tutorial 4). What a rank is, is said here.
+# **You need**: [the linear layer](01_a_layer_and_its_gradient.py), [batch norm](04_batch_norm.py). What a rank is, is
+# said here.
 #
 # **You will be able to**: say what the rank of a layer's output is and what bounds it, measure it by singular values,
 # and see how a claim turns with the definition under it.
@@ -35,7 +36,7 @@ rng = np.random.default_rng(0)
 #
 # Take a linear layer from $d$ numbers to $m$, $Y = X W^T$. *Line 1.* Every row of $Y$ is a row of $X$ times $W^T$: a
 # combination of the $d$ rows of $W^T$. *Line 2.* So $d$ rows are enough to make them all, however many examples there
-# are, and however large $m$ is:
+# are, and however large $m$ is. *Line 3.* And rows of $m$ numbers have no more than $m$ independent directions:
 #
 # $$\text{rank}(X W^T) \le \min(d, m)$$
 
@@ -75,11 +76,15 @@ print(f"rank of Y {np.linalg.matrix_rank(Y)}, of its squares {np.linalg.matrix_r
 print(f"of squares + Y {np.linalg.matrix_rank(Y**2 + Y)}, of ReLU {np.linalg.matrix_rank(np.maximum(Y, 0))}")
 assert np.linalg.matrix_rank(Y**2) == d * (d + 1) // 2
 assert np.linalg.matrix_rank(Y**2 + Y) == d * (d + 1) // 2 + d
-assert np.linalg.matrix_rank(np.maximum(Y, 0)) == m  # a kink is a sum of all powers: nothing bounds it
+assert np.linalg.matrix_rank(np.maximum(Y, 0)) == m  # a kink is no polynomial: no such count bounds it
+
+one = np.maximum(rng.standard_normal((examples, 1)) @ rng.standard_normal((1, m)), 0)  # (400, 1) -> (400, 60)
+assert np.linalg.matrix_rank(one) == 2
 
 # %% [markdown]
-# Strictly, then, there is no bottleneck behind a ReLU at all: the rank is full however narrow the input is. What
-# remains is a question of *size*: most of those directions are tiny.
+# Strictly, then, there is no bottleneck behind a ReLU: the rank is full from two inputs on. (With a single one and no
+# bias each output is a multiple of $\text{ReLU}(x)$ or of $\text{ReLU}(-x)$: rank 2.) What remains is a question of
+# *size*: most of those directions are tiny.
 #
 # ## The paper's count: what is larger than a tenth
 #
@@ -119,7 +124,8 @@ raw = measure(lambda y: y)
 for name, shares in raw.items():
     print(f"{name:10}", *(f"{share:4.2f}" for share in shares))
 assert abs(raw["linear"] - RATIOS)[:5].max() < 0.01  # a theorem: min(d, m), up to the half where all of it is large
-assert (raw["SiLU"] > raw["ReLU"])[2:].all() and (raw["ELU"] > raw["ReLU"])[4:].all()
+assert all((np.diff(shares) > -0.01).all() for shares in raw.values())  # the wider the input, the more
+assert (raw["SiLU"] > raw["ReLU"]).all() and (raw["ELU"] > raw["ReLU"])[4:].all()
 
 # %% [markdown]
 # That is the order which the paper reports: SiLU above ReLU, and ELU too where the input is at least half as wide.
@@ -280,4 +286,4 @@ check_3(partial)
 # * "Widen in many small steps": follows from the first curve above; that it helps accuracy is an observation of the
 #   paper, not of this tutorial.
 #
-# Next: what else a residual block is, a step of a differential equation.
+# Next: what else a residual block is, [a step of a differential equation](16_networks_as_odes.py).

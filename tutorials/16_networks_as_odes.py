@@ -5,7 +5,8 @@
 # look again. Since then better methods have been found. Can a block be built like one of them? It can, with as many
 # parameters, and its gradient is again a "1" plus terms.
 #
-# **You need**: the residual add and its two terms (tutorial 8). Differential equations are introduced here.
+# **You need**: [the residual add](08_the_residual_add.py) and its two terms. Differential equations are introduced
+# here.
 #
 # **You will be able to**: read a residual block as a step of Euler's method, measure the order of a method, derive the
 # gradient of a Runge-Kutta block, and say how far the comparison carries.
@@ -120,9 +121,10 @@ if plt:
     plt.show()
 
 # %% [markdown]
-# The order is the slope of a line on the right. Euler's path on the left spirals outwards, the others stay on the
-# circle. This is the argument for *higher-order residual networks* (HO-ResNet): the midpoint block uses two branches,
-# as two residual blocks do, but combines them better.
+# The order is the slope of a line on the right. (The midpoint's lies under Heun's: where $f$ is linear both are the
+# same.) Euler's path on the left spirals outwards, the others stay close to the circle. This is the argument for
+# *higher-order residual networks* (HO-ResNet): the midpoint block uses two branches, as two residual blocks do, but
+# combines them better.
 #
 # The published code of that paper has a block that is not what it is called: it evaluates the second branch at
 # $x + k_1 / 2$ and then takes the *mean* of $k_1$ and $k_2$. Let us ask for its order before trusting its name.
@@ -322,3 +324,5 @@ print(f"a block of minires, undone: error {abs(undo(net.branch, net(x)) - x).max
 #   paper's observation (two per cent on CIFAR-10); it is not a consequence.
 # * The gradient of any Runge-Kutta block is $g$ plus a part for each $k_i$.
 # * "A residual network *is* an ODE": a picture, near the truth after training, and not asked for by it.
+#
+# Next: [what batch norm did for all these blocks](17_without_batch_norm.py), and how to do without.

@@ -5,8 +5,8 @@
 # answer is a single number: it made the blocks *start small*. This tutorial derives that number, and then trains deep
 # networks without any normalisation by giving it to them in another way.
 #
-# **You need**: batch norm (tutorial 4), the residual add (tutorial 8), and that the variance of a sum of independent
-# numbers is the sum of their variances.
+# **You need**: [batch norm](04_batch_norm.py), [the residual add](08_the_residual_add.py), and that the variance of a
+# sum of independent numbers is the sum of their variances.
 #
 # **You will be able to**: derive how activations grow with depth with and without batch norm, write SkipInit in one
 # line, and say what it lacks.
@@ -34,10 +34,11 @@ rng = np.random.default_rng(0)
 # ## One branch: He's rule keeps the size
 #
 # Take the branch $F(x) = W\, \text{ReLU}(x)$, with $D$ numbers in and out, and let $q = E[x^2]$ be the mean square of
-# $x$, whose values are as often positive as negative. *He's rule* draws the weights with variance $2/D$.
+# $x$, which is distributed alike on both sides of zero. *He's rule* draws the weights with variance $2/D$.
 #
-# *Line 1.* ReLU sets one half to zero: $E[\text{ReLU}(x)^2] = q/2$. *Line 2.* $F$ is a sum of $D$ independent terms,
-# each with variance $\frac{2}{D} \cdot \frac{q}{2}$; together $q$. So the branch is as large as its input.
+# *Line 1.* ReLU sets one half to zero: $E[\text{ReLU}(x)^2] = q/2$. *Line 2.* Each number of $F$ is a sum of $D$ terms
+# $w\, \text{ReLU}(x)$, independent by their weights, each with mean zero and variance $\frac{2}{D} \cdot \frac{q}{2}$;
+# together $q$. So the branch is as large as its input.
 
 # %%
 D, N = 256, 512
@@ -142,7 +143,7 @@ if plt:
 #
 # $$\frac{\partial L}{\partial \alpha} = \langle F(x), g \rangle \ne 0$$
 #
-# In the first step only the $\alpha$ move, away from zero; from the second on, all weights do.
+# In the first step only the $\alpha$ move in all the blocks, away from zero; from the second on, all weights do.
 
 # %%
 branch = Sequential(relu=ReLU(), linear=Linear(6, 6, rng=rng), gain=Gain(0.0))
@@ -309,3 +310,5 @@ check_3(weight_gradient)
 #   another, and simpler.
 # * "He's initialisation takes care of the scale": in a chain. With shortcuts each block doubles the mean square.
 # * What batch norm does besides is not settled here.
+#
+# Next: [the weights of others](18_weights_of_others.py).

@@ -5,8 +5,8 @@
 # happens when the names do not fit, and makes the network tell apart what it was never trained for, from one picture of
 # each kind.
 #
-# **You need**: a training step (tutorial 5), batch norm's running statistics (tutorial 4), what an option A or B of a
-# shortcut is (tutorial 11).
+# **You need**: [a training step](05_losses_and_a_training_step.py), [batch norm](04_batch_norm.py)'s running
+# statistics, what an option A or B of a [shortcut](11_shortcuts_and_gates.py) is.
 #
 # **You will be able to**: load weights that PyTorch has saved, replace a head and freeze the rest, say what a frozen
 # batch norm still does, and judge by controls whether transfer has helped.
@@ -15,6 +15,7 @@
 
 # %%
 import tempfile
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,7 @@ try:
     load_weights(published, build("resnet8", in_channels=1, num_classes=4, shortcut="B", rng=0))
 except CheckpointError as error:
     _, *differences, hint = str(error).splitlines()
-    print(*differences, hint, sep="\n")
+    print(*differences, *textwrap.wrap(hint, 96), sep="\n")
 assert len(differences) == 2 and "replace_head" in hint
 
 # %% [markdown]

@@ -6,7 +6,8 @@
 # that is done twice, keeps numbers close to where they are used, and convolves with a quarter of the multiplications.
 # This tutorial builds each of these ideas in a few lines.
 #
-# **You need**: convolution as a matrix product (tutorial 3), batch norm (tutorial 4), a training step (tutorial 5).
+# **You need**: [convolution](03_convolution.py) as a matrix product, [batch norm](04_batch_norm.py),
+# [a training step](05_losses_and_a_training_step.py).
 #
 # **You will be able to**: say where the time of a convolution goes, fold batch norm into what stands behind it, derive
 # Winograd's convolution from polynomials, and read the table in which the engine tells what it does.
@@ -81,6 +82,9 @@ def seconds(work, turns=3):
 slow = seconds(lambda: gradients(definition, np.float32))
 quick = seconds(lambda: gradients(fast, np.float32))
 print(f"{slow * 1e3:.0f} ms by the definition, {quick * 1e3:.0f} ms compiled: {slow / quick:.1f} times as fast")
+single = max(map(difference, gradients(fast, np.float32), gradients(definition, np.float32)))
+print(f"largest relative difference in float32: {single:.1e}")
+assert single < 0.05
 
 # %% [markdown]
 # ## Where the time goes: memory
@@ -359,4 +363,4 @@ check_3(winograd_backward)
 # them changes what is computed.
 #
 # The code is `minires/engine/`; its derivations stand where they are used. The measurements against other frameworks:
-# `minires bench cpu`.
+# `minires bench cpu`. Next: [another kind of machine](20_cuda.py).

@@ -1,11 +1,12 @@
 # %% [markdown]
 # # 20. The same code on a GPU
 #
-# A graphics card multiplies some hundred times as fast as a core of a processor, and may still be slower. This
+# A graphics card multiplies a thousand times as fast as a core of a processor, and may still be slower. This
 # tutorial says what runs where in minires, why the layers need not know it, and how to estimate, with two divisions,
 # whether a GPU will help. No GPU is needed to follow it.
 #
-# **You need**: the layers (tutorials 3 to 5). What a GPU is, is said here.
+# **You need**: the layers ([3](03_convolution.py) to [5](05_losses_and_a_training_step.py)). What a GPU is, is said
+# here.
 #
 # **You will be able to**: write a function that runs on both devices, tell the three limits of a GPU apart (launches,
 # memory, arithmetic), and find which of them holds a network back.
@@ -13,6 +14,8 @@
 # **Time**: 25 minutes
 
 # %%
+import textwrap
+
 import numpy as np
 
 from minires import models
@@ -57,7 +60,7 @@ try:
     print("on", device_of(next(iter(net.params()))[1].data))
     net.to(device="cpu")
 except DeviceError as error:
-    print(error)
+    print(textwrap.fill(str(error), 96))
 
 # %% [markdown]
 # ## First limit: launches
@@ -107,9 +110,9 @@ print(len(counting.launches), "launches:", ", ".join(counting.launches))
 assert len(counting.launches) == 9
 
 # %% [markdown]
-# Nine for one batch norm forward. A training step of a network of twenty layers is well over a thousand. At ten
+# Nine for one batch norm forward. A training step of a network of twenty layers comes to about a thousand. At ten
 # microseconds each the processor alone needs that long, and the GPU, done in less, waits. The remedy is *fewer*
-# launches for the same work: kernels written by hand that do all nine lines in one pass.
+# launches for the same work: kernels written by hand that do all nine lines in one or two.
 #
 # ## Second and third limit: memory and arithmetic
 #
@@ -122,7 +125,8 @@ assert len(counting.launches) == 9
 # uses each number hundreds of times: arithmetic does. The picture of this is called a **roofline**.
 
 # %%
-BANDWIDTH, RATE, LAUNCH = 3.3e12, 400e12, 10e-6  # of a large card of 2023: bytes/s, operations/s in TF32, seconds
+# of a large card of 2023: bytes/s, operations/s in TF32 (float32 with fewer digits, for products), seconds
+BANDWIDTH, RATE, LAUNCH = 3.3e12, 400e12, 10e-6
 
 
 def floor(operations, count):
@@ -299,3 +303,5 @@ check_3(least_batch)
 # * "A GPU is faster": if there is enough to do for each launch; else it waits for the processor.
 # * No time in this tutorial was measured on a GPU; the floors are divisions. On a machine with one,
 #   `minires train --device cuda` uses it.
+#
+# Next: [the interview](21_the_interview.py), which asks for all of it.

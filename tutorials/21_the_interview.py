@@ -14,6 +14,7 @@
 
 # %%
 import os
+import textwrap
 from math import comb
 
 import numpy as np
@@ -22,7 +23,7 @@ from minires import models
 from minires.errors import ShapeError
 from minires.experiments import EXPERIMENTS
 from minires.experiments.errors import ERRORS
-from minires.layers import BatchNorm1d, BatchNorm2d, Conv2d, Linear, ReLU, Residual, Sequential
+from minires.layers import BatchNorm1d, BatchNorm2d, Conv2d, Gain, Linear, ReLU, Residual, Sequential
 from minires.losses import SoftmaxCrossEntropy
 from minires.ops import im2col
 from minires.trace import trace
@@ -46,8 +47,8 @@ rng = np.random.default_rng(0)
 #
 # *Line 3.* Differentiate: of $-z_t$ it is $-1$ where $k = t$; of the logarithm, $e^{z_k} / \sum_j e^{z_j} = p_k$.
 #
-# *Line 4.* $\partial L / \partial z_k = p_k - [k = t]$, and for the mean over a batch of $N$, one $N$-th of it. The sum
-# over $k$ is zero: what one class gains, the others lose.
+# *Line 4.* $\partial L / \partial z_k = p_k - [k = t]$ (the bracket is 1 where it is true, else 0), and for the mean
+# over a batch of $N$, one $N$-th of it. The sum over $k$ is zero: what one class gains, the others lose.
 
 # %%
 z, labels = rng.standard_normal((4, 10)), rng.integers(0, 10, 4)  # (N, K), (N,)
@@ -77,7 +78,8 @@ assert np.allclose(loss.backward(cache), dz) and np.allclose(dz.sum(axis=1), 0) 
 #
 # *Line 4, variance.* $\partial \hat x_j / \partial \sigma^2 = -\frac12 (x_j - \mu) s^{-3} = -\frac{1}{2} \hat x_j
 # s^{-2}$, and $\partial \sigma^2 / \partial x_i = \frac2m (x_i - \mu) = \frac2m s\, \hat x_i$: together $-\frac{1}{s}
-# \hat x_i \cdot \frac1m \sum_j \hat g_j \hat x_j$.
+# \hat x_i \cdot \frac1m \sum_j \hat g_j \hat x_j$. ($\sigma^2$ depends on $\mu$, too, but with the slope $-\frac2m
+# \sum_j (x_j - \mu) = 0$.)
 #
 # *Line 5.*
 #
@@ -116,7 +118,7 @@ assert np.allclose(norm.running_var.data, 0.9**5 + (1 - 0.9**5) * var * m / (m -
 try:
     BatchNorm1d(2).forward(np.array([[100.0, -5.0]], np.float32), train=True)
 except ShapeError as error:
-    print(error)
+    print(textwrap.fill(str(error), 96))
 
 # %% [markdown]
 # ## 3. And of a convolution?
@@ -150,8 +152,8 @@ assert np.allclose(dx, turned(dy))  # line 3
 #
 # *Line 1.* $y = \sum_{i=1}^n w_i x_i$ with independent terms: $E[y^2] = n\, \text{Var}(w)\, E[x^2]$. *Line 2.* $x$
 # comes from a ReLU, which has set half of a symmetric distribution to zero: $E[x^2] = \frac12 E[y_{\text{before}}^2]$.
-# *Line 3.* To keep the size: $n\, \text{Var}(w) / 2 = 1$. (Xavier's rule has $1/n$: half the size is lost in each
-# layer.)
+# *Line 3.* To keep the size: $n\, \text{Var}(w) / 2 = 1$. (Xavier's rule has $1/n$: half the mean square is lost in
+# each layer.)
 
 # %%
 before = rng.standard_normal((200, 400))
@@ -190,11 +192,12 @@ for block in ("full_preact", "original"):
 # of it in each of ten blocks is a thousandth.
 
 # %%
-x, g = rng.standard_normal((2, 1, 6))
-way = 1.0
+x, g = rng.standard_normal((2, 1, 6))  # each (N, D)
+way = g
 for _ in range(10):
-    way *= 0.5
-assert way == 0.5**10 < 0.001
+    block = Residual(Linear(6, 6, rng=rng), shortcut=Gain(0.5)).to(dtype=np.float64)
+    way = block.terms(way, block.forward(x)[1])["shortcut"]  # of each block the shortcut's term alone
+assert np.array_equal(way, 0.5**10 * g) and 0.5**10 < 0.001
 
 # %% [markdown]
 # ## 6. How many paths has a residual network, and how long are they?
@@ -264,17 +267,19 @@ assert total == models.summarize(models.build("resnet20", rng=None), (3, 32, 32)
 # on each other; nobody trained them apart. A few blocks carry much: `lesions`, `dropped_blocks`, `ensemble`.
 #
 # *What are shattered gradients?* In deep plain networks the gradients of neighbouring inputs look like white noise:
-# with batch norm their correlation halves with each layer. In residual ones it falls much more slowly: `shattering`.
+# with batch norm their correlation halves with each layer. In residual ones it falls much more slowly:
+# `shattered_plain`, `shattered_residual`.
 #
 # *Bottleneck, wide, ResNeXt, Res2Net, SE, DenseNet?* A 1 x 1 before and behind the 3 x 3; more channels; parallel
-# thin paths; groups that listen to each other; a gate for each channel; concatenation in place of the sum (tutorial
-# 14).
+# thin paths; groups that listen to each other; a gate for each channel; concatenation in place of the sum:
+# [tutorial 14](14_bottlenecks_and_groups.py).
 #
 # Each name above is an experiment: `minires experiment run degradation`. They exist:
 
 # %%
-NAMED = "degradation gradients_by_depth nested_families starts_at_identity placements shortcuts lesions dropped_blocks"
-for name in [*NAMED.split(), "ensemble"]:
+NAMED = """degradation gradients_by_depth nested_families starts_at_identity placements shortcuts lesions dropped_blocks
+ensemble shattered_plain shattered_residual"""
+for name in NAMED.split():
     assert name in EXPERIMENTS, name
 print(len(EXPERIMENTS), "experiments")
 
@@ -286,9 +291,11 @@ print(len(EXPERIMENTS), "experiments")
 
 # %%
 for error in ERRORS:
-    print(f"{error.number}. {error.article}\n   says:  {error.says}\n   right: {error.right}")
+    print(f"{error.number}. {error.article}")
+    for name, text in (("says:", error.says), ("right:", error.right)):
+        print(textwrap.fill(text, 96, initial_indent=f"   {name:7}", subsequent_indent=" " * 10))
     if error.snippet and not FAST:
-        print("   run:  ", error.output.strip().splitlines()[0][:100])
+        print("   run:  ", error.output.strip().splitlines()[0][:88])
 assert len(ERRORS) == 24
 
 # %% [markdown]
