@@ -226,6 +226,7 @@ if plt:
     plt.bar(np.arange(n + 1) + 0.2, carried, width=0.4, label="share of the gradient, if J has the size 0.4")
     plt.xlabel("blocks that a path enters, of 54")
     plt.ylabel("share")
+    plt.ylim(0, 0.16)  # room for the legend
     plt.title("Most paths are long, most gradient is on short ones")
     plt.legend()
     plt.show()
