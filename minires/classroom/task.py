@@ -4,7 +4,7 @@ solution.py is the definition. questions.py has ``cases(rng)``, on which they ar
 numbers to many: both lists of ``(name of a function, its arguments)``; ``READ``, (number of a tutorial, heading in it);
 and, where more than one result is right, ``SEEN``, {name of a function: what is looked at}, a function of (solution,
 result, *arguments) that returns ``{what: number}``. Where files are handed in beside the functions, ``weigh(solution,
-file, data, student, rng)`` says what is wrong with one, in English and Chinese. It finds its folder in FOLDER.
+file, data, student, rng)`` says what is wrong with one, in English and Chinese. ``__file__`` is its path.
 mistakes.toml plants mistakes into the solution, each a misconception: name, en, zh, of, changes (see :class:`Mistake`).
 """
 
@@ -50,7 +50,7 @@ class Task:
         self.name, self.defines, self.folder, self.files = name, functions, folder, files
         self.source = _text(folder / "solution.py")
         self.solution = run(self.source)
-        self.questions = run(_text(folder / "questions.py"), FOLDER=str(folder))
+        self.questions = run(_text(folder / "questions.py"), __file__=str(folder / "questions.py"))
         self.read = self.questions.get("READ", ())
         self.seen = self.questions.get("SEEN", {})
         self.mistakes = tuple(_mistakes(folder / "mistakes.toml", self.source))

@@ -19,7 +19,7 @@ class Lab:
     >>> nets = [{"block": "plain", "depth": 8}, {"block": "full_preact", "depth": 8}]
     >>> made = lab.respond({"do": "make", "nets": nets})
     >>> [net["audit"]["good"] for net in made["nets"]]
-    [0, 3]
+    [0, 1]
     >>> [len(row) for row in lab.respond({"do": "step", "steps": 3})["losses"]]
     [2, 2, 2]
     """

@@ -29,7 +29,8 @@ def to_widget(language: str = "en") -> Any:
 
     language: "en" or "zh"   Raises StateError where anywidget is not installed.
     """
-    return _widget_class()(facts=facts(one_of("language", language, tuple(TITLES))))
+    shown = facts(one_of("language", language, tuple(TITLES)))
+    return _widget_class()(facts=shown)
 
 
 @cache

@@ -234,7 +234,7 @@ def _field(field):
 def _line(cells, width):
     path, kind, shape, params, field = cells
     if width < 76:
-        room = width - 49
+        room = max(width - 49, 4)
         return f"{_cut(path, room):<{room}} {kind:<19} {shape:>16} {params:>11}"
     room = min(width - 60, 39)
     return f"{_cut(path, room):<{room}} {kind:<20} {shape:>16} {params:>11} {field:>9}"

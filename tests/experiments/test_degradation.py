@@ -71,6 +71,7 @@ def test_the_full_version_goes_on_where_it_was_interrupted(monkeypatch, tmp_path
     asked = []
     monkeypatch.setattr(degradation, "load", lambda *where: asked.append(where) or some(*where))
     monkeypatch.setattr(degradation, "FULL", (8,))
+    monkeypatch.setitem(degradation.EPOCHS, "cifar10", 3)
     said = []
     lab = Lab(progress=said.append, data_dir="here", parts=tmp_path)
     first = EXPERIMENT.measure(0, False, lab)

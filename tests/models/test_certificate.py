@@ -70,6 +70,7 @@ def test_in_a_narrow_terminal(name):
             params = f"{row.params:,}"
             assert any(row.path[-8:] in line and row.kind in line and params in line for line in lines)
     assert certificate.table(100) == str(certificate)
+    assert certificate.table(5).splitlines()  # narrower than any line: as narrow as it can be, and no error
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ import numpy as np
 from minires.errors import MiniresError
 from minires.files.safetensors import read_safetensors
 
-GIVEN = runpy.run_path(str(Path(FOLDER) / "given" / "train_networks.py"))  # noqa: F821
+GIVEN = runpy.run_path(str(Path(__file__).parent / "given" / "train_networks.py"))
 
 READ = 7, "Three networks, one recipe"
 SIZES = (4, 5, 6, 3, 3), (3, 4, 5, 4, 4)  # images, pixels, D, blocks, classes
