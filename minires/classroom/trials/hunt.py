@@ -11,6 +11,7 @@ from .trial import Trial, Verdict
 
 ROUNDS = 3  # with other weights; a bug counts as found if it is found in all of them
 MOST = 64, 64, 4  # channels in and out, stride
+CRASHING = {make.__name__ for make in CRASHES}
 FOR_SHAPES = "behind_pool", "pool_for_stride"  # what shows only where the images shrink
 
 
@@ -30,8 +31,11 @@ class Asked:
 def judge(functions: dict, seed: int) -> Verdict:
     """See :data:`HUNT`. The order of the blocks and their weights come from ``seed``."""
     rng = np.random.default_rng([seed, 9])
-    makers = [*RIGHT, *SILENT, *CRASHES] * ROUNDS
-    asked = [ask(functions["test_block"], makers[i], rng) for i in rng.permutation(len(makers))]
+    makers = [*RIGHT, *SILENT] * ROUNDS + [*CRASHES]
+    asked: list[Asked] = []
+    for i in rng.permutation(len(makers)):
+        if not _settled(makers[i].__name__, asked):
+            asked.append(ask(functions["test_block"], makers[i], rng))
     refused = [each for each in asked if _is_right(each.kind) and each.refused]
     missed = [kind for kind in CRITERIA if any(each.kind == kind and not each.refused for each in asked)]
     right = () if refused else tuple(kind for kind in CRITERIA if kind not in missed)
@@ -43,7 +47,7 @@ def judge(functions: dict, seed: int) -> Verdict:
         remarks.append(tuple(words.format(ended) for words in LINES["ended"]))
     elif refused:
         remarks.append(tuple(words.format(refused[0].said) for words in LINES["refused"]))
-    if crash := sum(each.kind in {make.__name__ for make in CRASHES} and not each.refused for each in asked):
+    if crash := sum(each.kind in CRASHING and not each.refused for each in asked):
         remarks.append(tuple(words.format(crash) for words in LINES["crashes"]))
     if any(each.said and not each.refused and not each.ended for each in asked):
         remarks.append(LINES["returns"])
@@ -77,6 +81,21 @@ def _is_right(kind):
     return kind in {make.__name__ for make in RIGHT}
 
 
+def _settled(kind, asked):
+    """Whether no answer on a further block of this kind changes the verdict."""
+    refused = {each.kind for each in asked if each.refused and _is_right(each.kind)}
+    accepted = {each.kind for each in asked if not each.refused}
+    if refused and accepted and not _are_trained(refused, accepted):
+        return kind not in CRASHING
+    return kind in CRITERIA and kind in accepted
+
+
+def _are_trained(refused, accepted):
+    """Whether the right blocks that are refused are those whose parameters have left their first values, and all of
+    these: what refuses by chance does not do so."""
+    return all("trained" in kind for kind in refused) and not any("trained" in kind for kind in accepted)
+
+
 def _ideas(asked, refused, missed):
     if any(each.ended for each in asked):
         return
@@ -87,8 +106,8 @@ def _ideas(asked, refused, missed):
         yield "NeverRuns"
         return
     if refused:
-        trained = all("trained" in each.kind for each in refused)
-        yield "InitialValues" if trained else "RefusesRight"
+        accepted = {each.kind for each in asked if not each.refused}
+        yield "InitialValues" if _are_trained({each.kind for each in refused}, accepted) else "RefusesRight"
         return
     if len(missed) == len(CRITERIA):
         yield "OnlyShapes"
