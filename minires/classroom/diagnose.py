@@ -137,7 +137,7 @@ def _alive(lab, ideas, found):
                     break
                 continue
             raises = raises and not raised
-            seen = [name for name in mistaken if name in shown or not raised]
+            seen = [name for name in mistaken if idea.is_about(name) and (name in shown or not raised)]
             agrees = {name for name in seen if same(mistaken[name], shown.get(name))}
             changes = {name for name in seen if not same(cell.right[name], mistaken[name])}
             if changes - agrees:
@@ -155,7 +155,8 @@ def _beyond(lab, idea, found, disagrees, raises):
     wrong_there, wrong_here = set(), set()
     for cell, shown in zip(lab.cells, found):
         where = wrong_there if "raised" in cell.of(idea.kind) else wrong_here
-        where |= {(cell.train, name) for name in differing(cell, shown) if raises or name != "raised"}
+        wrong = {name for name in differing(cell, shown) if idea.is_about(name)}
+        where |= {(cell.train, name) for name in wrong if raises or name != "raised"}
     return wrong_there - wrong_here - disagrees
 
 

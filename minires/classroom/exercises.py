@@ -27,6 +27,7 @@ class Exercise:
     more: ``((build(rng), shape of x), ...)`` beside the configurations of the planted mistakes: other sizes
     small() yields ``(build(rng), shape)`` from few numbers to many, on which a mistake is shown
     scales: what x is multiplied by   read: (number of a tutorial, heading in it), where there is something to read
+    terms: whether a third function, ``name_terms``, returns the terms of dx
     twist: a class that takes the place of the layer's: another definition, see :mod:`~minires.classroom.twists`
     """
 
@@ -39,6 +40,7 @@ class Exercise:
     fits: Callable = lambda right: True
     scales: tuple = (1,)
     twist: type | None = None
+    terms: bool = False
 
     def __str__(self):
         return self.name
@@ -46,7 +48,8 @@ class Exercise:
     @property
     def defines(self) -> tuple[str, ...]:
         """Names of the functions that a submission defines."""
-        return f"{self.name}_forward", f"{self.name}_backward"
+        ways = ("forward", "backward", "terms") if self.terms else ("forward", "backward")
+        return tuple(f"{self.name}_{way}" for way in ways)
 
     @property
     def public(self) -> bool:
@@ -54,12 +57,16 @@ class Exercise:
         return self.twist is None and bool(self.of)
 
     def functions(self, namespace: Any) -> list[Any]:
-        """(forward, backward) of a module or dict; ContractError where one is missing."""
+        """Those of a module or dict that ``defines`` names; ContractError where one is missing, but for the terms: the
+        other two are graded without, and what stands in their place raises it."""
         given = namespace if isinstance(namespace, dict) else vars(namespace)
         found = [given.get(name) for name in self.defines]
         for name, function in zip(self.defines, found):
             if not callable(function):
-                raise ContractError(f"there is no function {name}: define it under this name")
+                error = ContractError(f"there is no function {name}: define it under this name")
+                if not name.endswith("_terms"):
+                    raise error
+                found[-1] = _raising(error)
         return found
 
     def few(self) -> list[tuple[Callable[..., Layer], tuple[int, ...]]]:
@@ -68,8 +75,8 @@ class Exercise:
 
     def wrap(self, namespace: Any) -> Callable[[Layer], FunctionLayer]:
         """A function that gives the layer of these functions on the arrays of a right one."""
-        forward, backward = self.functions(namespace)
-        return lambda right: FunctionLayer(forward, backward, like=right, takes=self.takes)
+        forward, backward, *terms = self.functions(namespace)
+        return lambda right: FunctionLayer(forward, backward, like=right, takes=self.takes, terms=[*terms, None][0])
 
     def configurations(self) -> list[tuple[Callable[..., Layer], tuple[int, ...]]]:
         """``[(build(rng), shape), ...]``: all on which some planted mistake shows, and ``more``."""
@@ -78,6 +85,13 @@ class Exercise:
 
     def _twisted(self, build):
         return build if self.twist is None else lambda rng: as_kind(build(rng), self.twist)
+
+
+def _raising(error):
+    def missing(*arguments):
+        raise error
+
+    return missing
 
 
 def as_kind(layer, kind):
@@ -210,6 +224,7 @@ EXERCISES = {
             ((_wider, (2, 3, 4, 5)),),
             _small_residual,
             (1, 'A fork: where the "1 +" of a residual network comes from'),
+            terms=True,
         ),
     )
 }

@@ -12,6 +12,7 @@ from ..errors import ContractError, DTypeError, GradientError
 from ..layers.base import Buffer, Layer, Param
 from ..losses import Objective
 
+TERMS = "shortcut", "branch"  # of dx, in the order in which a student returns them
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -22,6 +23,7 @@ class FunctionLayer(Layer):
         layers, its settings as they are (two equal ones, padding = (1, 1), as one number)
     takes: names of what forward takes after x, in order; "train" is the mode. By default the names of its own
         arguments; those that ``like`` does not know get the arrays and children that are left, in order
+    terms: ``terms(dy, cache, ...) -> shortcut, branch``, the parts of dx, for a residual block
     same_dtype: whether results in another dtype than x are refused; otherwise they are converted
 
     backward gets the children among them after the cache. It returns dx alone, or a tuple of dx and the gradients of
@@ -52,9 +54,11 @@ class FunctionLayer(Layer):
         like: Layer,
         takes: Sequence[str] | None = None,
         same_dtype: bool = False,
+        terms: Callable[..., Any] | None = None,
     ) -> None:
         vars(self).update(vars(copy.deepcopy(like)))
         self._forward, self._backward = forward, backward
+        self._terms: Any = terms
         self._loss, self._same_dtype = isinstance(like, Objective), same_dtype
         self._takes = _names_of(forward, self) if takes is None else tuple(takes)
         for name in self._takes:
@@ -108,6 +112,15 @@ class FunctionLayer(Layer):
         if not isinstance(found, (tuple, list)) or len(found) != len(names):
             raise ContractError(f"returns {_kind(found)}, expected {_several(names)}: {remedy}", _name(self._backward))
         return dict(zip(names, found))
+
+    def summands(self, dy: Array, cache: Any) -> dict[str, Any]:
+        """``{"shortcut": ..., "branch": ...}``, whatever ``terms`` returned; ContractError where they are not two."""
+        found = self._terms(dy, cache[0], *self._children)
+        if not isinstance(found, (tuple, list)) or len(found) != len(TERMS):
+            raise ContractError(
+                f"returns {_kind(found)}, expected {_several(TERMS)}: return {', '.join(TERMS)}", _name(self._terms)
+            )
+        return dict(zip(TERMS, found))
 
     def _given(self, name):
         value = getattr(self, name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .observe import same
+from .observe import Raised, is_term, same
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ def general(lab, found, left):
             findings.append(Finding("twice", first))
         else:
             one = _of_array(rows, name, train, untwisted)
-            findings.append(_by_mode(lab, found, name, train) or one if one.kind == "wrong" else one)
+            one = _by_mode(lab, found, name, train) or one if one.kind == "wrong" else one
+            findings += [one] if one not in findings else []  # an error of the function of both terms
     return findings
 
 
@@ -58,6 +59,8 @@ def _by_mode(lab, found, name, train):
 def _of_array(rows, name, train, untwisted=None):
     pairs = [(cell.right[name], shown.get(name), cell) for cell, shown in rows]
     for _, mine, _ in pairs:
+        if isinstance(mine, Raised):
+            return Finding("raised", "", mine)
         if not isinstance(mine, np.ndarray):
             return Finding("kind", name, str(mine))
     other = _exchanged(rows, name)
@@ -94,7 +97,9 @@ def _unmoved(pairs, name):
 def _exchanged(rows, name):
     """The output whose right value stands in the place of ``name`` everywhere, or None."""
     for other in rows[0][0].right:
-        gradient = other.startswith("d") == name.startswith("d") and " " not in other
+        gradient = other.startswith("d") == name.startswith("d") and " " not in other and not is_term(other)
+        if is_term(name):
+            gradient = is_term(other) or other == "dx"
         if other != name and gradient and all(same(cell.right[other], shown[name]) for cell, shown in rows):
             if not all(same(cell.right[other], cell.right[name]) for cell, _ in rows):
                 return other

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..layers.base import Param
 from .exercises import as_kind, configurations, planted
-from .observe import outputs, same
+from .observe import is_term, outputs, same
 
 
 @dataclass
@@ -20,11 +20,12 @@ class Cell:
     x: np.ndarray
     dy: np.ndarray
     train: bool
+    terms: bool = False
     right: dict = field(default_factory=dict)
     shown: dict = field(default_factory=dict)  # {class with a mistake: what it shows}
 
     def run(self, layer, between=True):
-        return outputs(layer, self.x, self.dy, self.train, between)
+        return outputs(layer, self.x, self.dy, self.train, between, self.terms)
 
     def of(self, kind):
         """What the wrong class ``kind`` shows here; worked out once."""
@@ -35,11 +36,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Idea:
-    """What a diagnosis may say: one planted mistake, or two at once, in one of its forms."""
+    """What a diagnosis may say: one planted mistake, or two at once, in one of its forms.
+
+    terms: whether it is about the terms of dx, or else about all other outputs: they are of different functions, and
+    who has the one right may have the other wrong
+    """
 
     names: tuple
     kind: type
     plain: type  # the same without a twist
+    terms: bool = False
+
+    def is_about(self, name):
+        return is_term(name) == self.terms
 
 
 class Lab:
@@ -56,9 +65,10 @@ class Lab:
         self._kinds = frozenset(version.kind for mutant in planted(of) for version in mutant.versions)
         without = getattr(self.twist, "without", ())
         self.ideas = [
-            Idea((mutant.name,), self._twisted(version.kind), version.kind)
+            Idea((mutant.name,), self._twisted(version.kind), version.kind, terms)
             for mutant in planted(of)
             for version in mutant.versions
+            for terms in ((False, True) if exercise and exercise.terms else (False,))
             if mutant.name.partition(".")[2] not in without
         ]
         rows = exercise.configurations() if exercise else configurations(of)
@@ -69,7 +79,9 @@ class Lab:
             for scale in exercise.scales if exercise else (1, 1000):
                 for rounded in (False, True) if (number, scale) == (0, 1) else (False,):
                     rng = np.random.default_rng([seed, number, scale, rounded])
-                    self.cells += _cells(layer, shape, scale, rounded, modes, rng)
+                    self.cells += _cells(
+                        layer, shape, scale, rounded, modes, rng, exercise is not None and exercise.terms
+                    )
         self._changes = {}
 
     def _twisted(self, kind):
@@ -87,19 +99,23 @@ class Lab:
             self._changes[kind] = frozenset((c.train, name) for c, shown in runs for name in differing(c, shown))
         return self._changes[kind]
 
+    def _changed(self, idea):
+        return frozenset((train, name) for train, name in self.changes(idea.kind) if idea.is_about(name))
+
     def pairs(self, bad, left):
         """Two mistakes at once that change what is ``left``, and only what is ``bad``.
 
         They rewrite different steps, or the first of them goes on to the step of the second. Two that change different
         outputs are no pair: each of them explains its own.
         """
-        useful = [idea for idea in self.ideas if self.changes(idea.kind) and self.changes(idea.kind) <= bad]
+        changed = {idea: self._changed(idea) for idea in self.ideas}
+        useful = [idea for idea, changes in changed.items() if changes and changes <= bad]
         for a, b in permutations(useful, 2):
-            one, other = self.changes(a.kind), self.changes(b.kind)
+            one, other = changed[a], changed[b]
             if a.names != b.names and one & other and (one | other) & left:
                 both = _both(a.plain, b.plain, self._kinds)
                 if both:
-                    yield Idea((*a.names, *b.names), self._twisted(both), both)
+                    yield Idea((*a.names, *b.names), self._twisted(both), both, a.terms)
 
 
 def settled(build, seed):
@@ -114,12 +130,12 @@ def settled(build, seed):
     return layer
 
 
-def _cells(layer, shape, scale, rounded, modes, rng):
+def _cells(layer, shape, scale, rounded, modes, rng, terms):
     x = scale * (rng.standard_normal(shape) * 1.7 + 0.3)
     x = np.round(x) if rounded else x
     dy = np.asarray(rng.standard_normal(np.shape(copy.deepcopy(layer).forward(x, False)[0])))
     for train in modes:
-        cell = Cell(layer, x, dy, train)
+        cell = Cell(layer, x, dy, train, terms)
         cell.right = cell.run(layer)
         yield cell
 

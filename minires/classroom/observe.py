@@ -8,21 +8,21 @@ import numpy as np
 
 from ..layers.base import Param
 from .box import Failure
-from .functions import FunctionLayer
+from .functions import TERMS, FunctionLayer
 
 AGREES = {8: 1e-7, 4: 1e-5}  # relative differences taken for rounding, by the bytes of a number
 LEAST = 1e-5  # of inputs of order 1: what is smaller is what remains of a sum that cancels
 
 
-def outputs(layer, x, dy, train, between=True):
+def outputs(layer, x, dy, train, between=True, terms=False):
     """``{name: array, or text where it raised}`` of ``layer``, which is copied.
 
     y; the value of each buffer; dx and the gradient of each parameter, "dgamma"; the same once more by a second
     backward, added up, "twice dx"; whether x, dy and the parameters are left alone, "keeps x", as 1 or 0. Before the
     first backward runs another forward, which a cache that was not returned, or running statistics that were not kept,
-    would not survive.
+    would not survive. terms: whether those of a residual block are looked at, "shortcut_term" and "branch_term"
     """
-    layer, given, upstream, found = copy.deepcopy(layer), x.copy(), np.array(dy), {}
+    layer, given, upstream, again, found = copy.deepcopy(layer), x.copy(), np.array(dy), np.array(dy), {}
     before = {name: p.data.copy() for name, p in layer.params()}
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -39,10 +39,32 @@ def outputs(layer, x, dy, train, between=True):
             found |= {f"twice {name}": value for name, value in second.items()}
     except Exception as error:  # whatever a student's code raises is an observation
         found["raised"] = raised(error)
+    if terms and "y" in found:
+        found |= _terms(layer, x, again, cache)
     found["keeps x"] = np.float64(np.array_equal(given, x))
-    found["keeps dy"] = np.float64(np.array_equal(upstream, dy))
+    found["keeps dy"] = np.float64(np.array_equal(upstream, dy) and np.array_equal(again, dy))
     found["keeps parameters"] = np.float64(all(np.array_equal(before[name], p.data) for name, p in layer.params()))
     return found
+
+
+class Raised(str):
+    """What an error says that stands in the place of one output."""
+
+
+def is_term(name):
+    """Whether an output is one of the terms that add up to dx."""
+    return name.endswith("_term")
+
+
+def _terms(layer, x, dy, cache):
+    """The terms of dx, zeros in the place of one that a wrong block has not."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            found = (layer.summands if isinstance(layer, FunctionLayer) else layer.terms)(dy, cache)
+    except Exception as error:  # whatever a student's code raises is an observation
+        return {f"{name}_term": Raised(raised(error)) for name in TERMS}
+    return {f"{name}_term": _as_array(found.get(name, np.zeros_like(x))) for name in TERMS}
 
 
 def raised(error):

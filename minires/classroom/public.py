@@ -18,9 +18,8 @@ from .course import Assignment
 from .declared import Given
 from .exercises import EXERCISES, Exercise
 from .feedback import Feedback
-from .functions import FunctionLayer
 from .lab import settled
-from .observe import same
+from .observe import outputs, same
 from .words import FRAME, say
 
 FILE = "examples.json"
@@ -46,6 +45,7 @@ def _examples(exercise):
             used = copy.deepcopy(layer)
             y, _ = used.forward(x.copy(), train)
             right = {"y": np.asarray(y).tolist()} | {name: b.data.tolist() for name, b in _buffers(used)}
+            right |= {name: term.tolist() for name, term in _terms(exercise, layer, x, train).items()}
             given = {name: t.data.tolist() for name, t in layer.tensors()}
             cases.append({"row": number, "x": x.tolist(), "train": train, "given": given, "right": right})
     known = {} if exercise.of else {"takes": exercise.takes, "settings": _settings(rows[0][0](0), exercise.takes)}
@@ -62,6 +62,20 @@ def _rows(exercise):
     return [*islice(exercise.few(), 12), *exercise.configurations()[:1]]
 
 
+def _terms(exercise, layer, x, train):
+    """The terms of dx, where they are asked for; dy is the same in a handout and where it is checked."""
+    if not exercise.terms:
+        return {}
+    y = copy.deepcopy(layer).forward(x.copy(), train)[0]
+    dy = np.random.default_rng(2).standard_normal(np.shape(y)).round(2)
+    found = outputs(layer, x, dy, train, terms=True)
+    return {name: found.get(name) for name in ("shortcut_term", "branch_term")}
+
+
+def _known(name):
+    return EXERCISES.get(name) or Exercise(name, "", (), (), tuple)
+
+
 def _buffers(layer):
     return [(name, b) for name, b in layer.tensors() if not isinstance(b, Param) and name != "targets"]
 
@@ -75,7 +89,7 @@ def about(folder: str | Path) -> tuple[str, float, list[str]]:
     """(name of the assignment, its points, names of its functions) of the handout in a folder."""
     found = _read(folder)
     names = [exercise["name"] for exercise in found["exercises"]]
-    return found["assignment"], found["points"], [f"{name}_{way}" for name in names for way in ("forward", "backward")]
+    return found["assignment"], found["points"], [function for name in names for function in _known(name).defines]
 
 
 def _read(folder):
@@ -91,12 +105,12 @@ def _feedback(found, namespace, language):
     exercise = known or Exercise(found["name"], "", tuple(found["takes"]), (), tuple)
     right, sentences = {}, []
     try:
-        functions = exercise.functions(namespace)
+        exercise.functions(namespace)
     except MiniresError as error:
         return Feedback(exercise, language, (), ("y",), (), (str(error),), None)
     for case in found["cases"]:
-        layer = FunctionLayer(*functions, like=_given(found, known, case), takes=exercise.takes)
-        for name, is_right in _outputs(layer, case, sentences).items():
+        layer = exercise.wrap(namespace)(_given(found, known, case))
+        for name, is_right in _outputs(exercise, layer, case, sentences).items():
             right[name] = right.get(name, True) and is_right
     if not all(right[name] for name in found["cases"][0]["right"]):
         sentences.append(say(FRAME, "examples", language).format(FILE))
@@ -111,7 +125,7 @@ def _feedback(found, namespace, language):
     )
 
 
-def _outputs(layer, case, sentences):
+def _outputs(exercise, layer, case, sentences):
     """{output: whether it is right on a case}; what a check says is added to ``sentences``."""
     x = np.array(case["x"], float)
     used = copy.deepcopy(layer)
@@ -120,8 +134,10 @@ def _outputs(layer, case, sentences):
     try:
         y, _ = used.forward(x.copy(), case["train"])
         shown = {"y": y} | {name: b.data for name, b in _buffers(used)}
+        shown |= _terms(exercise, layer, x, case["train"])
         for name, value in case["right"].items():
-            right[name] = same(np.array(value, float), np.asarray(shown[name]))
+            mine = shown[name]
+            right[name] = same(np.array(value, float), mine if isinstance(mine, str) else np.asarray(mine))
         gradcheck(layer, x, train=case["train"], method="auto")
         wrong = set()
     except Exception as error:  # whatever a student's code raises

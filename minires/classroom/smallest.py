@@ -12,6 +12,7 @@ from ..errors import RangeError
 from ..layers.base import Param
 from .exercises import Exercise, exercise
 from .lab import Cell, differing
+from .observe import is_term
 
 TRIALS = 2
 LARGEST = 8  # numbers in x
@@ -77,7 +78,7 @@ def case(name, number):
             t.data = rng.integers(1, 4, t.data.shape).astype(float)
     x = scale * rng.integers(-3, 4, shape).astype(float)
     dy = np.asarray(rng.choice([-2.0, -1.0, 1.0, 2.0, 3.0], np.shape(copy.deepcopy(layer).forward(x, False)[0])))
-    cell = Cell(layer, x, dy, train)
+    cell = Cell(layer, x, dy, train, exercise(name).terms)
     cell.right = cell.run(layer)
     return cell
 
@@ -99,7 +100,8 @@ def measure(name: str, number: int, output: str, index: tuple[int, ...] = ()) ->
     """Measure the true number of an output of the case ``number`` of :func:`smallest`, print and return it.
 
     y and running statistics come from the forward of minires; an entry of a gradient is the derivative of that forward
-    by one complex step at the entry, h = 1e-30: Im <dy, f(a + i h)> / h.
+    by one complex step at the entry, h = 1e-30: Im <dy, f(a + i h)> / h; a term of dx is that of
+    the shortcut or the branch alone.
     """
     cell = case(name, number) if 0 <= number < len(_table(name)) else None
     if cell is None or output not in cell.right or not 0 <= len(index) == cell.right[output].ndim:
@@ -107,14 +109,15 @@ def measure(name: str, number: int, output: str, index: tuple[int, ...] = ()) ->
             f"there is no {output} {tuple(index)} in case {number} of {name}: copy the command as it stands"
         )
     layer = copy.deepcopy(cell.layer)
-    if output.startswith("d"):
+    if output.startswith("d") or is_term(output):
         x, h = cell.x.astype(complex), 1e-30
         array = x
-        if output != "dx":
+        if output.startswith("d") and output != "dx":
             t = dict(layer.params())[output.removeprefix("d")]
             t.data = array = t.data.astype(complex)
         array[tuple(index)] += 1j * h
-        value = float((cell.dy * layer.forward(x, cell.train)[0].imag).sum() / h)
+        way = getattr(layer, output.removesuffix("_term")) if is_term(output) else layer
+        value = float((cell.dy * way.forward(x, cell.train)[0].imag).sum() / h)
         how = "the derivative of forward there, by a complex step"
     else:
         y, _ = layer.forward(cell.x, cell.train)

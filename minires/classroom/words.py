@@ -22,8 +22,8 @@ FRAME = {
     "changed": ("Your functions change {}.", "你的函数改动了 {}。"),
     "again": ("Your {} is another one the second time.", "你的 {} 第二次调用时不同。"),
     "examples": (
-        "On the inputs of {} your forward has other outputs than are given there.",
-        "在 {} 的输入上，你的前向输出与其中给出的不同。",
+        "On the inputs of {} your functions have other outputs than are given there.",
+        "在 {} 的输入上，你的函数的输出与其中给出的不同。",
     ),
     "measure": ("Measure the true number:", "测量正确的值："),
     "read": ("To read: tutorial {}, \"{}\" (minires tutorials).", "阅读：教程 {}，“{}”（minires tutorials）。"),

@@ -81,8 +81,8 @@ class Averaged(Residual):
 class GradientSplit(Residual):
     """An addition passes the whole dy to each of its terms; it does not share it out."""
 
-    def backward(self, dy, cache):
-        return super().backward(0.5 * dy, cache)
+    def terms(self, dy, cache):
+        return super().terms(0.5 * dy, cache)
 
 
 class AddedInPlace(Residual):
@@ -125,9 +125,12 @@ class PathsChainedTheOtherWay(Residual):
 class TermsMultiplied(Residual):
     """1 + dF/dx is a sum: the gradients of the two paths add up, they are not multiplied."""
 
+    def terms(self, dy, cache):
+        terms = super().terms(dy, cache)
+        return dict.fromkeys(terms, terms["shortcut"] * terms["branch"])
+
     def backward(self, dy, cache):
-        terms = self.terms(dy, cache)
-        return terms["shortcut"] * terms["branch"]
+        return self.terms(dy, cache)["branch"]
 
 
 class ProjectionIgnored(Residual):

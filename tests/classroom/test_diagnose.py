@@ -45,6 +45,13 @@ def test_there_are_many_of_every_exercise_and_most_planted_mistakes_are_among_th
         assert len(named & {m.name for m in planted(exercise.of)}) >= 7
 
 
+@pytest.mark.parametrize("path", [path for path in PATHS if path.stem.startswith("terms_")], ids=title)
+def test_wrong_terms_cost_the_points_of_the_terms_alone(path):
+    found = diagnose("residual", load(path))
+    lost = {"dx"} if path.stem == "terms_into_dy" else {"shortcut_term", "branch_term"}
+    assert found.wrong and set(found.wrong) <= lost and {"y", "dbranch.0.weight"} <= set(found.right)
+
+
 @pytest.mark.parametrize("seed", range(1, 8))
 @pytest.mark.parametrize("name", EXERCISES)
 def test_names_do_not_depend_on_the_seed(name, seed):

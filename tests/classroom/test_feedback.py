@@ -170,6 +170,8 @@ WITH_PRODUCT = """
         return along + across + train * along * across, (a, b)
     def residual_backward(dy, cache, branch, shortcut):
         return branch.backward(dy, cache[0]) + shortcut.backward(dy, cache[1])
+    def residual_terms(dy, cache, branch, shortcut):
+        return shortcut.backward(dy, cache[1]), branch.backward(dy, cache[0])
 """
 
 

@@ -15,3 +15,10 @@ def residual_backward(dy, cache, branch, shortcut):
     """Returns dx"""
     branch_cache, shortcut_cache = cache
     return shortcut.backward(dy, shortcut_cache) + branch.backward(dy, branch_cache)
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    """Returns (shortcut, branch): the two terms that add up to dx"""
+    branch_cache, shortcut_cache = cache
+    along = branch.backward(dy, branch_cache)
+    return shortcut.backward(dy, shortcut_cache), along

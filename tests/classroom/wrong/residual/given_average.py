@@ -10,3 +10,7 @@ def residual_forward(x, branch, shortcut, train):
 def residual_backward(dy, cache, branch, shortcut):
     bc, sc = cache
     return (shortcut.backward(dy, sc) + branch.backward(dy, bc)) / 2
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    return shortcut.backward(dy, cache[1]), branch.backward(dy, cache[0])

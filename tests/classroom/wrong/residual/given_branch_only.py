@@ -9,3 +9,7 @@ def residual_forward(x, branch, shortcut, train):
 
 def residual_backward(dy, cache, branch, shortcut):
     return branch.backward(dy, cache[0])
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    return shortcut.backward(dy, cache[1]), branch.backward(dy, cache[0])

@@ -12,3 +12,7 @@ def residual_backward(dy, cache, branch, shortcut):
     ds = shortcut.backward(dy, sc)
     db = branch.backward(ds, bc)
     return ds + db
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    return shortcut.backward(dy, cache[1]), branch.backward(dy, cache[0])

@@ -11,3 +11,7 @@ def residual_backward(dy, cache, branch, shortcut):
     dx = shortcut.backward(dy, cache[1])
     dx += branch.backward(dy, cache[0])
     return dx
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    return shortcut.backward(dy, cache[1]), branch.backward(dy, cache[0])

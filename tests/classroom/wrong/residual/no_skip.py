@@ -11,3 +11,7 @@ def residual_forward(x, branch, shortcut, train):
 def residual_backward(dout, cache, branch, shortcut):
     dx = branch.backward(dout, cache["branch"])
     return dx
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    return shortcut.backward(dy, cache["skip"]), branch.backward(dy, cache["branch"])

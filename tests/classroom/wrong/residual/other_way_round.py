@@ -11,3 +11,7 @@ def residual_forward(x, branch, shortcut, train):
 def residual_backward(dout, cache, branch, shortcut):
     through = branch.backward(dout, cache["branch"])
     return through + shortcut.backward(through, cache["skip"])
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    return shortcut.backward(dy, cache["skip"]), branch.backward(dy, cache["branch"])

@@ -12,3 +12,7 @@ def residual_backward(dout, cache, branch, shortcut):
     total = shortcut.backward(dout, cache["skip"])
     total += branch.backward(dout, cache["branch"])
     return total
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    return shortcut.backward(dy, cache["skip"]), branch.backward(dy, cache["branch"])

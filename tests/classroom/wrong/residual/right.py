@@ -13,3 +13,7 @@ def residual_backward(dout, cache, branch, shortcut):
     for layer, key in ((branch, "branch"), (shortcut, "skip")):
         dx = dx + layer.backward(dout, cache[key])
     return dx
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    return shortcut.backward(dy, cache["skip"]), branch.backward(dy, cache["branch"])

@@ -11,3 +11,7 @@ def residual_forward(x, branch, shortcut, train):
 def residual_backward(dout, cache, branch, shortcut):
     both = [shortcut.backward(dout.copy(), cache["skip"]), branch.backward(dout.copy(), cache["branch"])]
     return np.sum(both, axis=0)
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    return shortcut.backward(dy, cache["skip"]), branch.backward(dy, cache["branch"])

@@ -11,3 +11,7 @@ def residual_forward(x, branch, shortcut, train):
 def residual_backward(dout, cache, branch, shortcut):
     half = dout * 0.5
     return branch.backward(half, cache["branch"]) + shortcut.backward(half, cache["skip"])
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    return shortcut.backward(dy, cache["skip"]), branch.backward(dy, cache["branch"])

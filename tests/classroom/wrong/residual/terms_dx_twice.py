@@ -1,0 +1,17 @@
+# general: exchanged shortcut_term dx
+
+
+def residual_forward(x, branch, shortcut, train):
+    f, b = branch.forward(x, train)
+    h, s = shortcut.forward(x, train)
+    return h + f, [s, b]
+
+
+def residual_backward(dy, cache, branch, shortcut):
+    s, b = cache
+    return shortcut.backward(dy, s) + branch.backward(dy, b)
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    dx = residual_backward(dy, cache, branch, shortcut)
+    return dx, dx

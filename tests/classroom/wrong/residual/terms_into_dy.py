@@ -1,0 +1,18 @@
+# general: changes dy
+
+
+def residual_forward(x, branch, shortcut, train):
+    f, b = branch.forward(x, train)
+    h, s = shortcut.forward(x, train)
+    return h + f, [s, b]
+
+
+def residual_backward(dy, cache, branch, shortcut):
+    s, b = cache
+    return shortcut.backward(dy, s) + branch.backward(dy, b)
+
+
+def residual_terms(dy, cache, branch, shortcut):
+    terms = shortcut.backward(dy, cache[0]).copy(), branch.backward(dy, cache[1]).copy()
+    dy *= 2
+    return terms

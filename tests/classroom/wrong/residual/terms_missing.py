@@ -1,0 +1,12 @@
+# general: raised
+
+
+def residual_forward(x, branch, shortcut, train):
+    f, b = branch.forward(x, train)
+    h, s = shortcut.forward(x, train)
+    return h + f, [s, b]
+
+
+def residual_backward(dy, cache, branch, shortcut):
+    s, b = cache
+    return shortcut.backward(dy, s) + branch.backward(dy, b)
