@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from ..errors import DTypeError, RangeError
 from .base import Layer
+from .tree import join
 
 
 def replace(model: Layer, parts: Mapping[str, Layer]) -> Layer:
@@ -31,6 +32,13 @@ def replace(model: Layer, parts: Mapping[str, Layer]) -> Layer:
     shared = {id(p): p for layer in (model, *parts.values()) for _, p in layer.params()}
     twin = copy.deepcopy(model, shared)
     for path, layer in parts.items():
-        parent, _, name = path.rpartition(".")
-        twin.at(parent).set_child(name, copy.deepcopy(layer, shared))
+        put(twin, path, copy.deepcopy(layer, shared))
     return twin
+
+
+def put(model: Layer, path: str, layer: Layer) -> None:
+    """Put ``layer`` in the place of the part at ``path``, which must exist, in ``model`` itself."""
+    holder, name = next(
+        (holder, name) for at, holder in model.walk() for name, _ in holder.children() if join(at, name) == path
+    )  # not cut at the last dot: a child in a list is called "ws.0"
+    holder.set_child(name, layer)

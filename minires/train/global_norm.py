@@ -7,7 +7,7 @@ from typing import Any, Self
 from ..backend import Array, xp_of
 from ..layers import BatchNorm1d, BatchNorm2d
 from ..layers.base import Layer
-from ..layers.tree import join
+from ..layers.parts import put
 from .ranks import Ranks
 
 
@@ -53,15 +53,9 @@ def global_norms(model: Layer, ranks: Ranks) -> Iterator[None]:
     norms = [(path, layer) for path, layer in model.walk() if isinstance(layer, BatchNorm2d)]
     found = [(path, layer) for path, layer in norms if type(layer) in KINDS]
     for path, layer in found:
-        _put(model, path, KINDS[type(layer)].of(layer, ranks))
+        put(model, path, KINDS[type(layer)].of(layer, ranks))
     try:
         yield
     finally:
         for path, layer in found:
-            _put(model, path, layer)
-
-
-def _put(model, path, layer):
-    parent, _, name = path.rpartition(".")
-    assert join(parent, name) == path
-    model.at(parent).set_child(name, layer)
+            put(model, path, layer)

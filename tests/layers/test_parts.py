@@ -4,7 +4,20 @@ import numpy as np
 import pytest
 
 from minires.errors import DTypeError, RangeError
-from minires.layers import Concat, Dropout, Gate, Identity, Linear, ReLU, Residual, Scale, Sequential, Sigmoid, Tanh
+from minires.layers import (
+    Concat,
+    Dropout,
+    Gate,
+    Identity,
+    Layer,
+    Linear,
+    ReLU,
+    Residual,
+    Scale,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
 from minires.layers.parts import replace
 
 
@@ -28,6 +41,20 @@ def test_replace_puts_a_layer_into_any_kind_of_container(path):
     assert dict(model.walk()) == before
     outside = {p: type(layer) for p, layer in before.items() if not f"{p}.".startswith(f"{path}.")}
     assert {p: type(layer) for p, layer in twin.walk() if p != path} == outside
+
+
+class Row(Layer):
+    """Layers in a list, which are called "steps.0", "steps.1"."""
+
+    def __init__(self, *steps):
+        self.steps = list(steps)
+
+
+def test_replace_reaches_a_layer_in_a_list():
+    model = Sequential(row=Row(Tanh(), ReLU()))
+    twin = replace(model, {"row.steps.1": Scale(3)})
+    assert [type(step) for step in twin["row"].steps] == [Tanh, Scale]
+    assert [type(step) for step in model["row"].steps] == [Tanh, ReLU]
 
 
 def test_replace_copies_the_new_layer_and_shares_its_parameters():
