@@ -211,6 +211,7 @@ def machine(options):
         "load": load,
         "date": datetime.date.today().isoformat(),
         "blas": limits[1]["blas"],
+        "kernels": limits[1]["kernels"],
         "gemm_gflop_s": {threads: found["gemm_gflop_s"] for threads, found in limits.items()},
         "copy_gb_s": {threads: found["copy_gb_s"] for threads, found in limits.items()},
         "versions": {},

@@ -58,6 +58,7 @@ def _machine(machine):
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}{load}",
         *limits,
         machine["blas"],
+        *([f"products by {machine['kernels']}"] if machine["kernels"] else []),
         ", ".join([f"Python {machine['python']}", *names]),
     ]
     return "\n".join([f"# CPU benchmark, {machine['date']}", "", *(f"* {fact}" for fact in facts)])

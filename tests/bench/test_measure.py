@@ -106,7 +106,7 @@ def test_a_run():
 @pytest.fixture
 def small(monkeypatch):
     """The limits of the machine are not measured again."""
-    machine = dict.fromkeys(("processor", "cores", "system", "load", "python", "date", "blas"))
+    machine = dict.fromkeys(("processor", "cores", "system", "load", "python", "date", "blas", "kernels"))
     machine |= {"versions": {}, "gemm_gflop_s": {}, "copy_gb_s": {}}
     monkeypatch.setattr("minires.bench.measure.machine", lambda options: machine)
     return "--cases", "forward conv3x3_2@4 b1", "--threads", "1", "--rounds", "1", "--systems"

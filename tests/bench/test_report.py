@@ -15,6 +15,7 @@ RESULT = {
         "python": "3.11.7",
         "date": "2026-01-02",
         "blas": "OpenBLAS 0.3",
+        "kernels": "OpenBLAS's SkylakeX kernels",
         "gemm_gflop_s": {1: 101.4, 2: 190.6},
         "copy_gb_s": {1: 26.2, 2: 27.7},
         "versions": {
@@ -52,6 +53,7 @@ TABLE = """\
 * 1 thread: matrix product 101 GFLOP/s, copy 26 GB/s
 * 2 threads: matrix product 191 GFLOP/s, copy 28 GB/s
 * OpenBLAS 0.3
+* products by OpenBLAS's SkylakeX kernels
 * Python 3.11.7, numpy 1.26.4 and 2.4.6, minires 0.1.0, torch 2.13, chainer 7.8.1
 
 ## 1 thread

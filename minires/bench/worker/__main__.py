@@ -3,7 +3,7 @@
     {"do": "load", "folder": F}     read the case there -> {"values": [...]}, the same for every system
     {"do": "time", "least": s}      repeat the step for s seconds or more -> {"ms": milliseconds of one step}
     {"do": "memory"}                -> {"mb": peak so far above what the imports took}
-    {"do": "limits"}                -> {"gemm_gflop_s": ..., "copy_gb_s": ..., "blas": ...}
+    {"do": "limits"}                -> {"gemm_gflop_s": ..., "copy_gb_s": ..., "blas": ..., "kernels": ...}
 
 The first line that it writes says which versions it runs, or why it cannot: {"absent": reason}.
 """
@@ -64,7 +64,9 @@ class Server:
         return {"mb": memory("VmHWM") - self.imports_mb}
 
     def limits(self):
-        return {"gemm_gflop_s": gemm(), "copy_gb_s": copy(), "blas": blas()}
+        from minires.engine.cpu import blas
+
+        return {"gemm_gflop_s": gemm(), "copy_gb_s": copy(), "blas": blas.configuration(), "kernels": blas.kernels()}
 
 
 def values(found, task, arrays):
@@ -111,20 +113,6 @@ def copy(size=2**26):
     a = np.ones(size, np.float32)
     b = np.empty_like(a)
     return 2 * a.nbytes / min(seconds(lambda: np.copyto(b, a)) for _ in range(6)) / 1e9
-
-
-def blas():
-    """What NumPy's BLAS says of itself, with its kernels: "OpenBLAS 0.3.31 ... SkylakeX"."""
-    import ctypes
-
-    for path in (Path(np.__file__).parents[1] / "numpy.libs").glob("*openblas*"):
-        library = ctypes.CDLL(str(path))
-        for name in ("scipy_openblas_get_config64_", "openblas_get_config64_"):
-            if hasattr(library, name):
-                getattr(library, name).restype = ctypes.c_char_p
-                return getattr(library, name)().decode().strip()
-    found = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{found.get('name')} {found.get('version')}"
 
 
 def main(system, threads):

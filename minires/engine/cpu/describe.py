@@ -3,6 +3,7 @@
 import math
 import textwrap
 
+from .blas import kernels
 from .operations import Convolution
 
 KINDS = {
@@ -30,6 +31,7 @@ def table(plan):
     lines = [
         f"{plan.mode}, {shape}, {plan.dtype}, chunks of {max(plan.sizes)} images, {len(plan.phases)} + "
         f"{len(plan.backward_phases)} phases",
+        *([f"products by {kernels()}"] if kernels() else []),
         HEAD,
     ]
     sums = [0.0] * 4

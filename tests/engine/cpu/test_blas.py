@@ -1,5 +1,8 @@
 """BLAS on one thread while the engine computes, and as before behind it."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -94,3 +97,37 @@ def test_every_call_of_a_compiled_model_restores():
     assert blas.threads() == 2
     witness.fails = False
     assert np.array_equal(fast(x), fast(x))
+
+
+def test_its_kernels_are_named():
+    assert blas.kernels().startswith("OpenBLAS's ")
+    fast = minires.compile(Conv2d(3, 4, 3, rng=0))
+    fast(np.ones((2, 3, 6, 6), np.float32))
+    assert fast.describe().splitlines()[1] == f"products by {blas.kernels()}"
+
+
+@pytest.mark.parametrize(
+    "core, bits, ending",
+    [
+        ("SkylakeX", 512, "SkylakeX kernels"),
+        ("SkylakeX", 256, "SkylakeX kernels"),
+        ("Zen", 256, "Zen kernels"),
+        ("neoversen1", 128, "neoversen1 kernels"),
+        ("Haswell", 512, "Haswell kernels, 256 bits; the processor has 512: a newer NumPy may have them"),
+        ("Nehalem", 256, "Nehalem kernels, 128 bits; the processor has 256: a newer NumPy may have them"),
+    ],
+)
+def test_kernels_below_the_processor(monkeypatch, core, bits, ending):
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    monkeypatch.setattr(blas, "_says", lambda what: core)
+    monkeypatch.setattr(blas, "_processor_bits", lambda: bits)
+    assert blas.kernels() == f"OpenBLAS's {ending}"
+
+
+@pytest.mark.skipif(blas._processor_bits() < 256, reason="this processor has no kernels wider than those of Nehalem")
+def test_a_variable_that_holds_the_kernels_down():
+    """In a process of its own: OpenBLAS reads the variable when it is loaded."""
+    code = "from minires.engine.cpu import blas; print(blas.kernels())"
+    settings = os.environ | {"OPENBLAS_CORETYPE": "Nehalem", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    found = subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, timeout=60)
+    assert ", 128 bits; " in found.stdout and found.stdout.endswith(": unset OPENBLAS_CORETYPE\n"), found
