@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, device_of
+from ..backend import Array
 from ..errors import DTypeError, MiniresError, RangeError, StateError
 from ..layers import Layer
 from ..layers.checks import is_integer
+from .devices import executor, is_plain, unsuited
+from .plan import Plan
 from .quota import cores
-from .cpu.describe import table
-from .cpu.plan import Plan
-from .cpu.values import Unsuited
 from .unchanged import Watch
+from .values import Unsuited
 
 KEPT = 8  # plans: training and evaluation, whole batches and the last one, at two sizes of images
 
@@ -67,35 +67,35 @@ class Compiled(Layer):
     def __init__(self, definition: Layer, threads: int, input_gradient: bool, frozen: bool) -> None:
         self.definition, self.threads = definition, threads
         self.input_gradient, self.frozen = input_gradient, frozen
-        self._plans, self._watch = OrderedDict(), None  # a plan, or why there is none
+        self._executors, self._watch = OrderedDict(), None  # of a plan, or why there is none
         self._lock, self._choosing = threading.Lock(), threading.Lock()
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         if self.frozen:
             raise StateError("frozen=True serves inference alone: call fast(x), or compile without it", "Compiled")
-        y, plan, frame = self._run(x, "train" if train else "eval")
-        if plan is None:
+        y, run, frame = self._run(x, "train" if train else "eval")
+        if run is None:
             y, cache = self.definition.forward(x, train)
             return y, _Cache(None, cache, y.shape)
         if train:
-            plan.track(frame, self._lock)
-        return y, _Cache(plan, frame, y.shape)
+            run.track(frame)
+        return y, _Cache(run, frame, y.shape)
 
     def backward(self, dy: Array, cache: Any) -> Any:
-        plan = cache.plan
-        if plan is None:
+        run = cache.executor
+        if run is None:
             dx = self.definition.backward(dy, cache.content)
-        elif _is_plain(dy) and (dy.shape, dy.dtype.newbyteorder("=")) == (cache.shape, plan.dtype):
-            dx = plan.backward(_native(dy), cache.content, self.threads, self._lock)
+        elif is_plain(dy) and (dy.shape, dy.dtype.newbyteorder("=")) == (cache.shape, run.plan.dtype):
+            dx = run.backward(_native(dy), cache.content)
         else:
-            raise self._refusal(dy, plan)
+            raise self._refusal(dy, run.plan)
         return dx if self.input_gradient else None
 
     def __call__(self, x: Array) -> Array:
-        y, plan, frame = self._run(x, "infer")
-        if plan is None:
+        y, run, frame = self._run(x, "infer")
+        if run is None:
             return self.definition(x)
-        plan.release(frame)
+        run.release(frame)
         return y
 
     def children(self) -> Iterator[tuple[str, Layer]]:
@@ -110,8 +110,8 @@ class Compiled(Layer):
     def describe(self) -> str:
         """The last plans as tables, a line for each operation (layer, algorithm, work, time), or why there is none."""
         with self._choosing:
-            plans = list(self._plans.items())
-        parts = [table(plan) if isinstance(plan, Plan) else _reason(key, plan) for key, plan in plans]
+            runs = list(self._executors.items())
+        parts = [_reason(key, run) if isinstance(run, str) else run.describe() for key, run in runs]
         return "\n\n".join(parts) or "no plan yet: one is made for each shape of input, by the first call with it"
 
     def __repr__(self):
@@ -136,72 +136,58 @@ class Compiled(Layer):
         return DTypeError(f"dy is {found}, {expected}", type(self.definition).__name__)
 
     def _run(self, x, mode):
-        """(y, plan, frame) of one forward; (None, None, None) where the definition must do it."""
-        plan = self._plan(x, mode)
-        if plan is None:
+        """(y, executor, frame) of one forward; (None, None, None) where the definition must do it."""
+        run = self._executor(x, mode)
+        if run is None:
             return None, None, None
         try:
-            y, frame = plan.forward(_native(x), self.threads)
+            y, frame = run.forward(_native(x))
         except Unsuited as reason:
             with self._choosing:
-                self._plans |= {key: str(reason) for key, other in self._plans.items() if other is plan}
+                self._executors |= {key: str(reason) for key, other in self._executors.items() if other is run}
             return None, None, None
         if self._watch.own and not self._watch.untouched(self.definition):
             with self._choosing:  # what a run changes in a layer of the user is its state, no setting
                 watch = Watch(self.definition, self.frozen)
                 self._watch = watch if watch.same(self._watch, own=False) else self._watch
-        return y, plan, frame
+        return y, run, frame
 
-    def _plan(self, x, mode):
-        """The plan for x; None where the definition must do it."""
+    def _executor(self, x, mode):
+        """The executor of the plan for x; None where the definition must do it."""
         if not all(hasattr(x, name) for name in ("shape", "dtype", "size")) or not x.size:
             return None
         with self._choosing:
             if self._watch is None or not self._watch.untouched(self.definition):
                 watch = Watch(self.definition, self.frozen)
                 if self._watch is None or not watch.same(self._watch):
-                    self._plans.clear()
+                    self._executors.clear()
                 self._watch = watch
-            reason = self._unsuited(x)
-            key = mode, x.shape, x.dtype.newbyteorder("="), reason, self.input_gradient
-            if key not in self._plans:
-                self._plans[key] = reason or self._made(*key[:3])
-            self._plans.move_to_end(key)
-            if len(self._plans) > KEPT:
-                self._plans.popitem(last=False)
-            plan = self._plans[key]
-        return plan if isinstance(plan, Plan) else None
+            reason = unsuited(x, self._watch.forms)
+            key = mode, x.shape, x.dtype.newbyteorder("="), reason, self.input_gradient, self.threads
+            if key not in self._executors:
+                self._executors[key] = reason or self._made(*key[:3])
+            self._executors.move_to_end(key)
+            if len(self._executors) > KEPT:
+                self._executors.popitem(last=False)
+            run = self._executors[key]
+        return None if isinstance(run, str) else run
 
     def _made(self, mode, shape, dtype):
         try:
-            return Plan(self.definition, shape, dtype, mode, self.input_gradient, self.frozen)
+            plan = Plan(self.definition, shape, dtype, mode, self.input_gradient)
         except Unsuited as reason:
             return str(reason)
-
-    def _unsuited(self, x):
-        """Why no plan can take x; None where one can."""
-        if not _is_plain(x):
-            where = device_of(x)
-            kind = f"on {where}, where the engine has no kernels" if where != "cpu" else f"a {type(x).__name__}"
-            return f"the input is {kind}"
-        dtype = x.dtype.newbyteorder("=")
-        if dtype not in (np.float32, np.float64):
-            return "the engine computes in float32 and float64"
-        for kind, _, other in self._watch.forms:
-            if kind is not np.ndarray or other != dtype and other.kind in "fc":
-                where = "" if kind is np.ndarray else f" in a {kind.__name__}"
-                return f"its parameters are {other}{where}"
-        return None
+        return executor(plan, self.threads, self._lock, self.frozen)
 
 
 class _Cache:
     """What one forward leaves for backward; its memory goes back to the plan when nobody holds it any more."""
 
-    def __init__(self, plan, content, shape):
-        self.plan, self.content, self.shape = plan, content, shape
+    def __init__(self, executor, content, shape):
+        self.executor, self.content, self.shape = executor, content, shape
 
     def __reduce_ex__(self, protocol):
-        if self.plan is None:
+        if self.executor is None:
             return super().__reduce_ex__(protocol)
         raise StateError(
             "a cache of the engine cannot be copied or pickled, it owns memory of its plan: pass the cache itself on, "
@@ -210,18 +196,14 @@ class _Cache:
         )
 
     def __del__(self):
-        if self.plan is not None:
-            self.plan.release(self.content)
+        if self.executor is not None:
+            self.executor.release(self.content)
 
 
 def _reason(key, reason):
     """The line of :meth:`Compiled.describe` where the definition runs."""
     mode, shape, dtype, *_ = key
     return f"{mode}, {' x '.join(map(str, shape))}, {dtype}: the definition runs, because {reason}"
-
-
-def _is_plain(x):
-    return isinstance(x, np.ndarray) and not isinstance(x, np.ma.MaskedArray)
 
 
 def _native(x):

@@ -5,5 +5,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def several_chunks(monkeypatch):
-    monkeypatch.setattr("minires.engine.cpu.plan.PIXELS", 0)
-    monkeypatch.setattr("minires.engine.cpu.plan.ROWS", 0)
+    monkeypatch.setattr("minires.engine.cpu.constants.PIXELS", 0)
+    monkeypatch.setattr("minires.engine.cpu.constants.ROWS", 0)

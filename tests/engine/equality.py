@@ -6,6 +6,7 @@ import numpy as np
 from oracles import run
 
 import minires
+from minires.engine.operations import Foreign
 from minires.layers import Conv2d, Sequential
 from minires.models import FAMILIES, build
 
@@ -77,10 +78,11 @@ def assert_as_definition(model, x, train, tolerance=1e-10, whole=True, **setting
     whole: whether layers may be left whole, to their own forward and backward
     """
     definition, fast = copy.deepcopy(model), minires.compile(copy.deepcopy(model), **settings)
-    plan = fast._plan(x, "train" if train else "eval")
-    assert plan is not None, "the definition would be compared with itself"
-    assert any(o.kind != "foreign" for o in plan.operations), "every layer would be compared with itself"
-    assert whole or not any(o.kind == "foreign" for o in plan.operations)
+    executor = fast._executor(x, "train" if train else "eval")
+    assert executor is not None, "the definition would be compared with itself"
+    operations = executor.plan.operations
+    assert any(not isinstance(o, Foreign) for o in operations), "every layer would be compared with itself"
+    assert whole or not any(isinstance(o, Foreign) for o in operations)
     dy = images(*definition.forward(x, False)[0].shape, seed=3, dtype=x.dtype)
     expected, found = run(definition, x, dy, train), run(fast, x, dy, train)
     if not fast.input_gradient:

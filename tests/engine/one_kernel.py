@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import strategies as st
 from oracles import assert_close, randomise, run, upstream
 
-from minires.engine.cpu.kernels import Geometry
 from minires.engine.cpu.memory import Chunk, Workspace
+from minires.engine.geometry import Geometry
 from minires.layers import Conv2d
 
 sides = st.integers(1, 9) | st.sampled_from([28, 30, 33])

@@ -60,7 +60,7 @@ def test_the_same_bits_for_any_number_of_threads_and_from_run_to_run(n):
 
 @pytest.mark.parametrize("name", ["resnet8", "preact_resnet11", "resnext11_2x4d", "resnet18"])
 def test_the_products_of_one_image_are_shared(name, monkeypatch):
-    monkeypatch.setattr("minires.engine.cpu.kernels.base.SHARED", 500)
+    monkeypatch.setattr("minires.engine.cpu.constants.SHARED", 500)
     model, x = network(name), images(1, 2, 40, 36)
     answers = {
         run(minires.compile(copy.deepcopy(model), threads=n), x, images(1, 3, seed=3), True)["dx"].tobytes()
@@ -138,7 +138,7 @@ def test_gradients_are_added():
 
 def frames(fast):
     """How many frames of the forward lie ready, in all plans."""
-    return sum(len(plan.free["forward"]) for plan in fast._plans.values())
+    return sum(len(one.free["forward"]) for one in fast._executors.values())
 
 
 def test_a_cache_that_is_dropped_returns_its_memory():
@@ -171,9 +171,9 @@ def test_many_steps_keep_the_number_of_frames():
             fast(images(n, 2, 9, 9))
     del cache
     gc.collect()
-    for plan in fast._plans.values():
-        assert len(plan.free["forward"]) <= 2 and len(plan.free["seats"]) == 2  # the next is made before one is dropped
-        assert len(plan.free["backward"]) == (plan.mode != "infer")  # used again, not made anew
+    for one in fast._executors.values():
+        assert len(one.free["forward"]) <= 2 and len(one.free["seats"]) == 2  # the next is made before one is dropped
+        assert len(one.free["backward"]) == (one.plan.mode != "infer")  # used again, not made anew
 
 
 def test_arrays_of_the_caller_are_let_go():
@@ -231,20 +231,20 @@ def test_an_error_in_the_middle_leaves_it_usable(way):
 
 
 def test_an_error_on_another_thread_leaves_it_usable(monkeypatch):
-    from minires.engine.cpu.operations.pool import MaxPool
+    from minires.engine.cpu.steps.pool import MaxPoolStep
 
     model = L.Sequential(L.Conv2d(2, 4, 3, padding=1, rng=0), L.MaxPool2d(2)).to(dtype=np.float64)
     fast = minires.compile(model, threads=3)
     x = images(70, 2, 6, 6)
     with monkeypatch.context() as patch:
-        whole = MaxPool.forward
+        whole = MaxPoolStep.forward
 
         def fail(self, frame, i, workspace):
             if i == 2:
                 raise KeyError("planted")
             whole(self, frame, i, workspace)
 
-        patch.setattr(MaxPool, "forward", fail)
+        patch.setattr(MaxPoolStep, "forward", fail)
         with pytest.raises(KeyError, match="planted"):
             minires.compile(model, threads=3)(x)
     assert np.allclose(fast(x), model(x), rtol=0, atol=1e-12)
@@ -417,8 +417,8 @@ def test_the_last_plans_are_kept():
     for size in sizes:
         fast(images(1, 2, size, size))
         fast(images(1, 2, 5, 5))  # always in use
-        plans.append(weakref.ref(fast._plan(images(1, 2, size, size), "infer")))
-        assert len(fast._plans) <= KEPT
+        plans.append(weakref.ref(fast._executor(images(1, 2, size, size), "infer")))
+        assert len(fast._executors) <= KEPT
     assert [size for size, plan in zip(sizes, plans) if plan()] == [5, *sizes[-KEPT + 1 :]]  # gone without a collection
 
 
@@ -430,7 +430,7 @@ def test_a_cache_outlives_its_plan():
     for size in range(5, 6 + KEPT):
         fast(images(1, 2, size, size))
         fast.forward(images(2, 2, size, size), False)
-    assert cache.plan not in fast._plans.values()
+    assert cache.executor not in fast._executors.values()
     fast.zero_grads()
     found = {"y": y, "dx": fast.backward(dy, cache)} | {path: p.grad for path, p in fast.params()}
     assert_same(found, {name: expected[name] for name in found}, 1e-10)

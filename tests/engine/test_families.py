@@ -101,5 +101,5 @@ def test_the_front_of_a_member_keeps_the_contract(pattern):
 
     fast = make()
     assert sum(p.data.size for _, p in fast.params()) > 1000
-    assert fast._plan(x.astype(np.float32), "train") is not None
+    assert fast._executor(x.astype(np.float32), "train") is not None
     check_layer(make, x)

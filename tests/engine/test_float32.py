@@ -8,6 +8,7 @@ from engine.equality import images, network
 
 import minires
 from minires.engine.cpu.memory import Workspace
+from minires.engine.operations import Join
 from minires.layers import Layer, ReLU, SiLU
 from minires.layers.parts import replace
 from minires.losses import SoftmaxCrossEntropy
@@ -30,18 +31,18 @@ class Masked(Layer):
 
 def masks_of(cache):
     """The masks of the ReLUs in one forward of a compiled model, in the order of the network."""
-    plan, frame = cache.plan, cache.content
-    for operation in plan.operations:
-        if operation.kind == "join" and operation.details["relu"]:
-            chunks = [image_of(plan, frame, operation.output, i) for i in range(len(plan.sizes))]
+    forward, frame = cache.executor.forward_plan, cache.content
+    for operation in forward.plan.operations:
+        if isinstance(operation, Join) and operation.relu:
+            chunks = [image_of(forward, frame, operation.y, i) for i in range(len(forward.cut.sizes))]
             yield np.concatenate(chunks, axis=2).transpose(2, 3, 0, 1) > 0
 
 
-def image_of(plan, frame, value, i):
+def image_of(forward, frame, value, i):
     """Chunk i of a value, computed again where it is not kept."""
-    workspace = Workspace(plan.dtype)
-    if value in plan.again:
-        plan.again[value].forward(frame, i, workspace)
+    workspace = Workspace(frame.dtype)
+    if value in forward.plan.again:
+        forward.steps[forward.plan.again[value]].forward(frame, i, workspace)
     return frame.chunk(value, i, workspace).image
 
 

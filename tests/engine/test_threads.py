@@ -71,7 +71,7 @@ class Work:
     def ready(self):
         """How many frames and work areas lie ready."""
         gc.collect()
-        return [{kind: len(free) for kind, free in plan.free.items()} for plan in self.fast._plans.values()]
+        return [{kind: len(free) for kind, free in run.free.items()} for run in self.fast._executors.values()]
 
 
 @pytest.mark.parametrize("rounds", [25, pytest.param(125, marks=pytest.mark.slow)])

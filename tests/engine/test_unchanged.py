@@ -219,7 +219,7 @@ def test_layers_in_lists(change):
 
 
 def plans(fast):
-    return [*map(id, fast._plans.values())]
+    return [*map(id, fast._executors.values())]
 
 
 def test_what_every_run_reads_anew_needs_no_new_plan():

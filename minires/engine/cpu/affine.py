@@ -1,136 +1,54 @@
-"""What is added to a value or scales it, channel by channel: batch norm, folded batch norm, the bias of a convolution.
-
-    z = scale y + shift            scale, shift: (C,)
+"""The numbers of the affine maps in one run: sums over the chunks, coefficients, and rows of them to multiply by.
 
 A batch norm over the batch is known only when every chunk has given its sums. Each chunk counts from a value of its
 own (the mean of its first rows), so that nothing cancels, and the chunks are merged as in Chan et al. 1979, "Updating
 Formulae and a Pairwise Algorithm for Computing Sample Variances", eq. 2.1; always in the order of the chunks, whichever
-thread was first.
-
-With Z = dL/dz, S1 = sum Z and S2 = sum Z (y - mean), the gradient of the batch norm is again affine in Z and y:
-
-    dbeta = S1     dgamma = istd S2     dy = scale (Z + slope (y - mean) - S1 / m),   slope = -istd^2 S2 / m
+thread was first. What the maps mean stands in :mod:`minires.engine.affine`.
 """
 
 import numpy as np
 
 
-class Affine:
-    """z = scale y + shift of one value in one run. ``layer`` holds the parameters, m counts the values of a channel."""
+class State:
+    """One affine map in one run: sums of its chunks, coefficients, and scale, shift, mean for a row.
 
-    over_batch = False  # whether the coefficients depend on every chunk
-    scales = False
-    normalises = True
-
-    def __init__(self, layer):
-        self.layer = layer
-
-    def start(self, frame, value):
-        return State(frame, value, self)
-
-
-class Bias(Affine):
-    """The bias of a convolution: shift alone."""
-
-    normalises = False
-
-    def coefficients(self, state):
-        return None, self.layer.bias.data
-
-    def gradients(self, s1, s2, state):
-        accumulate(self.layer.bias, s1)
-
-
-class RunningNorm(Affine):
-    """Batch norm by its running statistics, a constant map."""
-
-    scales = True
-
-    def coefficients(self, state):
-        bn = self.layer
-        state.mean = bn.running_mean.data
-        state.istd = 1 / np.sqrt(bn.running_var.data + bn.eps)
-        scale = bn.gamma.data * state.istd
-        return scale, bn.beta.data - state.mean * scale
-
-    def gradients(self, s1, s2, state):
-        accumulate(self.layer.beta, s1)
-        accumulate(self.layer.gamma, s2 * state.istd)
-
-
-class FoldedNorm(RunningNorm):
-    """What is left of a batch norm whose scale has gone into the filters of the convolution before it: the shift.
-
-    ``convolution``: its bias, if it has one, is scaled too.
+    sizes: images of each chunk
     """
 
-    scales = False
-
-    def __init__(self, layer, convolution):
-        super().__init__(layer)
-        self.convolution = convolution
-
-    def coefficients(self, state):
-        scale, shift = super().coefficients(state)
-        bias = self.convolution.bias
-        return None, shift if bias is None else shift + scale * bias.data
-
-
-class BatchNorm(RunningNorm):
-    """Batch norm by the statistics of the batch."""
-
-    over_batch = True
-
-    def coefficients(self, state):
-        bn, m = self.layer, state.values
-        mean, squares = state.merged()
-        var = squares / m
-        state.mean, state.istd = mean, 1 / np.sqrt(var + bn.eps)
-        scale = bn.gamma.data * state.istd
-        return scale, bn.beta.data - mean * scale
-
-    def track(self, state):
-        """Move the running statistics: once for each forward in training."""
-        bn, m = self.layer, state.values
-        mean, squares = state.merged()
-        for running, batch in ((bn.running_mean, mean), (bn.running_var, squares / (m - 1))):
-            running.data = (1 - bn.momentum) * running.data + bn.momentum * batch
-
-
-class State:
-    """The numbers of one affine map in one run: sums of its chunks, coefficients, and scale, shift, mean for a row."""
-
-    def __init__(self, frame, value, affine):
-        self.affine, self.channels, chunks = affine, value.channels, len(frame.sizes)
-        self.counts = [value.size[0] * value.size[1] * n for n in frame.sizes]
+    def __init__(self, affine, sizes, dtype):
+        value, chunks = affine.y, len(sizes)
+        self.affine, self.channels = affine, value.channels
+        self.counts = [value.size[0] * value.size[1] * n for n in sizes]
         self.values = sum(self.counts)
-        dtype = frame.dtype
         self.sums, self.squares = (np.zeros((chunks, self.channels), dtype) for _ in range(2))
-        self.lengths = {n: value.size[1] * n for n in set(frame.sizes)}
+        self.lengths = {n: value.size[1] * n for n in set(sizes)}
         self.ones = {n: np.ones(length, dtype) for n, length in self.lengths.items()}
         self.tiles = {
             n: [np.zeros(length * self.channels, dtype) for _ in range(3)] for n, length in self.lengths.items()
         }
-        self.scale = self.shift = self.mean = self.istd = None
+        self.coefficients = None
+
+    @property
+    def scale(self):
+        return self.coefficients.scale
 
     def fold(self, row, n):
         """(W n C,) -> (C,): the sum of each channel."""
         return self.ones[n] @ row.reshape(-1, self.channels)
 
-    def tile(self, k, n, v):
-        """The k-th row of coefficients, filled with v (C,) again and again: (W n C,)."""
-        tile = self.tiles[n][k]
-        tile.reshape(-1, self.channels)[...] = v
-        return tile
-
     def fix(self):
-        """Compute the coefficients and tile them."""
-        self.scale, self.shift = self.affine.coefficients(self)
-        for n in self.tiles:
-            if self.scale is not None:
-                self.tile(0, n, self.scale)
-                self.tile(2, n, self.mean)
-            self.tile(1, n, self.shift)
+        """Compute the coefficients and tile them: each again and again in a row (W n C,)."""
+        if self.affine.over_batch:
+            self._merged = mean, squares = self.merged()
+            found = self.affine.coefficients(mean, squares / self.values)
+        else:
+            found = self.affine.coefficients()
+        self.coefficients = found
+        for scale, shift, mean in self.tiles.values():
+            if found.scale is not None:
+                scale.reshape(-1, self.channels)[...] = found.scale
+                mean.reshape(-1, self.channels)[...] = found.mean
+            shift.reshape(-1, self.channels)[...] = found.shift
 
     def measure(self, i, chunk, blocks, workspace):
         """Sums of chunk i: ``sums`` its mean, ``squares`` the squared deviations from it."""
@@ -161,9 +79,14 @@ class State:
             count += m
         return mean, squares
 
+    def track(self):
+        """Move the running statistics of a batch norm over the batch."""
+        mean, squares = self._merged
+        self.affine.track(mean, squares / (self.values - 1))
+
 
 class Slopes:
-    """The gradient of one affine map in one run: sums S1, S2 of the chunks, then dy = scale (Z + slope y + level)."""
+    """The gradient of one affine map in one run: sums S1, S2 of the chunks, then rows of slope and level."""
 
     def __init__(self, state):
         self.state = state
@@ -172,18 +95,24 @@ class Slopes:
 
     def finish(self):
         """Add the gradients of the parameters; prepare dy."""
-        state, affine = self.state, self.state.affine
+        state, affine, of = self.state, self.state.affine, self.state.coefficients
         s1, s2 = self.s1.sum(axis=0), self.s2.sum(axis=0)
-        affine.gradients(s1, s2, state)
+        for param, grad in affine.gradients(s1, s2, of.istd):
+            if not param.frozen:
+                param.grad += grad
         if not affine.over_batch:
             return
-        slope = -(state.istd**2) * s2 / state.values
-        level = -s1 / state.values - slope * state.mean
         for tiles in self.tiles.values():
-            for tile, v in zip(tiles, (slope, level)):
+            for tile, v in zip(tiles, affine.slopes(s1, s2, of, state.values)):
                 tile.reshape(-1, state.channels)[...] = v
 
 
-def accumulate(param, grad):
-    if not param.frozen:
-        param.grad += grad
+def fix(frame, affine):
+    """What is done once the chunks have been measured."""
+    frame.states[affine].fix()
+
+
+def finish(frame, affine):
+    """What is done once the chunks have given S1 and S2."""
+    with frame.lock:
+        frame.slopes[affine].finish()

@@ -5,23 +5,22 @@ import threading
 
 import numpy as np
 
-from .affine import Slopes
-from .gradients import blocks_of, spare
-from .memory import Chunk
+from . import constants
+from .affine import Slopes, State
+from .memory import Chunk, spare
 
 
 class Frame:
     """What both directions share: arrays of whole batches, scratch memory, and how the batch is cut into chunks."""
 
-    def __init__(self, plan):
-        self.dtype, self.sizes, self.total = plan.dtype, plan.sizes, plan.images
-        self.starts = [sum(plan.sizes[:i]) for i in range(len(plan.sizes))]
+    def __init__(self, cut):
+        self.dtype, self.sizes, self.total, self._starts = cut.dtype, cut.sizes, cut.images, cut.starts
         self._guard = threading.Lock()
         self.arrays, self.filters, self._scratch, self._blocks = {}, {}, {}, {}
 
     def images(self, i):
         """Which images of the batch chunk i holds."""
-        return slice(self.starts[i], self.starts[i] + self.sizes[i])
+        return slice(self._starts[i], self._starts[i] + self.sizes[i])
 
     def blocks(self, size, chunk):
         """Slices of rows for entry-by-entry passes."""
@@ -37,30 +36,31 @@ class Frame:
                 self._scratch[key] = np.empty(numbers, self.dtype)
             return self._scratch[key][:numbers]
 
-    def _chunks(self, channels, size, extent, border):
+    def _chunks(self, form):
         made = []
         for n in self.sizes:
+            channels, _, extent, border = form
             flat = np.zeros(Chunk.numbers(n, channels, extent, border), self.dtype)
-            made.append(Chunk(flat, n, channels, size, extent, border))
+            made.append(Chunk(flat, n, *form))
         return made
 
 
 class ForwardFrame(Frame):
     """``chunk(value, i, workspace)``: where chunk i of a value is; kept ones are here, others in the work area."""
 
-    def __init__(self, plan):
-        super().__init__(plan)
+    def __init__(self, forward):
+        super().__init__(forward.cut)
         self.caches, self.prepared = {}, False
-        self.places = plan.places
-        self._kept = {v: self._chunks(v.channels, v.size, v.extent, v.border) for v in plan.kept}
-        self.states = {affine: affine.start(self, value) for affine, value in plan.affine.items()}
+        self._kept = {v: self._chunks(forward.rooms.form(v)) for v in forward.kept}
+        self._others = {v: (forward.rooms.form(v), ("value", place)) for v, place in forward.places.items()}
+        self.states = {affine: State(affine, self.sizes, self.dtype) for affine in forward.plan.maps}
 
     def chunk(self, value, i, workspace):
         kept = self._kept.get(value)
         if kept is not None:
             return kept[i]
-        form = value.channels, value.size, value.extent
-        return spare(workspace, form, self.sizes[i], value.border, ("value", self.places[value]))
+        form, name = self._others[value]
+        return spare(workspace, form, self.sizes[i], name)
 
     def clear(self):
         """Drop what belongs to the last run; keep the memory of the plan."""
@@ -71,13 +71,15 @@ class ForwardFrame(Frame):
 class BackwardFrame(Frame):
     """``gradient(buffer, i)``: where chunk i of a gradient is."""
 
-    def __init__(self, plan):
-        super().__init__(plan)
-        self._buffers = {place: self._chunks(*form, 0) for form, place in plan.gradients}
-        self.units = len(plan.units)
-        self.unit = [u for u, unit in enumerate(plan.units) for _ in unit]
-        self.opens = [i == unit[0] for unit in plan.units for i in unit]
-        self.closes = [i == unit[-1] for unit in plan.units for i in unit]
+    def __init__(self, backward):
+        super().__init__(backward.cut)
+        memory = {place: self._chunks(place[0]) for place in backward.places.values()}
+        self._buffers = {buffer: memory[place] for buffer, place in backward.places.items()}
+        units = backward.cut.units
+        self.units = len(units)
+        self.unit = [u for u, unit in enumerate(units) for _ in unit]
+        self.opens = [i == unit[0] for unit in units for i in unit]
+        self.closes = [i == unit[-1] for unit in units for i in unit]
         self.slopes = {}
         self.forward = self.lock = None
 
@@ -91,7 +93,7 @@ class BackwardFrame(Frame):
                 self.slopes[affine] = Slopes(state)
 
     def gradient(self, buffer, i):
-        return self._buffers[buffer.place][i]
+        return self._buffers[buffer][i]
 
     def dweights(self, shape):
         """The gradient of a weight from each unit of work: (units, *shape)."""
@@ -100,3 +102,9 @@ class BackwardFrame(Frame):
     def clear(self):
         self.arrays.clear()
         self.forward = self.lock = None
+
+
+def blocks_of(rows, length):
+    """Slices of ``rows`` rows of ``length`` numbers."""
+    many = max(1, constants.BLOCK // length)
+    return [slice(r, min(r + many, rows)) for r in range(0, rows, many)]

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-SLACK = 80  # numbers between slabs: sizes that are powers of two would fall on the same lines of the cache
+from . import constants
 
 
 def view(flat, offset, shape, strides):
@@ -88,5 +88,16 @@ class Workspace:
 
     def slabs(self, name, rows, columns, length):
         """(flat, row stride, column stride) of ``rows`` x ``columns`` slabs of ``length`` numbers."""
-        pitch = length + SLACK
+        pitch = length + constants.SLACK
         return self.flat(name, rows * columns * pitch), columns * pitch, pitch
+
+
+def spare(workspace, form, n, name):
+    """A chunk of the work area, zero around its image; form: (channels, size, extent, border)"""
+
+    def make():
+        channels, _, extent, border = form
+        return Chunk(workspace.flat(key, Chunk.numbers(n, channels, extent, border)), n, *form)
+
+    key = "chunk", name, form, n
+    return workspace.views(key, make)

@@ -29,6 +29,7 @@ import math
 
 import numpy as np
 
+from . import constants
 from .memory import view
 
 TILE = 4  # outputs of a tile along each axis
@@ -73,7 +74,7 @@ def filter_gradient(dproduct):
 
 def _blocks(count):
     """Slices of ``count`` filters: rows of 36 that are a power of two apart fall on the same lines of the cache."""
-    return [slice(k, k + 1024) for k in range(0, count, 1024)]
+    return [slice(k, k + constants.COLUMNS) for k in range(0, count, constants.COLUMNS)]
 
 
 class ToTiles:

@@ -1,18 +1,16 @@
 """Batch norm from the sums of chunks: merged, tracked, and its gradient as an affine map."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import assert_close
 
-from minires.engine.cpu.affine import BatchNorm, Bias, FoldedNorm, RunningNorm, Slopes, accumulate
-from minires.engine.cpu.gradients import blocks_of
+from minires.engine.affine import BatchNorm, Bias, FoldedNorm, RunningNorm
+from minires.engine.cpu.affine import Slopes, State
 from minires.engine.cpu.memory import Chunk, Workspace
-from minires.engine.cpu.values import Value
-from minires.layers import BatchNorm2d, Conv2d, Param
+from minires.engine.values import Value
+from minires.layers import BatchNorm2d, Conv2d
 
 
 def norm_of(channels):
@@ -26,8 +24,7 @@ def norm_of(channels):
 def measured(norm, x, sizes, rows=10**9):
     """The state of a batch norm whose chunks have given their sums, in blocks of at most ``rows`` rows."""
     n, channels, *size = x.shape
-    frame = SimpleNamespace(sizes=sizes, dtype=x.dtype)
-    state = BatchNorm(norm).start(frame, Value(channels, size))
+    state = State(BatchNorm(0, norm, Value(1, channels, tuple(size))), sizes, x.dtype)
     work, start = Workspace(x.dtype), 0
     for i, count in enumerate(sizes):
         chunk = Chunk(np.zeros(Chunk.numbers(count, channels, size, 0), x.dtype), count, channels, size, size, 0)
@@ -54,17 +51,20 @@ def test_statistics(sizes, channels, height, width, rows, mean, seed):
     x += np.arange(len(x))[:, None, None, None]  # chunks with different means
     state = measured(norm_of(channels), x, sizes, rows)
     count = x.size // channels
-    assert_close(state.mean, x.mean((0, 2, 3)), 1e-13)
+    assert_close(state.coefficients.mean, x.mean((0, 2, 3)), 1e-13)
     mean_, squares = state.merged()
     assert_close(squares / count, x.var((0, 2, 3)), 1e-11 if mean == 0 else 1e-8)
     if count == 1:
         return
     norm = norm_of(channels)
     expected, _ = norm.forward(x, True)
-    z = state.scale[:, None, None] * x + state.shift[:, None, None]
+    z = state.scale[:, None, None] * x + state.coefficients.shift[:, None, None]
     assert_close(z, expected, 1e-8)
     tracked = norm_of(channels)
-    BatchNorm(tracked).track(state)
+    BatchNorm(0, tracked, state.affine.y).track(mean_, squares / (count - 1))
+    state.track()
+    for name in ("running_mean", "running_var"):
+        assert np.array_equal(getattr(tracked, name).data, getattr(state.affine.layer, name).data)
     assert_close(tracked.running_mean.data, norm.running_mean.data, 1e-12)
     assert_close(tracked.running_var.data, norm.running_var.data, 1e-10)
 
@@ -100,32 +100,29 @@ def test_constant_maps():
     norm, conv = norm_of(3), Conv2d(2, 3, 1, bias=True, rng=0).to(dtype=np.float64)
     conv.bias.data = np.array([1.0, -2.0, 3.0])
     y = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
-    frame = SimpleNamespace(sizes=[2], dtype=y.dtype)
 
-    def mapped(affine, y):
-        state = affine.start(frame, Value(3, (4, 5)))
+    def mapped(kind, layer, y, *more):
+        state = State(kind(0, layer, Value(1, 3, (4, 5)), *more), [2], y.dtype)
         state.fix()
         y = y if state.scale is None else state.scale[:, None, None] * y
-        return y + state.shift[:, None, None]
+        return y + state.coefficients.shift[:, None, None]
 
     bias = conv.bias.data[:, None, None]
-    assert_close(mapped(RunningNorm(norm), y), norm(y), 1e-13)
-    assert_close(mapped(Bias(conv), y), y + bias, 1e-13)
+    assert_close(mapped(RunningNorm, norm, y), norm(y), 1e-13)
+    assert_close(mapped(Bias, conv, y), y + bias, 1e-13)
     scale = (norm.gamma.data / np.sqrt(norm.running_var.data + norm.eps))[:, None, None]
-    assert_close(mapped(FoldedNorm(norm, conv), scale * y), norm(y + bias), 1e-12)
-    assert_close(mapped(FoldedNorm(norm, Conv2d(2, 3, 1, rng=0)), scale * y), norm(y), 1e-12)
+    assert_close(mapped(FoldedNorm, norm, scale * y, conv), norm(y + bias), 1e-12)
+    assert_close(mapped(FoldedNorm, norm, scale * y, Conv2d(2, 3, 1, rng=0)), norm(y), 1e-12)
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_accumulate(frozen):
-    param = Param(np.zeros(3))
-    param.grad += 1
-    param.frozen = frozen
-    accumulate(param, np.array([1.0, 2.0, 3.0]))
-    assert param.grad.tolist() == ([1, 1, 1] if frozen else [2, 3, 4])
-
-
-@given(st.integers(1, 50), st.integers(1, 200_000))
-def test_blocks_cover_all_rows(rows, length):
-    blocks = blocks_of(rows, length)
-    assert [r for block in blocks for r in range(block.start, block.stop)] == list(range(rows))
+def test_a_frozen_parameter_gets_no_gradient(frozen):
+    conv = Conv2d(2, 3, 1, bias=True, rng=0).to(dtype=np.float64)
+    conv.bias.grad += 1
+    conv.bias.frozen = frozen
+    state = State(Bias(0, conv, Value(1, 3, (4, 5))), [2, 1], np.float64)
+    state.fix()
+    slopes = Slopes(state)
+    slopes.s1[...] = [[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]]
+    slopes.finish()
+    assert conv.bias.grad.tolist() == ([1, 1, 1] if frozen else [2, 3, 5])

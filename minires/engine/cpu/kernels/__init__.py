@@ -1,6 +1,5 @@
 """Convolution of one chunk, by several algorithms with one interface, see :class:`~.base.Kernel`."""
 
-from .base import Geometry
 from .depthwise import Depthwise
 from .im2col import Im2col
 from .planar import Planar
@@ -15,4 +14,4 @@ def choose(geometry, images):
     return min((k for k in KERNELS if k.fits(geometry)), key=lambda k: k.cost(geometry, images))
 
 
-__all__ = ["KERNELS", "Depthwise", "Geometry", "Im2col", "Planar", "Pointwise", "Winograd", "choose"]
+__all__ = ["KERNELS", "Depthwise", "Im2col", "Planar", "Pointwise", "Winograd", "choose"]

@@ -1,46 +1,11 @@
 """What the algorithms for convolution share."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
+from .. import constants
 from ..team import TEAM
-
-WORK = 450_000  # numbers of a work area: with its products it should stay in the second-level cache
-
-# nanoseconds on one core, measured; only their ratios matter, and only where two algorithms are close
-PER_FLOP = 1 / 95  # of a large matrix product
-PER_COPY = 0.35  # a number copied in runs of some length
-PER_TRANSFORM = 0.4  # a number of a Winograd transform, of V or of M
-PER_FILTER = 2.5  # a number of a filter that is made anew in each step
-
-SHARED = 5_000_000  # multiplications of a product that several threads finish sooner
-PIECES = 4
-
-
-class Geometry(NamedTuple):
-    """A convolution without its values."""
-
-    channels: int
-    out_channels: int
-    kernel: tuple
-    stride: tuple
-    padding: tuple
-    dilation: tuple
-    groups: int
-    size: tuple
-    out: tuple
-
-    @property
-    def flops(self):
-        """Multiplications and additions of the definition, for one image."""
-        return 2 * math.prod(self.out) * self.out_channels * self.depth
-
-    @property
-    def depth(self):
-        """Terms of the sum behind one output: C/G KH KW."""
-        return self.channels // self.groups * math.prod(self.kernel)
 
 
 class Demands(NamedTuple):
@@ -103,10 +68,10 @@ def product(a, b, out, workspace):
     The pieces are the same for any number of threads: BLAS may sum smaller matrices in another order.
     """
     crew = workspace.crew
-    if crew is None or out.size * a.shape[-1] < SHARED:
+    if crew is None or out.size * a.shape[-1] < constants.SHARED:
         np.matmul(a, b, out=out)
         return
-    stacked, (rows, columns) = out.ndim > 2 and len(out) >= PIECES, out.shape[-2:]
+    stacked, (rows, columns) = out.ndim > 2 and len(out) >= constants.PIECES, out.shape[-2:]
 
     def piece(s, _):
         if stacked:
@@ -117,7 +82,7 @@ def product(a, b, out, workspace):
             np.matmul(a[..., s, :], b, out=out[..., s, :])
 
     length = len(out) if stacked else max(rows, columns)
-    TEAM.run(piece, slices(length, PIECES), crew)
+    TEAM.run(piece, slices(length, constants.PIECES), crew)
 
 
 def add_product(a, b, out, first, workspace):

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from .base import PER_COPY, Kernel
+from .. import constants
+from .base import Kernel
 from .im2col import Im2col
 
 
@@ -23,7 +24,7 @@ class Depthwise(Kernel):
 
     @staticmethod
     def cost(g, images):
-        return images * math.prod(g.out) * g.channels * math.prod(g.kernel) * 2 * PER_COPY
+        return images * math.prod(g.out) * g.channels * math.prod(g.kernel) * 2 * constants.PER_COPY
 
     demands = staticmethod(Im2col.demands)
 
@@ -32,7 +33,7 @@ class Depthwise(Kernel):
         self.taps = [(i, j) for i in range(g.kernel[0]) for j in range(g.kernel[1])]
         self.im2col = Im2col(g, n, dtype)
         run = g.out[1] * n * g.channels
-        rows = max(1, min(g.out[0], 65_536 // run))
+        rows = max(1, min(g.out[0], constants.TAPS // run))
         self.im2col.blocks = self.blocks = [range(r, min(r + rows, g.out[0])) for r in range(0, g.out[0], rows)]
 
     def forward_filters(self, weight, out, part):

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
+from .. import constants
 from ..memory import Chunk
-from .base import PER_COPY, PER_FLOP, WORK, Demands, Kernel, add_product, product
+from .base import Demands, Kernel, add_product, product
 
 
 class Im2col(Kernel):
@@ -25,8 +26,8 @@ class Im2col(Kernel):
     @staticmethod
     def cost(g, images):
         columns = images * math.prod(g.out) * g.depth * g.groups
-        per_copy = 1.5 * PER_COPY + 8 / (g.channels // g.groups)  # one run is the channels of one tap
-        return g.flops * images * PER_FLOP + columns * per_copy + Im2col.numbers(g) * 2
+        per_copy = 1.5 * constants.PER_COPY + 8 / (g.channels // g.groups)  # one run is the channels of one tap
+        return g.flops * images * constants.PER_FLOP + columns * per_copy + Im2col.numbers(g) * 2
 
     @staticmethod
     def demands(g):
@@ -39,7 +40,8 @@ class Im2col(Kernel):
     def __init__(self, g, n, dtype):
         super().__init__(g, n, dtype)
         self.taps = [(i, j) for i in range(g.kernel[0]) for j in range(g.kernel[1])]
-        work = max(WORK, 2 * self.numbers(g))  # few rows for many filters would read the filters again and again
+        # few rows for many filters would read the filters again and again
+        work = max(constants.WORK, 2 * self.numbers(g))
         rows = max(1, min(g.out[0], work // (g.out[1] * n * g.depth * g.groups)))
         self.blocks = [range(r, min(r + rows, g.out[0])) for r in range(0, g.out[0], rows)]
 

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from .base import PER_COPY, PER_FLOP, WORK, add_product, product
+from .. import constants
+from .base import add_product, product
 from .im2col import Im2col
 
 
@@ -26,13 +27,14 @@ class Planar(Im2col):
     @staticmethod
     def cost(g, images):
         columns = images * math.prod(g.out) * g.depth
-        return g.flops * images * PER_FLOP + columns * PER_COPY + images * math.prod(g.size) * g.channels * 2
+        planes = images * math.prod(g.size) * g.channels * 2
+        return g.flops * images * constants.PER_FLOP + columns * constants.PER_COPY + planes
 
     def __init__(self, g, n, dtype):
         super().__init__(g, n, dtype)
         (kh, kw), (sh, sw) = g.kernel, g.stride
         self.plane = g.out[0] + (kh - 1) // sh, g.out[1] + (kw - 1) // sw  # rows and columns of one phase
-        rows = max(1, min(g.out[0], WORK // (g.out[1] * n * g.depth)))
+        rows = max(1, min(g.out[0], constants.WORK // (g.out[1] * n * g.depth)))
         self.blocks = [range(r, min(r + rows, g.out[0])) for r in range(0, g.out[0], rows)]
 
     @staticmethod

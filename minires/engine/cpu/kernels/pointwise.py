@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .base import PER_FLOP, WORK, Demands, Kernel, add_product, product
+from .. import constants
+from .base import Demands, Kernel, add_product, product
 
 
 class Pointwise(Kernel):
@@ -17,7 +18,7 @@ class Pointwise(Kernel):
 
     @staticmethod
     def cost(g, images):
-        return g.flops * images * PER_FLOP
+        return g.flops * images * constants.PER_FLOP
 
     @staticmethod
     def demands(g):
@@ -26,7 +27,7 @@ class Pointwise(Kernel):
     def __init__(self, g, n, dtype):
         super().__init__(g, n, dtype)
         self.adds = g.stride != (1, 1)
-        rows = max(1, min(g.out[0], WORK // (g.out[1] * n * max(g.channels, g.out_channels))))
+        rows = max(1, min(g.out[0], constants.WORK // (g.out[1] * n * max(g.channels, g.out_channels))))
         self.blocks = [slice(r, min(r + rows, g.out[0])) for r in range(0, g.out[0], rows)]
 
     def forward_filters(self, weight, out, part):

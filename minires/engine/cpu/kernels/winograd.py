@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
+from .. import constants
 from ..winograd import AT, BT, FILTER, FLIPPED, PLACES, TILE, FromTiles, ToTiles, filter_gradient, filters
-from .base import PER_FILTER, PER_FLOP, PER_TRANSFORM, WORK, Demands, Kernel, add_product, product
+from .base import Demands, Kernel, add_product, product
 
 
 class Winograd(Kernel):
@@ -25,9 +26,9 @@ class Winograd(Kernel):
     @staticmethod
     def cost(g, images):
         tiles = images * math.prod(-(-s // TILE) for s in g.size)
-        product = 2 * tiles * Winograd.numbers(g) * PER_FLOP
-        transforms = PLACES * tiles * (g.channels + g.out_channels / g.stride[0]) * PER_TRANSFORM
-        return product + transforms + Winograd.numbers(g) * PER_FILTER
+        product = 2 * tiles * Winograd.numbers(g) * constants.PER_FLOP
+        transforms = PLACES * tiles * (g.channels + g.out_channels / g.stride[0]) * constants.PER_TRANSFORM
+        return product + transforms + Winograd.numbers(g) * constants.PER_FILTER
 
     @staticmethod
     def demands(g):
@@ -42,7 +43,8 @@ class Winograd(Kernel):
         super().__init__(g, n, dtype)
         stride, tiles = g.stride[0], [-(-s // TILE) for s in g.size]
         area = PLACES * tiles[1] * n * max(g.channels, g.out_channels)
-        self.height = max(d for d in range(1, tiles[0] + 1) if tiles[0] % d == 0 and (d == 1 or d * area <= WORK))
+        heights = [d for d in range(1, tiles[0] + 1) if tiles[0] % d == 0 and (d == 1 or d * area <= constants.WORK)]
+        self.height = max(heights)
         self.blocks = range(0, tiles[0], self.height)
         block, self.kept = (self.height, tiles[1]), TILE // stride
         at, bt = AT[::stride].astype(dtype), BT.astype(dtype)

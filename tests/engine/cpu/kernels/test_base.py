@@ -5,8 +5,9 @@ import pytest
 from engine.one_kernel import geometry
 from oracles import assert_close
 
+from minires.engine.cpu import constants
 from minires.engine.cpu.kernels import KERNELS, Depthwise, Im2col, Planar, Pointwise, Winograd, choose
-from minires.engine.cpu.kernels.base import SHARED, add_product, product
+from minires.engine.cpu.kernels.base import add_product, product
 from minires.engine.cpu.memory import Workspace
 from minires.layers import Conv2d, Sequential
 from minires.models import summarize
@@ -61,7 +62,7 @@ def test_a_shared_product(a, b, dtype):
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=a).astype(dtype), rng.normal(size=b).astype(dtype)
     expected, work, answers = a @ b, Workspace(np.dtype(dtype)), set()
-    assert expected.size * a.shape[-1] >= SHARED
+    assert expected.size * a.shape[-1] >= constants.SHARED
     for threads in (1, 2, 3, 5):
         work.crew, out = [Workspace(np.dtype(dtype)) for _ in range(threads)], np.full_like(expected, np.nan)
         product(a, b, out, work)

@@ -34,7 +34,7 @@ def test_windows_that_lie_in_the_border_alone_and_pixels_that_none_meets(setting
 
 
 def test_images_of_several_blocks_of_rows(monkeypatch):
-    monkeypatch.setattr("minires.engine.cpu.kernels.im2col.WORK", 250_000)
+    monkeypatch.setattr("minires.engine.cpu.constants.WORK", 250_000)
     layer = Conv2d(24, 8, 5, padding=2, rng=0)
     assert len(Im2col(geometry(layer, (33, 30)), 3, np.dtype(np.float64)).blocks) > 2
     assert_as_definition(Im2col, (layer, (33, 30)), (3,), 0)

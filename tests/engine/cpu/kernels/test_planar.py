@@ -27,7 +27,7 @@ def test_equals_the_definition(case, chunks, seed, parts, room):
 
 @pytest.mark.parametrize("size", [(28, 28), (30, 33), (7, 5)])
 def test_stem_of_large_images(size, monkeypatch):
-    monkeypatch.setattr("minires.engine.cpu.kernels.planar.WORK", 2_000)
+    monkeypatch.setattr("minires.engine.cpu.constants.WORK", 2_000)
     layer = Conv2d(3, 8, 7, stride=2, padding=3, rng=0)
     assert len(Planar(geometry(layer, size), 2, np.dtype(np.float64)).blocks) > 1
     assert_as_definition(Planar, (layer, size), (2, 1), 0)

@@ -22,7 +22,7 @@ def test_equals_the_definition(case, chunks, seed, parts, room):
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_images_of_several_blocks_of_rows(stride, monkeypatch):
-    monkeypatch.setattr("minires.engine.cpu.kernels.pointwise.WORK", 50_000)
+    monkeypatch.setattr("minires.engine.cpu.constants.WORK", 50_000)
     layer = Conv2d(64, 40, 1, stride=stride, rng=0)
     assert len(Pointwise(geometry(layer, (33, 30)), 5, np.dtype(np.float64)).blocks) > 1
     assert_as_definition(Pointwise, (layer, (33, 30)), (5,), 0, parts=3)

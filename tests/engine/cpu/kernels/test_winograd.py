@@ -62,7 +62,7 @@ def test_sizes(size, stride):
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_images_of_several_blocks_of_tiles(stride, monkeypatch):
-    monkeypatch.setattr("minires.engine.cpu.kernels.winograd.WORK", 70_000)
+    monkeypatch.setattr("minires.engine.cpu.constants.WORK", 70_000)
     layer = Conv2d(16, 24, 3, stride=stride, padding=1, rng=0)
     assert len(Winograd(geometry(layer, (24, 20)), 8, np.dtype(np.float64)).blocks) == 3
     assert_as_definition(Winograd, (layer, (24, 20)), (8,), 0)

@@ -6,8 +6,8 @@ from engine.equality import assert_as_definition
 from oracles import randomise
 
 from minires import layers as L
-from minires.engine.cpu import kernels
-from minires.engine.cpu.operations import convolution
+from minires.engine.cpu import constants, kernels
+from minires.engine.cpu.steps import convolution
 
 ALGORITHMS = {kind.name: kind for kind in kernels.KERNELS}
 
@@ -50,7 +50,7 @@ def test_equals_the_layers(name, algorithm, train):
 
 
 def test_filters_in_parts(algorithm, monkeypatch):
-    monkeypatch.setattr(convolution, "PART", 40)
+    monkeypatch.setattr(constants, "PART", 40)
     rng = np.random.default_rng(0)
     for name in ("norms", "two ways", "depthwise"):
         model = randomise(NETS[name](), rng)

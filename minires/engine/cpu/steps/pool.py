@@ -3,16 +3,16 @@
 import numpy as np
 
 from ....ops import padded_sizes, sides
-from ..gradients import BLOCK
+from .. import constants
 
 
 class _Pool:
     """``blocks``: for each block of rows of y the places of the window, as (region of y, region of x)."""
 
-    def __init__(self, operation, plan):
-        self.layer, (self.x,), self.y = operation.layer, operation.inputs, operation.output
-        run = self.x.size[1] * max(plan.sizes) * self.x.channels * self.layer.stride[0]
-        rows = max(1, BLOCK // run)
+    def __init__(self, operation, forward):
+        self.layer, self.x, self.y = operation.layer, operation.x, operation.y
+        run = self.x.size[1] * max(forward.cut.sizes) * self.x.channels * self.layer.stride[0]
+        rows = max(1, constants.BLOCK // run)
         height = self.y.size[0]
         self.blocks = [self._places(r, min(r + rows, height)) for r in range(0, height, rows)]
 
@@ -28,11 +28,8 @@ class _Pool:
         return slice(first, last), places
 
 
-class MaxPool(_Pool):
+class MaxPoolStep(_Pool):
     """The largest value of each window. dy goes to the first place of the window that holds it."""
-
-    def keeps(self):
-        return [self.x, self.y]
 
     def forward(self, frame, i, workspace):
         x, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.y))
@@ -57,11 +54,8 @@ class MaxPool(_Pool):
                 np.subtract(left[here], won[here], out=left[here])
 
 
-class AvgPool(_Pool):
+class AvgPoolStep(_Pool):
     """The mean of each window."""
-
-    def keeps(self):
-        return []
 
     def forward(self, frame, i, workspace):
         x, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.y))
@@ -83,14 +77,11 @@ class AvgPool(_Pool):
         return self.layer._count(x, self.x.size, self.y.size)[:, :, None, None]
 
 
-class Mean:
+class MeanStep:
     """The mean of each channel of each image."""
 
-    def __init__(self, operation, plan):
-        (self.x,), self.y = operation.inputs, operation.output
-
-    def keeps(self):
-        return []
+    def __init__(self, operation, forward):
+        self.x, self.y = operation.x, operation.y
 
     def forward(self, frame, i, workspace):
         x, y = frame.chunk(self.x, i, workspace), frame.chunk(self.y, i, workspace)

@@ -3,15 +3,12 @@
 import numpy as np
 
 
-class Entrywise:
+class EntrywiseStep:
     """An activation: the layer itself, chunk by chunk."""
 
-    def __init__(self, operation, plan):
-        self.layer, (self.x,), self.y = operation.layer, operation.inputs, operation.output
-        self.keep = plan.mode != "infer"
-
-    def keeps(self):
-        return [self.x]  # the layer's cache may be a view of it
+    def __init__(self, operation, forward):
+        self.layer, self.x, self.y = operation.layer, operation.x, operation.y
+        self.keep = forward.plan.mode != "infer"
 
     def forward(self, frame, i, workspace):
         x, y = frame.chunk(self.x, i, workspace), frame.chunk(self.y, i, workspace)
@@ -23,16 +20,13 @@ class Entrywise:
         dxs[0].image[...] = self.layer.backward(np.ascontiguousarray(dy.image), frame.forward.caches[self, i])
 
 
-class Concat:
+class ConcatStep:
     """Channels side by side."""
 
-    def __init__(self, operation, plan):
-        self.parts, self.y = operation.inputs, operation.output
+    def __init__(self, operation, forward):
+        self.parts, self.y = operation.parts, operation.y
         ends = np.cumsum([part.channels for part in self.parts])
         self.slices = [slice(int(e) - p.channels, int(e)) for e, p in zip(ends, self.parts)]
-
-    def keeps(self):
-        return []
 
     def forward(self, frame, i, workspace):
         y = frame.chunk(self.y, i, workspace).image
@@ -44,14 +38,11 @@ class Concat:
             dx.image[...] = dy.image[..., channels]
 
 
-class Excite:
+class ExciteStep:
     """y = s x, one s for each channel of each image. Terms: s dy, and sum x dy."""
 
-    def __init__(self, operation, plan):
-        (self.x, self.s), self.y = operation.inputs, operation.output
-
-    def keeps(self):
-        return [self.x, self.s]
+    def __init__(self, operation, forward):
+        self.x, self.s, self.y = operation.x, operation.s, operation.y
 
     def forward(self, frame, i, workspace):
         x, s, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.s, self.y))
@@ -65,15 +56,12 @@ class Excite:
         np.add.reduce(product, axis=(0, 1), out=dxs[1].image[0, 0])
 
 
-class Gate:
+class GateStep:
     """y = t F + (1 - t) x, or F + (1 - t) x; see :class:`minires.layers.Gate` for its three terms."""
 
-    def __init__(self, operation, plan):
-        (self.x, self.f, self.t), self.y = operation.inputs, operation.output
+    def __init__(self, operation, forward):
+        self.x, self.f, self.t, self.y = operation.x, operation.f, operation.t, operation.y
         self.exclusive = operation.layer.exclusive
-
-    def keeps(self):
-        return [self.x, self.f, self.t]
 
     def forward(self, frame, i, workspace):
         x, f, t, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.f, self.t, self.y))

@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 from oracles import run
 
 import minires
-from minires.engine.cpu import plan as plan_module
+from minires.engine.cpu import constants
+from minires.engine.cpu.backward import BackwardPlan
+from minires.engine.cpu.constants import CHUNK, UNITS
+from minires.engine.cpu.cut import chunk_sizes
+from minires.engine.cpu.forward import ForwardPlan
 from minires.engine.cpu.phases import Whole
-from minires.engine.cpu.plan import CHUNK, UNITS, Plan, chunk_sizes
+from minires.engine.operations import Join
+from minires.engine.plan import Plan
 from minires.layers import Conv2d, Dropout, ReLU, Residual, Sequential
 from minires.models import build
 
@@ -40,11 +45,11 @@ def test_chunks_are_about_equal(images, little):
 def test_a_little_batch_is_one_chunk(name, shape, sizes, monkeypatch):
     """Little: few pixels, or few for each number of the filters."""
     monkeypatch.undo()
-    assert Plan(build(name, rng=0), shape, np.float32, "infer").sizes == sizes
+    assert ForwardPlan(Plan(build(name, rng=0), shape, np.float32, "infer")).cut.sizes == sizes
 
 
 def plan_of(model, mode, n=3, size=9, **settings):
-    return Plan(model, (n, 2, size, size), np.float64, mode, **settings)
+    return ForwardPlan(Plan(model, (n, 2, size, size), np.float64, mode, **settings))
 
 
 def test_inference_is_one_phase_and_training_one_a_batch_norm():
@@ -63,29 +68,29 @@ def test_a_batch_norm_waits_for_every_chunk():
         for k, phase in enumerate(plan.phases)
         if not isinstance(phase, Whole)
         for o in reversed(phase.owners)
-        if plan.work[o].forward in phase.steps
+        if plan.steps[o].forward in phase.steps
     }
     measured = {
         affine: k for k, phase in enumerate(plan.phases) if not isinstance(phase, Whole) for affine in phase.pending
     }
-    assert set(measured) == set(plan.affine)
+    assert set(measured) == set(plan.plan.maps)
     for operation, k in phase_of.items():
-        if operation.kind == "join":
-            assert all(measured[t.affine] < k for t in operation.details["terms"] if t.affine is not None)
+        if isinstance(operation, Join):
+            assert all(measured[affine] < k for affine in operation.maps)
 
 
 @pytest.mark.parametrize("n", [1, 7, 65, 300])
 def test_units_hold_every_chunk_in_order(n):
     plan = plan_of(Sequential(Conv2d(2, 2, 1, rng=0)), "train", n=n)
-    assert [i for unit in plan.units for i in unit] == list(range(len(plan.sizes)))
-    assert len(plan.units) == min(len(plan.sizes), UNITS)
+    assert [i for unit in plan.cut.units for i in unit] == list(range(len(plan.cut.sizes)))
+    assert len(plan.cut.units) == min(len(plan.cut.sizes), UNITS)
 
 
 def test_units_of_several_chunks(monkeypatch):
     """Their sums go into one slot; the same bits for any number of threads."""
-    monkeypatch.setattr(plan_module, "CHUNK", 2)
+    monkeypatch.setattr(constants, "CHUNK", 2)
     model, x, dy = network("resnet8"), images(33, 2, 7, 6), images(33, 3, seed=3)
-    assert max(len(unit) for unit in plan_of(model, "train", n=33).units) == 3
+    assert max(len(unit) for unit in plan_of(model, "train", n=33).cut.units) == 3
     answers = []
     for threads in (1, 2, 3):
         assert_as_definition(model, x, True, threads=threads)
@@ -99,13 +104,10 @@ def test_values_that_live_at_once_have_different_places():
     conv = [Conv2d(2, 2, 3, padding=1, rng=k) for k in range(6)]
     model = Sequential(conv[0], ReLU(), Residual(Sequential(conv[1], ReLU(), conv[2], ReLU())), conv[3], ReLU())
     plan = plan_of(model, "infer")
-    order = {o: k for k, o in enumerate(plan.operations)}
+    operations = plan.plan.operations
+    made = {o.y: k for k, o in enumerate(operations)}
     spans = [
-        (
-            order[v.producer],
-            max(order[o] for o in plan.operations if v in o.inputs),
-            (v.channels, v.size, v.extent, v.border, place),
-        )
+        (made[v], max(k for k, o in enumerate(operations) if v in o.inputs), (*plan.rooms.form(v), place))
         for v, place in plan.places.items()
     ]
     for a in spans:
@@ -117,7 +119,7 @@ def test_values_that_live_at_once_have_different_places():
 
 def test_training_keeps_what_backward_reads():
     plan = plan_of(network("resnet8"), "train")
-    needed = {v for work in plan.work.values() for v in work.keeps()} - plan.again.keys()
+    needed = {v for o in plan.plan.operations for v in o.saves} - plan.plan.again.keys()
     assert needed <= set(plan.kept)
     assert not needed & set(plan.places)
 
@@ -125,11 +127,12 @@ def test_training_keeps_what_backward_reads():
 def test_what_one_convolution_reads_is_computed_again():
     """In a basic block that is the ReLU between its convolutions; what a fork reads is kept."""
     plan = plan_of(network("resnet8"), "train")
-    assert [value.producer.path for value in plan.again] == [f"stage{s}.0.add.branch.conv2" for s in (1, 2, 3)]
-    for value, join in plan.again.items():
+    again = plan.plan.again
+    assert [join.path for join in again.values()] == [f"stage{s}.0.add.branch.conv2" for s in (1, 2, 3)]
+    for value, join in again.items():
         assert value not in plan.kept and value in plan.places
         assert all(term.value in plan.kept for term in join.terms)
-    assert not plan_of(network("resnet8"), "infer").again
+    assert not plan_of(network("resnet8"), "infer").plan.again
 
 
 def test_the_filters_of_large_layers_are_made_in_parts():
@@ -137,7 +140,7 @@ def test_the_filters_of_large_layers_are_made_in_parts():
     fast = minires.compile(model, threads=3)
     x = images(2, 2, 5, 6)
     y, cache = fast.forward(x, True)
-    assert any(len(work.parts) > 3 for o, work in cache.plan.work.items() if o.kind == "conv")
+    assert any(len(step.parts) > 3 for step in cache.executor.forward_plan.steps.values() if hasattr(step, "parts"))
     expected, reference = model.forward(x, True)
     assert np.allclose(y, expected, rtol=1e-11, atol=1e-11)
     dy = images(*y.shape, seed=3)
@@ -152,5 +155,5 @@ def test_the_filters_of_large_layers_are_made_in_parts():
 @pytest.mark.parametrize("input_gradient", [True, False])
 def test_a_layer_at_the_front_without_parameters_costs_no_backward(input_gradient):
     model = Sequential(Dropout(0.5, rng=0), Conv2d(2, 2, 1, rng=0))
-    plan = plan_of(model, "train", input_gradient=input_gradient)
-    assert sum(isinstance(phase, Whole) for phase in plan.backward_phases) == int(input_gradient)
+    plan = BackwardPlan(plan_of(model, "train", input_gradient=input_gradient))
+    assert sum(isinstance(phase, Whole) for phase in plan.phases) == int(input_gradient)

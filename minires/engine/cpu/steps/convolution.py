@@ -2,39 +2,34 @@
 
 import numpy as np
 
-from ..gradients import place_of, share_in, spare
-from ..kernels import Geometry, choose
+from .. import constants
+from ..assembly import Assembly
+from ..kernels import choose
 from ..kernels.base import slices
+from ..memory import spare
 
-PART = 300_000  # numbers of the filters that one thread makes at a time
 
-
-class Convolution:
-    """``fold``: a batch norm whose scale goes into the filters, in inference; ``number``: of its filters' memory."""
+class ConvolutionStep:
+    """``number``: of the memory of its filters"""
 
     number = 0
 
-    def __init__(self, operation, plan):
-        layer, (x,), y = operation.layer, operation.inputs, operation.output
-        self.layer, self.x, self.y, self.fold = layer, x, y, operation.details.get("fold")
-        settings = layer.kernel, layer.stride, layer.padding, layer.dilation, layer.groups
-        self.geometry = Geometry(x.channels, y.channels, *settings, x.size, y.size)
-        self.kernel_type = choose(self.geometry, plan.images)
-        self.kernels = {n: self.kernel_type(self.geometry, n, plan.dtype) for n in set(plan.sizes)}
-        self.kernel = self.kernels[plan.sizes[0]]  # for what does not depend on n
-        self.demands, self.numbers = self.kernel.demands(self.geometry), self.kernel.numbers(self.geometry)
-        x.demand(self.demands.x_border, self.demands.x_extent)
-        y.demand(0, self.demands.y_extent)
+    def __init__(self, operation, forward):
+        self.layer, self.x, self.y, self.fold = operation.layer, operation.x, operation.y, operation.fold
+        geometry, cut = operation.geometry, forward.cut
+        self.kernel_type = choose(geometry, cut.images)
+        self.kernels = {n: self.kernel_type(geometry, n, cut.dtype) for n in set(cut.sizes)}
+        self.kernel = self.kernels[cut.sizes[0]]  # for what does not depend on n
+        self.demands, self.numbers = self.kernel.demands(geometry), self.kernel.numbers(geometry)
+        forward.rooms.demand(self.x, self.demands.x_extent, self.demands.x_border)
+        forward.rooms.demand(self.y, self.demands.y_extent)
         self.parts = self.slices(self.kernel.axis)
 
     def slices(self, axis):
         """Parts of the weight along an axis, of about equal size."""
         channels = self.layer.weight.data.shape[axis]
-        count = max(1, min(channels, self.numbers // PART)) if self.layer.groups == 1 else 1
+        count = max(1, min(channels, self.numbers // constants.PART)) if self.layer.groups == 1 else 1
         return slices(channels, count)
-
-    def keeps(self):
-        return [self.x]
 
     def prepare(self, frame, part):
         """Make a part of the filters."""
@@ -63,14 +58,14 @@ class Convolution:
 class ConvolutionGradient:
     """dy is assembled in the work area, inside its border; from it the slot of the weights, one to a thread, and dx.
 
-    folded: the batch norm behind the convolution whose scale is taken here, once for each output channel, in place of
-    once for each pixel   target: (buffer, whether to add), or None where dx is of no use   again: the join that made
-    x, where x was not kept
+    ``folded``: the scale of the batch norm behind is taken here, once for each output channel, in place of once for
+    each pixel   ``share``: of dx, None where dx is of no use   ``again``: the join that makes x, where x was not kept
     """
 
-    def __init__(self, work, assembly, folded, target, again):
-        self.work, self.assembly, self.folded, self.target, self.again = work, assembly, folded, target, again
-        self.form = work.y.channels, work.y.size, work.demands.y_extent
+    def __init__(self, record, work, again, share):
+        self.work, self.folded, self.again, self.share = work, record.folded, again, share
+        self.assembly = Assembly(record.parts, False, work.y.size)
+        self.form = work.y.channels, work.y.size, work.demands.y_extent, work.demands.dy_border
         self.parts = work.slices(0)
 
     def prepare(self, frame, part):
@@ -84,21 +79,22 @@ class ConvolutionGradient:
         kernel = work.kernels[n]
         if self.again is not None:
             self.again.forward(frame.forward, i, workspace)
-        dy = spare(workspace, self.form, n, work.demands.dy_border, "dy")
+        dy = spare(workspace, self.form, n, "dy")
         self.assembly(frame, i, dy, workspace)
         if not work.layer.weight.frozen:
             x, slot = frame.forward.chunk(work.x, i, workspace), workspace.flat("slot", work.numbers)
             kernel.weight_gradient(x, dy, slot, frame.opens[i], workspace)
             if frame.closes[i]:
                 frame.dweights(work.layer.weight.data.shape)[frame.unit[i]] = kernel.to_weight(slot)
-        if self.target is None:
+        if self.share is None:
             return
-        if self.target[1] and kernel.adds:
-            kernel.input_gradient(dy, frame.gradient(self.target[0], i), frame.filters[work], workspace, adds=True)
+        filters = frame.filters[work]
+        if self.share.adds and kernel.adds:
+            kernel.input_gradient(dy, frame.gradient(self.share.buffer, i), filters, workspace, adds=True)
             return
-        dx = place_of(frame, i, workspace, self.target)
-        kernel.input_gradient(dy, dx, frame.filters[work], workspace)
-        share_in(frame, i, self.target, dx)
+        dx = self.share.place(frame, i, workspace)
+        kernel.input_gradient(dy, dx, filters, workspace)
+        self.share.close(frame, i, dx)
 
     def finish(self, frame, part):
         """Add what the units have found for a part of the output channels to the gradient."""

@@ -1,0 +1,103 @@
+"""Gradients put together chunk by chunk, block by block: what :mod:`minires.engine.gradients` describes."""
+
+import numpy as np
+
+from ..gradients import Alias, Strided
+from .memory import spare
+
+
+class Assembly:
+    """Writes the sum of a value's contributions into a chunk, block by block, and lets others join each block.
+
+    based: whether the target holds a part of the sum already   then: functions that see each block while it is there
+    """
+
+    def __init__(self, contributions, based, size, then=()):
+        self.strided = [c for c in contributions if isinstance(c, Strided)]
+        others = [c for c in contributions if not isinstance(c, Strided)]
+        self.others = [(_alias if isinstance(c, Alias) else _scaled, c) for c in others]
+        self.based, self.then = based, then
+        self.size = size
+
+    def __call__(self, frame, i, target, workspace):
+        started = self.based
+        for c in self.strided:
+            _strided(frame, i, c, target.image, not started)
+            started = True
+        for block in frame.blocks(self.size, target):
+            out = target.rows[block]
+            begun = started
+            for add, c in self.others:
+                add(frame, i, c, block, out, not begun, workspace)
+                begun = True
+            for each in self.then:
+                each(frame, i, block, out, workspace)
+
+
+def _alias(frame, i, contribution, block, out, first, workspace):
+    z = frame.gradient(contribution.buffer, i).rows[block]
+    if first:
+        np.copyto(out, z)
+    else:
+        np.add(out, z, out=out)
+
+
+def _scaled(frame, i, contribution, block, out, first, workspace):
+    if not first:
+        addend = workspace.array("addend", out.shape)
+        _scaled(frame, i, contribution, block, addend, True, workspace)
+        np.add(out, addend, out=out)
+        return
+    affine, n = contribution.affine, frame.sizes[i]
+    z = frame.gradient(contribution.buffer, i).rows[block]
+    if affine.over_batch:
+        y = frame.forward.chunk(affine.y, i, workspace)
+        slope, level = frame.slopes[affine].tiles[n]
+        np.multiply(y.rows[block], slope, out=out)
+        np.add(out, level, out=out)
+        np.add(out, z, out=out)
+        if contribution.scaled:
+            np.multiply(out, frame.forward.states[affine].tiles[n][0], out=out)
+    elif contribution.scaled:
+        np.multiply(z, frame.forward.states[affine].tiles[n][0], out=out)
+    else:
+        np.copyto(out, z)
+
+
+def _strided(frame, i, contribution, image, first):
+    z = place_of(contribution.term, frame.gradient(contribution.buffer, i).image)
+    if first:
+        image[...] = 0
+    kept = part_of(contribution.term, image)
+    np.add(kept, z, out=kept)
+
+
+def part_of(term, image):
+    """The part of an image (H, W, n, C) of the value that stands in the sum."""
+    return image[:: term.step, :: term.step, :, term.start : term.stop]
+
+
+def place_of(term, image):
+    """Where the part stands in an image of the sum."""
+    return image[..., term.before : term.before + term.width]
+
+
+class Share:
+    """Where an operation writes its share of a gradient: the buffer, or the work area if that holds others already.
+
+    form: of the buffer   k: which of the operation's shares
+    """
+
+    def __init__(self, target, form, k=0):
+        self.buffer, self.adds, self.form, self.name = target.buffer, target.adds, form, ("share", k)
+
+    def place(self, frame, i, workspace):
+        if self.adds:
+            return spare(workspace, self.form, frame.sizes[i], self.name)
+        return frame.gradient(self.buffer, i)
+
+    def close(self, frame, i, place):
+        """Add a share that was written to the work area."""
+        if self.adds:
+            total = frame.gradient(self.buffer, i).rows
+            np.add(total, place.rows, out=total)

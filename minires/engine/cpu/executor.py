@@ -1,0 +1,167 @@
+"""Runs a plan on the threads of this machine."""
+
+import itertools
+import time
+from contextlib import nullcontext
+from functools import partial
+
+from ...layers.base import inside
+from ..describe import table
+from ..values import Unsuited
+from . import blas, constants
+from .backward import BackwardPlan
+from .forward import ForwardPlan
+from .frame import BackwardFrame, ForwardFrame
+from .memory import Workspace
+from .phases import Phase
+from .steps.convolution import ConvolutionStep
+from .team import TEAM
+
+
+class Executor:
+    """What :mod:`minires.engine.plan` asks for. Memory is pooled: as many frames as were ever in use at once.
+
+    threads: how many compute   lock: held while gradients and running statistics are added to
+    frozen: filters are made once, in the first run   ``runs``: how often it ran, forward and backward
+    """
+
+    def __init__(self, plan, threads, lock, frozen=False):
+        self.plan, self.threads, self.lock, self.frozen = plan, threads, lock, frozen
+        self.forward_plan = ForwardPlan(plan, frozen)
+        self.backward_plan = BackwardPlan(self.forward_plan)
+        self.filters, self.runs = {}, [0, 0]
+        self.free = {"forward": [], "backward": [], "seats": []}
+
+    def forward(self, x):
+        """(y, frame): the frame holds all that backward needs."""
+        frame = _take(self.free["forward"], lambda: ForwardFrame(self.forward_plan))
+        frame.arrays[self.plan.input] = x
+        if self.filters:
+            frame.filters, frame.prepared = self.filters, True
+        for affine, state in frame.states.items():
+            if not affine.over_batch:
+                state.fix()
+        self._run(self.forward_plan.phases, frame, self._whole_forward)
+        self.runs[0] += 1
+        if self.frozen:
+            self.filters = frame.filters
+        return frame.arrays[self.plan.output], frame
+
+    def track(self, frame):
+        """Move the running statistics."""
+        with self.lock:
+            for affine, state in frame.states.items():
+                if affine.over_batch:
+                    state.track()
+
+    def release(self, frame):
+        """Take the memory of a forward back."""
+        frame.clear()
+        self.free["forward"].append(frame)
+
+    def backward(self, dy, forward):
+        """dx, None where it is of no use; the gradients of the parameters are added."""
+        frame = _take(self.free["backward"], lambda: BackwardFrame(self.backward_plan))
+        try:
+            frame.begin(forward, self.lock)
+            frame.arrays[self.plan.output] = dy
+            self._run(self.backward_plan.phases, frame, self._whole_backward)
+            self.runs[1] += 1
+            return frame.arrays.get(self.plan.input)
+        finally:
+            frame.clear()
+            self.free["backward"].append(frame)
+
+    def describe(self):
+        """The plan as a table."""
+        phases = self.forward_plan.phases, self.backward_plan.phases
+        cut = f"chunks of {max(self.forward_plan.cut.sizes)} images, {len(phases[0])} + {len(phases[1])} phases"
+        kernels = f"products by {blas.kernels()}" if blas.kernels() else None
+        times = [self._times(p, runs) for p, runs in zip(phases, self.runs)]
+        return table(self.plan, [cut, *filter(None, [kernels])], self._algorithm, *times)
+
+    # -- a run
+
+    def _run(self, phases, frame, whole):
+        seats = [_take(self.free["seats"], lambda: Workspace(frame.dtype)) for _ in range(self.threads)]
+        units = self.forward_plan.cut.units
+        seats[0].crew = seats if len(units) == 1 else None
+        try:
+            for kind, group in itertools.groupby(phases, type):
+                with blas.one_thread() if kind is Phase else nullcontext():
+                    for phase in group:
+                        if kind is Phase:
+                            _share(phase.prepare, frame, seats)
+                            TEAM.run(partial(_pass, phase, frame), units, seats)
+                            _share(phase.finish, frame, seats)
+                        else:
+                            with inside(phase.operation.path):
+                                whole(phase.operation, frame)
+        finally:
+            seats[0].crew = None
+            self.free["seats"].extend(seats)
+
+    def _whole_forward(self, operation, frame):
+        x, y, layer = operation.x, operation.y, operation.layer
+        if self.plan.mode == "infer":
+            frame.arrays[y] = layer(frame.arrays[x])
+        else:
+            frame.arrays[y], frame.caches[operation] = layer.forward(frame.arrays[x], self.plan.mode == "train")
+        _require(operation, frame.arrays[y], (self.plan.images, *y.shape))
+
+    def _whole_backward(self, operation, frame):
+        x, y = operation.x, operation.y
+        with self.lock:
+            dx = operation.layer.backward(frame.arrays.pop(y), frame.forward.caches[operation])
+        frame.arrays[x] = frame.arrays[x] + dx if x in frame.arrays else dx
+
+    # -- for describe
+
+    def _times(self, phases, runs):
+        """{operation: milliseconds, summed over the threads, the mean over all runs}"""
+        times = {}
+        for seat in list(self.free["seats"]):
+            for phase, spent in list(seat.spent.items()):
+                if phase in phases:
+                    for owner, seconds in zip(phase.owners, spent):
+                        times[owner] = times.get(owner, 0.0) + 1e3 * seconds / max(runs, 1)
+        return times
+
+    def _algorithm(self, operation):
+        step = self.forward_plan.steps.get(operation)
+        if isinstance(step, ConvolutionStep):
+            return f"{step.kernel_type.name} {'x'.join(map(str, operation.geometry.kernel))}"
+        return operation.name
+
+
+def _require(operation, array, shape):
+    """A layer of the user may give other shapes on other days."""
+    if getattr(array, "shape", None) != shape:
+        found = getattr(array, "shape", type(array).__name__)
+        raise Unsuited(f"{operation.path} gives {found} here, and {shape[1:]} for one image of zeros")
+
+
+def _share(tasks, frame, seats):
+    """Do what belongs to all chunks: by several threads where large filters were cut into parts."""
+    if len(tasks) > constants.FEW:
+        TEAM.run(lambda task, _: task[0](frame, task[1]), tasks, seats)
+    else:
+        for task, argument in tasks:
+            task(frame, argument)
+
+
+def _pass(phase, frame, unit, seat):
+    """Take the chunks of one unit through a phase, and note the time of each step."""
+    spent = seat.spent.setdefault(phase, [0.0] * len(phase.steps))
+    for i in unit:
+        for k, step in enumerate(phase.steps):
+            began = time.perf_counter()
+            step(frame, i, seat)
+            spent[k] += time.perf_counter() - began
+
+
+def _take(free, make):
+    try:
+        return free.pop()
+    except IndexError:
+        return make()

@@ -1,0 +1,89 @@
+"""The forward of a plan in phases, and where its values lie.
+
+Within a phase each chunk goes through all of its steps alone, on whatever thread takes it; between phases every thread
+waits. A new phase begins only where a step needs something of every chunk: the statistics of a batch norm, or a layer
+that works on whole arrays. One pass over a basic block is
+
+    [normalise, ReLU, convolve, measure]  |  [normalise, ReLU, convolve, measure]  |  [normalise, add, ReLU, ...
+
+so what a step leaves in the cache of its core the next one finds there. In inference there are no statistics, and
+the whole network is one phase.
+"""
+
+from ..lifetimes import share
+from ..operations import Convolution, Foreign, Join, Store
+from .affine import fix
+from .cut import Cut, Rooms
+from .phases import Phase, Whole
+from .steps import STEPS
+
+
+class ForwardPlan:
+    """``steps``: {operation: what computes it chunk by chunk}   ``kept``: values with memory of their own, of the whole
+    batch   ``places``: those that live within one phase only, each with its place in the work area
+
+    frozen: the filters are made once, in the first run
+    """
+
+    def __init__(self, plan, frozen=False):
+        self.plan, self.frozen = plan, frozen
+        self.cut, self.rooms = Cut(plan), Rooms()
+        self.steps = {o: STEPS[type(o)](o, self) for o in plan.operations if not isinstance(o, Foreign)}
+        self.phases, self._born, self._died = [], {}, {}
+        self._measured = {}  # the maps over the batch, by what they are of
+        for join in plan.operations:
+            for affine in join.maps if isinstance(join, Join) else ():
+                if affine.over_batch:
+                    self._measured.setdefault(affine.y, []).append((affine, join))
+        phase = None
+        for operation in plan.operations:
+            phase = self._add(operation, phase)
+        self._lay_out()
+
+    def _add(self, operation, phase):
+        """The operation in ``phase`` or in a new one; the phase that the next may join."""
+        if isinstance(operation, Foreign):
+            self.phases.append(Whole(operation))
+            return None
+        step = self.steps[operation]
+        if phase is None or isinstance(operation, Join) and phase.pending.intersection(operation.maps):
+            phase = Phase()
+            self.phases.append(phase)
+        if isinstance(operation, Convolution):
+            phase.prepare += [(step.prepare, part) for part in step.parts]
+            # phases may share the memory of their filters, unless these are kept
+            step.number = len(self.phases) if self.frozen else 0, len(phase.prepare)
+        elif isinstance(operation, Store):
+            phase.prepare.append((step.prepare, operation))
+        phase.add(step.forward, operation)
+        for value in operation.inputs:
+            self._died[value] = len(self.phases)
+        self._born[operation.y] = len(self.phases)
+        for affine, join in self._measured.get(operation.y, ()):
+            phase.add(_Measure(affine), join)
+            phase.finish.append((fix, affine))
+            phase.pending.add(affine)
+        return phase
+
+    def _lay_out(self):
+        """Memory for what another phase or backward reads; places of the work area for the rest."""
+        kept = self.plan.saved - self.plan.again.keys()
+        order = {o: k for k, o in enumerate(self.plan.operations)}
+        last = {v: order[o] for o in self.plan.operations for v in o.inputs}
+        made = [o for o in self.steps if not isinstance(o, Store)]
+        self.kept = [o.y for o in made if o.y in kept or self._died.get(o.y, -1) != self._born[o.y]]
+        own = set(self.kept)
+        spans = [(o.y, order[o], last.get(o.y, order[o])) for o in made if o.y not in own]
+        self.places = share((value, self.rooms.form(value), *span) for value, *span in spans)
+
+
+class _Measure:
+    """The sums of one chunk for one map."""
+
+    def __init__(self, affine):
+        self.affine = affine
+
+    def __call__(self, frame, i, workspace):
+        value = self.affine.y
+        chunk = frame.chunk(value, i, workspace)
+        frame.states[self.affine].measure(i, chunk, frame.blocks(value.size, chunk), workspace)

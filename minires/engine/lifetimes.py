@@ -1,0 +1,42 @@
+"""How long the numbers of a plan live: what backward reads, what it computes again, and who may share memory."""
+
+import itertools
+from collections import Counter
+from collections.abc import Hashable, Iterable
+
+from .operations import Convolution, Join, Operation
+from .values import Value
+
+
+def saved(operations: list[Operation]) -> set[Value]:
+    """The values that backward reads."""
+    return {v for o in operations for v in o.saves}
+
+
+def computed_again(operations: list[Operation], kept: set[Value]) -> dict[Value, Join]:
+    """{value: its join}: what backward computes again, from what it keeps anyway, and only one convolution reads.
+
+    The join stands right before the convolution, so backward needs the value at one place only: a pass over it in place
+    of the memory of a batch (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", section 4).
+    """
+    readers = Counter(v for o in operations for v in o.inputs)
+    again: dict[Value, Join] = {}
+    for join, conv in itertools.pairwise(operations):
+        if isinstance(join, Join) and isinstance(conv, Convolution) and conv.x == join.y and readers[join.y] == 1:
+            if all(v in kept and v not in again for v in join.inputs):
+                again[join.y] = join
+    return again
+
+
+def share(spans: Iterable[tuple[Hashable, Hashable, int, int]]) -> dict:
+    """{item: place}: items of one form that do not live at once have one place, numbered for each form.
+
+    spans: (item, form, first use, last use) in the order of the first use
+    """
+    places, taken = {}, {}
+    for item, form, first, last in spans:
+        ends = taken.setdefault(form, [])
+        place = next((k for k, end in enumerate(ends) if end < first), len(ends))
+        ends[place : place + 1] = [last]
+        places[item] = place
+    return places
