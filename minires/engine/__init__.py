@@ -2,6 +2,12 @@
 
 The layers are the definition, readable as their equations; the engine is their twin for speed, and every kernel of it
 is tested against them. What it does not recognise runs through the layer's own forward and backward.
+
+    compiled    the layer that ``compile`` returns   unchanged   whether the model is still the one that was read
+    reader      the tree of layers as operations, by ``rules``
+    plan        records that know no device: operations on values (operations, values, affine, geometry), their adjoint
+                (adjoint, gradients), and how long numbers live (lifetimes)   describe   the plan as a table
+    devices     who runs a plan   cpu   chunks, phases, threads, work areas, and kernels in NumPy
 """
 
 from .compiled import Compiled, compile
