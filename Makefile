@@ -14,11 +14,12 @@ MUTATION := .venv-mutation
 INSTALLED := .venv-installed
 DOCS := .venv-docs
 LITE := .venv-lite
+CUDA := .venv-cuda
 SITE := docs/_build/html
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet install
 
-.PHONY: help demo test test-all test-lowest test-installed docs translations lite lint format coverage mutation clean
+.PHONY: help demo test test-all test-lowest test-installed docs translations lite lint format coverage cuda-ci mutation clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -114,6 +115,15 @@ coverage: $(VENV)/.dev-$(EXTRAS)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -m "not slow"
 	$(BIN)/python -m coverage report
 
+# make cuda-ci   every CUDA kernel compiled for every architecture without a GPU: registers, shared memory, no spills
+$(CUDA)/.ready: setup.cfg
+	$(PYTHON) -m venv --clear $(CUDA)
+	$(CUDA)/bin/python $(PIP) -e ".[cuda-ci]"
+	@touch $@
+
+cuda-ci: $(CUDA)/.ready
+	$(CUDA)/bin/python bench/cuda_ci.py bench/results/cuda/kernels.md
+
 # make mutation   does a test notice every change of the layers, losses, optimisers and sums of the trace? (an hour or two)
 # make mutation ONLY=minires/layers/norm.py   the same for one file
 $(MUTATION)/.ready: setup.cfg
@@ -125,4 +135,4 @@ mutation: $(MUTATION)/.ready
 	$(MUTATION)/bin/python tests/mutation/run.py $(ONLY)
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(INSTALLED) $(MUTATION) $(DOCS) $(LITE) docs/_build build dist *.egg-info
+	rm -rf $(VENV) $(LOWEST) $(INSTALLED) $(MUTATION) $(DOCS) $(LITE) $(CUDA) docs/_build build dist *.egg-info

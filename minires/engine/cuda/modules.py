@@ -1,0 +1,53 @@
+"""The CUDA sources: which kernels there are in which precision, and how a GPU gets them.
+
+A precision is what products multiply and activations are stored in: "float32" (three TF32 products each), "tf32" (one),
+"bf16". Kernels that only move or add numbers know the stored type alone.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).parent / "kernels"
+PRECISIONS = {"float32": ("Float32", "float"), "tf32": ("Tf32", "float"), "bf16": ("Bf16", "bf16")}
+TILES = ((128, 64), (64, 64), (128, 32), (128, 16))  # pixels, channels of a block of a convolution
+SIDES = (64, 32)  # channels, channels of a block of the weights' gradient
+OPTIONS = ("-std=c++17",)
+NULL = np.uint64(0)  # no array: CuPy hands None over as an address that CUDA reads
+
+PRODUCTS = {
+    "convolution.cu": [f"convolution<{{product}}, {r}, {c}, {b}>" for r, c in TILES for b in ("false", "true")],
+    "weight.cu": [f"weight_gradient<{{product}}, {side}>" for side in SIDES],
+}
+PASSES = {"weight.cu": ["weight_merge", "weight_pack<{stored}>"]}
+FILES = sorted(PRODUCTS.keys() | PASSES.keys())
+
+
+def source(file):
+    """The text that is compiled behind ``ptx.cuh``: all that runs on the host too."""
+    return "\n".join((FOLDER / name).read_text() for name in ("common.cuh", "product.cuh", file))
+
+
+def kernels(file, precision):
+    """The names of the kernels of ``file`` in ``precision``, as C++ writes them."""
+    product, stored = PRECISIONS[precision]
+    names = PRODUCTS.get(file, []) + PASSES.get(file, [])
+    return [name.format(product=product, stored=stored) for name in names]
+
+
+class Modules:
+    """The compiled kernels of one GPU. ``xp``: CuPy; a file is compiled when its first kernel is asked for."""
+
+    def __init__(self, xp, precision):
+        self.xp, self.precision, self.loaded, self.kernels = xp, precision, {}, {}
+
+    def __getitem__(self, key):
+        """``modules["join.cu", "join<float>"]``: a kernel, called with (grid, block, arguments)."""
+        if key not in self.kernels:
+            file, name = key
+            if file not in self.loaded:
+                code = (FOLDER / "ptx.cuh").read_text() + source(file)
+                names = kernels(file, self.precision)
+                self.loaded[file] = self.xp.RawModule(code=code, options=OPTIONS, name_expressions=names)
+            self.kernels[key] = self.loaded[file].get_function(name)
+        return self.kernels[key]
