@@ -69,6 +69,9 @@ test-installed: $(VENV)/.dev-$(EXTRAS)
 $(DOCS)/.ready: setup.cfg
 	$(PYTHON) -m venv --clear $(DOCS)
 	$(DOCS)/bin/python $(PIP) -e ".[docs]"
+	mkdir -p $(DOCS)/etc/ipython
+	echo 'c.IPKernelApp.log_level = "ERROR"  # else each kernel warns that it is not encrypted' \
+	    > $(DOCS)/etc/ipython/ipython_kernel_config.py
 	npm install --silent --no-save --prefix $(DOCS) mathjax@3.2.2
 	@touch $@
 

@@ -1,5 +1,6 @@
 """The site, as Sphinx builds it from the folder that staging/ fills: see `make docs`."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -36,6 +37,7 @@ nb_execution_cache_path = os.environ.get("DOCS_CACHE", str(HERE / "_build" / "ca
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_execution_timeout = 600
+logging.getLogger("traitlets").setLevel(logging.WARNING)  # a package of the theme lets every logger speak
 nb_merge_streams = True
 nb_code_prompt_show = {"zh": "显示答案"}.get(language, "Show the answer")
 nb_code_prompt_hide = {"zh": "收起答案"}.get(language, "Hide the answer")

@@ -7,7 +7,7 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 CATALOGUES = DOCS / "locale" / "zh" / "LC_MESSAGES"
 # the API stays in English; what has its two languages in a source of its own needs no catalogue
-WITHOUT = ("api/", "assignments/", "measurements", "glossary", "sphinx")
+WITHOUT = ("api/", "assignments/", "measurements/cpu", "glossary", "sphinx")
 SAME = re.compile(  # what both languages have alike: code, formulas, where links lead, numbers
     r"``?[^`]+``?|\$\$[^$]+\$\$|\$[^$]+\$|\]\([^)]+\)|(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)"
 )
@@ -58,7 +58,8 @@ def renew(found):
         with path.open("wb") as file:
             write_po(file, catalogue, width=120, ignore_obsolete=True, omit_header=True)
     for path in CATALOGUES.rglob("*.po"):
-        if path.relative_to(CATALOGUES).with_suffix("").as_posix() not in found:
+        name = path.relative_to(CATALOGUES).with_suffix("").as_posix()
+        if wanted(name) and name not in found:
             path.unlink()
 
 

@@ -1,5 +1,6 @@
 """Every tutorial runs, its asserts hold, its checks refuse what is wrong, and its words are explained before use."""
 
+import ast
 import os
 import re
 import runpy
@@ -116,6 +117,19 @@ def test_opens_with_what_is_needed_and_ends_with_what_it_settles(path):
     assert int(opening[1]) == int(path.name[:2])
     assert 15 <= int(opening[2]) <= 40
     assert found[-1][0] == "[markdown]" and found[-1][1].startswith("## What this settles\n")
+
+
+@of(TUTORIALS)
+def test_reads_well_as_a_notebook(path):
+    """One title, formulas that MathJax sets within the `split` of Sphinx, and no output that nobody printed."""
+    found = cells(path)
+    texts = "\n".join(text for header, text in found if header == "[markdown]")
+    assert len(re.findall(r"^# ", texts, re.M)) == 1
+    assert r"\tag" not in texts
+    for text in [text for header, text in found if header != "[markdown]" and text]:
+        last = ast.parse(text).body[-1]
+        silent = not isinstance(last, ast.Expr) or re.match(r"(print|check_\d)\(", ast.unparse(last))
+        assert silent, f"a notebook shows the value of {ast.unparse(last)}"
 
 
 @of(TUTORIALS)

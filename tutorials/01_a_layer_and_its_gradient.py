@@ -295,7 +295,8 @@ assert np.allclose(layer.weight.grad, dy.T @ x + dy.T @ (2 * x))
 #
 # In a row of layers the `dx` of one is the `dy` of the one before it. `Sequential` hands it on from the last to the
 # first; that is all of **backpropagation**. Between two linear layers stands a **ReLU**, $\max(x, 0)$, without which
-# two linear layers would be no more than one.
+# two linear layers would be no more than one. It works on each number by itself; its slope is 1 where $x > 0$, else 0,
+# so that its backward lets $dy$ through where $x > 0$, and nothing elsewhere.
 
 # %%
 net = Sequential(first=Linear(3, 5, rng=rng), relu=ReLU(), second=Linear(5, 2, rng=rng)).to(dtype=np.float64)
@@ -308,6 +309,9 @@ b, cache_2 = relu.forward(a)
 _, cache_3 = second.forward(b)
 step_by_step = first.backward(relu.backward(second.backward(dy, cache_3), cache_2), cache_1)
 assert (dx == step_by_step).all()
+
+da = rng.standard_normal(a.shape)
+assert (relu.backward(da, cache_2) == da * (a > 0)).all()  # the backward of ReLU
 
 # %% [markdown]
 # Read from right to left it is $dx = J_1^T (J_2^T (J_3^T dy))$: three products of a matrix with a *vector*. That
@@ -341,11 +345,16 @@ for name, term in terms.items():
 assert (terms["shortcut"] == dy).all()  # bit for bit: the "1" in (1 + dF/dx)
 assert (block.backward(dy, cache) == terms["shortcut"] + terms["branch"]).all()
 
+v = rng.standard_normal(x.shape)  # is that sum the gradient? Nudge all of x at once, by h v
+moved = (dy * (block(x + h * v) - block(x - h * v))).sum() / (2 * h)
+assert np.isclose(moved, ((terms["shortcut"] + terms["branch"]) * v).sum())
+
 # %% [markdown]
 # ## Exercise 1: derive and write a backward
 #
 # The layer `y = np.tanh(x)` works on each number by itself. The derivative of $\tanh$ is $1 - \tanh^2$. What is the
-# gradient of the loss with respect to `x`? Write `tanh_backward(dy, x)`, and call `check_1(tanh_backward)`.
+# gradient of the loss with respect to `x`? Write `tanh_backward(dy, x)`, and call `check_1(tanh_backward)`. A check
+# that says nothing has passed; one that fails says what it saw. The answer is folded away below it.
 
 
 # %%
@@ -387,8 +396,8 @@ def check_2(answer):
             for _ in range(300):
                 w = w - factor * rate * 2 * (w * x - t) * x
             arrived = abs(w * x - t) < abs(t)
-            side = "below" if arrives else "above"
-            assert arrived == arrives, f"x = {x:.2f}: 3 % {side} {rate:.3f} it arrived: {arrived}"
+            side, seen = ("below", "does not arrive") if arrives else ("above", "still arrives")
+            assert arrived == arrives, f"x = {x:.2f}: 3 % {side} your limit of {rate:.3f} gradient descent {seen}"
 
 
 # %% tags=["answer", "hide-cell"]

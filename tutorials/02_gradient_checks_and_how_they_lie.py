@@ -64,6 +64,11 @@ by_backward = (net.backward(dy, cache) * v).sum()  # line 3
 print(f"by forward {by_forward:.9f}, by backward {by_backward:.9f}")
 assert np.isclose(by_forward, by_backward, rtol=1e-7)
 
+nudges = np.eye(x.size).reshape(-1, *x.shape)  # (N D, N, D): one entry of x at a time
+J = np.stack([(net(x + h * e) - net(x - h * e)).ravel() / (2 * h) for e in nudges], axis=1)  # (N M, N D)
+assert np.allclose(J @ v.ravel(), Jv.ravel())  # line 1
+assert np.isclose(dy.ravel() @ (J @ v.ravel()), (J.T @ dy.ravel()) @ v.ravel())  # line 2
+
 # %% [markdown]
 # Can a wrong entry hide? It would have to be at right angles to a direction that was drawn after it was made: that has
 # the probability zero. The same works for the weights; move them instead of `x`. Here is the check, for `x` and every
@@ -133,6 +138,7 @@ assert np.isclose(central[0] / central[1], 100, rtol=0.01)  # as h^2, while h is
 third = abs(2 * np.exp(x0) * (np.cos(x0) - np.sin(x0)))  # the third derivative
 assert np.isclose(central[1], steps[1] ** 2 / 6 * third, rtol=0.01)  # and with the factor f''' / 6
 assert central.min() > 1e-13 and central[11] > 1e-6  # never better than this, and then noise
+assert np.isclose(complex_step[1], steps[1] ** 2 / 6 * third, rtol=0.01)  # the same term, and no noise after it
 assert complex_step[29] < 1e-15
 
 # %%
@@ -224,6 +230,11 @@ class UnitLength(Layer):
 y, cache = UnitLength().forward(x)
 print(f"true dx for dy = 2y:     largest entry {abs(UnitLength().backward(2 * y, cache)).max():.1e}")
 print(f"true dx for a random dy: largest entry {abs(UnitLength().backward(random, cache)).max():.1e}")
+row, tiny = x[0], 1e-30  # both lines of the derivation for one row, by complex steps
+length = [(((row + 1j * tiny * e) ** 2).sum() ** 0.5).imag / tiny for e in np.eye(3)]
+J = np.stack([UnitLength()((row + 1j * tiny * e)[None])[0].imag / tiny for e in np.eye(3)], axis=1)  # (D, D)
+assert np.allclose(length, y[0])  # the derivative of r
+assert np.allclose(J, (np.eye(3) - np.outer(y[0], y[0])) / cache[1][0])
 assert abs(UnitLength().backward(2 * y, cache)).max() < 1e-15
 assert gradcheck(UnitLength(), x).worst_error < 1e-12
 
@@ -266,8 +277,8 @@ assert by_backward == by_complex_step == 0
 assert by_differences == 0.5
 
 ties = np.round(x)  # many exact zeros
-gradcheck(relu, ties)  # passes, by complex steps
-gradcheck(relu, ties, method="central")  # passes as well: minires sees the corner and steps off it
+assert gradcheck(relu, ties).worst_error < 1e-12  # passes, by complex steps
+assert gradcheck(relu, ties, method="central").worst_error < 1e-6  # and so: minires sees the corner and steps off it
 
 # %% [markdown]
 # ## Lie 3: float32

@@ -312,7 +312,8 @@ except ShapeError as refusal:
     print(fill(f"refused: {refusal}", 84))
 else:
     raise AssertionError("a batch of one was accepted")
-fresh.forward(rng.standard_normal((1, 3, 8, 8)), train=True)  # 64 values in a channel
+out, _ = fresh.forward(rng.standard_normal((1, 3, 8, 8)), train=True)  # 64 values in a channel
+assert np.allclose(out.var(axis=(0, 2, 3)), 1, atol=1e-3)
 
 # %% [markdown]
 # And a small batch? Its mean is a guess of the true one, and a guess from $m$ values has the variance $1/m$ of that of

@@ -134,15 +134,15 @@ if plt:
 #
 # ResNeXt replaces the one path of a bottleneck by $G$ thin ones that are added. $G$ is called the **cardinality**:
 # a third dimension beside depth and width. Take one pixel and leave the normalisation out; each path has three
-# matrices:
+# matrices, with a ReLU between them, here written $\sigma$:
 #
-# $$F(x) = \sum_{g=1}^{G} C_g\, \sigma(B_g\, \sigma(A_g x)) \tag{a: a sum of paths}$$
+# $$F(x) = \sum_{g=1}^{G} C_g\, \sigma(B_g\, \sigma(A_g x)) \qquad \text{(a) a sum of paths}$$
 #
 # *Line 1.* A sum of products is one product of matrices side by side with vectors one upon the other. With
 # $u_g = \sigma(B_g \sigma(A_g x))$:
 #
 # $$\sum_g C_g u_g = [C_1 \dots C_G] \begin{pmatrix} u_1 \\ \vdots \\ u_G \end{pmatrix} = C u
-# \tag{b: concatenate, then one 1 x 1}$$
+# \qquad \text{(b) concatenate, then one 1 x 1}$$
 #
 # *Line 2.* In the same way all $A_g x$ together are $A x$, with the $A_g$ one upon the other; $\sigma$ acts on each
 # number alone, so it does not care.
@@ -151,7 +151,7 @@ if plt:
 # one matrix with blocks on its diagonal, a **grouped convolution**:
 #
 # $$u = \sigma\left( \begin{pmatrix} B_1 & & \\ & \ddots & \\ & & B_G \end{pmatrix} \sigma(A x) \right)
-# \tag{c: grouped}$$
+# \qquad \text{(c) grouped}$$
 
 # %%
 G, wide, thin = 4, 12, 3  # paths, channels outside, channels in a path
@@ -312,6 +312,11 @@ terms = layer.terms(dy, cache)
 assert np.array_equal(y[:, :16], x)
 assert np.array_equal(terms["shortcut"], dy[:, :16])  # the same numbers, bit by bit
 
+H = layer.branches["branch"]
+_, H_cache = H.forward(x, train=True)  # (2, 16, 8, 8) -> (2, 4, 8, 8)
+assert np.allclose(terms["branch"], H.backward(dy[:, 16:], H_cache))
+assert np.allclose(layer.backward(dy, cache), terms["shortcut"] + terms["branch"])
+
 # %% [markdown]
 # "All layers are connected with each other" is true inside one **dense block** only: between two of them stands a
 # *transition* (a 1 x 1 convolution and a pooling by 2), which no shortcut crosses. Inside a block of $L$ layers each
@@ -402,7 +407,8 @@ def check_3(answer):
         found = np.asarray(answer(dy, k), float)
         assert found.shape == (3,), f"three numbers expected, got the shape {found.shape}"
         for i in range(3):
-            assert np.isclose(found[i], J[:, i] @ dy), f"dx_{i + 1} is wrong"
+            right = J[:, i] @ dy
+            assert np.isclose(found[i], right), f"dx_{i + 1} is {found[i]:.3f}, a nudge of x_{i + 1} says {right:.3f}"
 
 
 # %% tags=["answer", "hide-cell"]

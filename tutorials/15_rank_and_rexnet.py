@@ -46,7 +46,9 @@ X = rng.standard_normal((examples, d))
 W = rng.standard_normal((m, d))
 Y = X @ W.T  # (400, 10) (10, 60) -> (400, 60)
 print(f"{m} numbers for each example, but rank {np.linalg.matrix_rank(Y)}")
-assert np.linalg.matrix_rank(Y) == d
+assert np.allclose(Y[0], sum(X[0, i] * W[:, i] for i in range(d)))  # line 1
+assert np.linalg.matrix_rank(Y) == d  # line 2
+assert np.linalg.matrix_rank(X @ W[:4].T) == 4  # line 3
 
 # %% [markdown]
 # ## Singular values
@@ -121,6 +123,8 @@ def measure(seen):
 
 
 raw = measure(lambda y: y)
+print("share of the outputs; above it inputs / outputs")
+print(f"{'':10}", *(f"{ratio:4.1f}" for ratio in RATIOS))
 for name, shares in raw.items():
     print(f"{name:10}", *(f"{share:4.2f}" for share in shares))
 assert abs(raw["linear"] - RATIOS)[:5].max() < 0.01  # a theorem: min(d, m), up to the half where all of it is large
@@ -137,6 +141,7 @@ assert (raw["SiLU"] > raw["ReLU"]).all() and (raw["ELU"] > raw["ReLU"])[4:].all(
 
 # %%
 centred = measure(lambda y: y - y.mean(axis=0))
+print(f"{'':10}", *(f"{ratio:4.1f}" for ratio in RATIOS))
 for name, shares in centred.items():
     print(f"{name:10}", *(f"{share:4.2f}" for share in shares))
 assert (centred["ReLU"] > centred["SiLU"])[:5].all()  # the order has flipped

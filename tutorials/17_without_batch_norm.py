@@ -62,6 +62,10 @@ assert abs(np.mean(F**2) - 1) < 0.1
 # %%
 
 
+assert abs(np.mean(x * F)) < 0.02  # line 3
+assert abs(np.mean((x + F) ** 2) - 2) < 0.1  # line 4
+
+
 def sizes(blocks, F_scale=1.0, norm=False, draws=4):
     """Mean square of x behind each block, (blocks + 1,): mean of some draws."""
     found = []

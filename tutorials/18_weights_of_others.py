@@ -63,9 +63,9 @@ def accuracy(model, x, labels):
 
 
 # %% [markdown]
-# ## Somebody else
+# ## The network of somebody else
 #
-# trains a network on six kinds of clothes, and publishes the weights with the names that PyTorch's users know.
+# Somebody trains a network on six kinds of clothes, and publishes the weights with the names that PyTorch's users know.
 # The format is **safetensors**: a header with names, types and shapes, then the numbers. Files of `torch.save` (`.pth`,
 # `.pt`, `.th`) are read too, without PyTorch, and without running what may be hidden in them.
 
@@ -334,3 +334,5 @@ print(f"in closed form, from {len(x_few)} pictures: {np.mean((seen[trunk] @ W).a
 # "What a network has learned on one task serves another": here it does, between clothes and clothes, with very few
 # pictures, and the lead shrinks as they become more. The experiment `transfer` asks harder questions (objects to
 # clothes, objects to digits), and its verdict is that it does not hold everywhere.
+#
+# Next: what makes all these layers fast, [the engine](19_the_engine.py).

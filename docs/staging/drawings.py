@@ -1,9 +1,32 @@
 """Drawings of the page on the engine, as SVG that reads on light and dark ground."""
 
+import re
+
 STYLE = (
     "text{font:14px sans-serif;fill:#7a7f87}.in{fill:#fff}.box{fill:#2f6fb3}.fused{fill:#b3541e}.pixel{fill:#8fb6dd}"
     ".frame{fill:none;stroke:#7a7f87}"
 )
+
+
+SUM = "dw = ((dw 0 + dw 1) + dw 2) + dw 3"
+# what the drawings say, in Chinese; what is not here is the same in both languages
+CHINESE = {
+    "conv 3x3": "卷积 3x3",
+    "batch norm": "批归一化",
+    "add": "相加",
+    "conv, sum": "卷积，求和",
+    "normalise, ReLU, conv, sum": "归一化，ReLU，卷积，求和",
+    "normalise, add, ReLU, ...": "归一化，相加，ReLU，……",
+    "layers: seven passes over memory": "逐层：读写内存七遍",
+    "phases: three": "分阶段：三遍",
+    "im2col: nine copies": "im2col：抄九遍",
+    "1x1: none, the matrix is there": "1x1：不用抄，矩阵现成",
+    "Winograd: 36 for 144": "Winograd：144 次乘法变 36 次",
+    "6x6 inputs, 4x4 outputs": "输入 6x6，输出 4x4",
+    "128 images": "128 张图像",
+    f"{SUM}: whoever computed them, in this order": f"{SUM}：不管谁算的，都按这个次序相加",
+    **{f"chunk {i}: 32 images": f"小批 {i}：32 张图像" for i in range(4)},
+}
 
 
 def svg(width, height, *parts):
@@ -57,11 +80,18 @@ def every(rows, columns):
 def chunks():
     parts = [text(10, 24, "128 images")]
     parts += [box(10 + 170 * i, 36, 160, f"chunk {i}: 32 images") for i in range(4)]
-    parts += [box(10, 90, 670, "dw = ((dw 0 + dw 1) + dw 2) + dw 3: whoever computed them, in this order", "fused")]
+    parts += [box(10, 90, 670, f"{SUM}: whoever computed them, in this order", "fused")]
     return svg(700, 136, *parts)
 
 
 def pages(language):
     """{name of the file: text} of all drawings."""
     drawn = {"plan": plan, "convolution": convolution, "chunks": chunks}
-    return {f"pictures/engine_{name}.svg": draw() for name, draw in drawn.items()}
+    return {f"pictures/engine_{name}.svg": in_language(draw(), language) for name, draw in drawn.items()}
+
+
+def in_language(drawing, language):
+    """The drawing with its words in ``language``."""
+    if language == "en":
+        return drawing
+    return re.sub(r">([^<>]+)</text>", lambda found: f">{CHINESE.get(found[1], found[1])}</text>", drawing)

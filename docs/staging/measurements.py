@@ -28,6 +28,8 @@ def pages(language):
                 text = text.replace(f"]({target})", f"](/{PAGES[inside]})")
             else:  # data, which stays in the repository
                 text = re.sub(rf"\[([^]]*)\]\({re.escape(target)}\)", rf"\1 (`bench/results/{inside}`)", text)
+        if language == "zh":  # a page of numbers alone, without a catalogue
+            text = re.sub(r"^# CPU benchmark, ", "# CPU 基准测试，", text)
         found[page] = text
     contents = "\n".join(page.removesuffix(".md") for page in list(PAGES.values())[1:])
     found["measurements.md"] += f"\n```{{toctree}}\n:hidden:\n\n{contents}\n```\n"

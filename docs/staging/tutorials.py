@@ -56,6 +56,9 @@ Step by step, from one linear layer to a residual network whose gradient you can
 and a little calculus. Each tutorial is a script that runs as it is: `minires tutorials --to DIR` copies them all. The
 outputs on these pages were printed by the code above them; long computations are cut short here by `MINIRES_FAST=1`.
 
+Each ends with three exercises. To do one, copy the tutorial, write your function above the folded answer, and give it
+to the check: a check that says nothing has passed, one that fails says what it saw.
+
 ```{{toctree}}
 :maxdepth: 1
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from translations import CATALOGUES, facts, faults, messages, renew
+from translations import CATALOGUES, facts, faults, messages, read, renew
 
 DOCS = Path(__file__).parents[2] / "docs"
 # documents without a whole translation as yet: none may join them
@@ -45,6 +45,16 @@ def test_what_is_translated_is_whole_true_and_of_this_english(english):
     assert not wrong, "\n".join(f"{name}: {line}" for name, lines in wrong.items() for line in lines[:20])
     done = sorted(name for name in UNTRANSLATED if not found.get(name))
     assert not done, f"take what is translated or gone out of docs/locale/untranslated.txt: {', '.join(done)}"
+
+
+def test_what_stands_in_every_tutorial_is_said_alike():
+    pytest.importorskip("babel", reason=NEEDS)
+    said = {}
+    for path in sorted((CATALOGUES / "tutorials").glob("*.po")):
+        for message in read(path):
+            if message.id:
+                said.setdefault(message.id, {}).setdefault(message.string, path.stem)
+    assert not {english: each for english, each in said.items() if len(each) > 1}
 
 
 @pytest.mark.parametrize(
