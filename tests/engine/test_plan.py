@@ -1,15 +1,19 @@
 """Plans are records: equal for one network however often it is read, and wherever its parameters are."""
 
 import ast
+import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
-from engine.equality import FAMILY, PATTERNS, member, network
-from engine.plans import ALL, plan_of
+from engine.equality import FAMILY, MEMBERS, PATTERNS, images, member, network
+from engine.interpreter import Interpreter
+from engine.plans import ALL, OWN, plan_of
+from oracles import run
 
 import minires
 from minires import layers as L
+from minires.backend import to_device, to_numpy
 from minires.engine.operations import Convolution, Foreign
 from minires.engine.plan import Plan
 
@@ -98,3 +102,41 @@ def test_devices_do_not_know_each_other(device, others):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 names = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
                 assert not any(others in name.split(".") for name in names), f"{path} imports the engine's {others}"
+
+
+def runs():
+    """Every family in training and evaluation; what takes seconds is marked, and one of the two elsewhere."""
+    for k, pattern in enumerate(PATTERNS):
+        for mode in ("train", "eval"):
+            slow = MEMBERS[pattern][2] > 10 or (mode == "train") == k % 2
+            yield pytest.param(pattern, mode, marks=[pytest.mark.slow] if slow else [], id=f"{pattern} {mode}")
+
+
+@pytest.mark.parametrize("pattern, mode", [*runs()])
+def test_the_records_say_all_that_an_executor_needs(pattern, mode):
+    """Run by a few lines that know nothing of the CPU: y, dx, gradients and running statistics are the definition's."""
+    name, options, size = member(FAMILY[pattern])
+    assert_interpreted(network(name, **options), images(3, 2, size, size), mode)
+
+
+@pytest.mark.parametrize("name", ["resnet8", "densenetbc_16_6", "seresnet8", "highway8", *OWN])
+def test_the_records_are_run_on_any_device(name, xp, device):
+    """On the strict stand-in for CuPy: no step needs the host."""
+    model = OWN[name]() if name in OWN else network(name)
+    assert_interpreted(model.to(dtype=np.float64), images(3, 2, 8, 8), "train", device)
+
+
+def assert_interpreted(model, x, mode, device="cpu"):
+    train, twin = mode == "train", copy.deepcopy(model)
+    dy = images(*model(x).shape, seed=3)
+    expected = run(model, x, dy, train)
+    twin.to(device=device).zero_grads()
+    interpreter = Interpreter(Plan(twin, x.shape, x.dtype, mode))
+    found = {"y": interpreter.forward(to_device(x, device)), "dx": interpreter.backward(to_device(dy, device))}
+    found |= {path: getattr(tensor, "grad", tensor.data) for path, tensor in twin.tensors()}
+    for key, value in expected.items():
+        scale = max(abs(value).max(), abs(expected.get(key.removesuffix("bias") + "weight", value)).max(), 1e-2)
+        assert abs(to_numpy(found[key]) - value).max() <= 1e-10 * scale, key
+    if not train:
+        inferred = Interpreter(Plan(twin, x.shape, x.dtype, "infer")).forward(to_device(x, device))
+        assert np.allclose(to_numpy(inferred), expected["y"], rtol=1e-10, atol=1e-10)
