@@ -1,8 +1,6 @@
 // CUDA for g++: the words of the language, the instructions of ptx.cuh, and a way to launch a kernel from Python.
 #pragma once
 #include <algorithm>
-#include <cfloat>
-#include <climits>
 #include <cmath>
 #include <tuple>
 #include <type_traits>
@@ -157,7 +155,7 @@ namespace emulation {
 // "p" a pointer that is written, "c" one that is read, then the type behind it; "v" a value, then its bytes
 template <class A> void describe(char*& out) {
   using Bare = std::remove_cv_t<std::remove_pointer_t<A>>;
-  const char* name = std::is_same_v<Bare, float> ? "float32" : std::is_same_v<Bare, bf16> ? "uint16" : std::is_same_v<Bare, int> ? "int32"
+  const char* name = std::is_same_v<Bare, float> ? "float32" : std::is_same_v<Bare, bf16> ? "uint16" : std::is_same_v<Bare, int> ? "int32" : std::is_same_v<Bare, long long> ? "int64"
                    : std::is_same_v<Bare, unsigned char> ? "uint8" : "?";
   if (std::is_pointer_v<A>) out += sprintf(out, "%c%s ", std::is_const_v<std::remove_pointer_t<A>> ? 'c' : 'p', name);
   else out += sprintf(out, "v%s%zu ", std::is_class_v<A> ? "struct" : name, sizeof(A));

@@ -19,7 +19,23 @@ PRODUCTS = {
     "convolution.cu": [f"convolution<{{product}}, {r}, {c}, {b}>" for r, c in TILES for b in ("false", "true")],
     "weight.cu": [f"weight_gradient<{{product}}, {side}>" for side in SIDES],
 }
-PASSES = {"weight.cu": ["weight_merge", "weight_pack<{stored}>"]}
+PASSES = {
+    "weight.cu": ["weight_merge", "weight_pack<{stored}>"],
+    "norm.cu": ["norm_coefficients", "norm_track", "norm_constant", "norm_slopes", "part_statistics<{stored}>"],
+    "join.cu": ["join<{stored}>", "assemble<{stored}>", "part<{stored}>", "part_back<{stored}>"],
+    "pool.cu": [
+        "max_pool<{stored}>",
+        "pool_back<{stored}, true>",
+        "mean_pool<{stored}>",
+        "pool_back<{stored}, false>",
+        "global_mean<{stored}>",
+        "global_back<{stored}>",
+    ],
+    "gate.cu": [f"{name}<{{stored}}>" for name in ("scale", "gate", "gate_back", "activate", "activate_back")],
+    "loss.cu": ["cross_entropy<{stored}>", "cross_entropy_sum"],
+    "optimizer.cu": ["sgd", "adamw"],
+    "images.cu": ["batch<{stored}>", "enter<{stored}>", "leave<{stored}>"],
+}
 FILES = sorted(PRODUCTS.keys() | PASSES.keys())
 
 

@@ -41,3 +41,26 @@ struct Axis { int in, out, kernel, stride, pad, dilation; };
 // An affine map of each channel, rows of pitch(C) floats: f(u) = scale ((u - mean) - rest) + shift. The mean has two
 // parts, because one float32 near 1e4 is off by up to 5e-4 of a standard deviation of 1.
 enum { MEAN, REST, SCALE, SHIFT, ISTD, VAR };
+
+// Four sums of each thread over the rows t / lanes of a block of 256, lanes and rows powers of two, by halves: the same
+// in every thread of a column. ``room`` may be used again at once.
+__device__ __forceinline__ void fold_rows(float (&v)[4], float (&room)[256][4], int lanes) {
+  const int t = threadIdx.x;
+  for (int e = 0; e < 4; ++e) room[t][e] = v[e];
+  __syncthreads();
+  for (int reach = 128; reach >= lanes; reach >>= 1) {
+    if (t < reach)
+      for (int e = 0; e < 4; ++e) room[t][e] += room[t + reach][e];
+    __syncthreads();
+  }
+  for (int e = 0; e < 4; ++e) v[e] = room[t % lanes][e];
+  __syncthreads();
+}
+
+// f(u) of four channels
+__device__ __forceinline__ void affine4(float (&u)[4], const float* norm, int length, int c) {
+  float mean[4], rest[4], scale[4], shift[4];
+  load4(mean, norm + MEAN * length + c), load4(rest, norm + REST * length + c);
+  load4(scale, norm + SCALE * length + c), load4(shift, norm + SHIFT * length + c);
+  for (int e = 0; e < 4; ++e) u[e] = scale[e] * ((u[e] - mean[e]) - rest[e]) + shift[e];
+}
