@@ -85,10 +85,23 @@ def test_runs_and_its_checks_refuse_what_is_wrong(path, tmp_path, monkeypatch):
     checks = [text for _, text in cells(path) if re.search(r"^def check_\d\(", text, re.M)]
     for number, check in enumerate(checks, start=1):
         given = [found[name] for name in re.findall(r"^def (wrong_\w+)\(", check, re.M)]  # where a bug is to be found
-        for wrong in (lambda *a, **k: None, lambda *a, **k: np.zeros(3), *given):
+        answer = found[re.search(rf"^check_{number}\((\w+)\)", path.read_text("utf-8"), re.M)[1]]
+        spoiled = lambda *a, answer=answer: ten_times(answer(*a))  # noqa: E731
+        for wrong in (lambda *a, **k: None, lambda *a, **k: np.zeros(3), spoiled, *given):
             with pytest.raises((AssertionError, MiniresError)) as refusal:
                 found[f"check_{number}"](wrong)
             assert str(refusal.value), f"check_{number} does not say what is wrong"
+
+
+def ten_times(answer):
+    """A wrong answer from a right one."""
+    if isinstance(answer, (bool, np.bool_)):
+        return not answer
+    if isinstance(answer, (int, float, np.number, np.ndarray)):
+        return 10 * answer
+    if isinstance(answer, (list, tuple)):
+        return type(answer)(ten_times(each) for each in answer)
+    return None  # a word, a dictionary, a layer
 
 
 @of(TUTORIALS)

@@ -396,7 +396,8 @@ def check_1(answer):
         verdict = answer(layer.to(dtype=np.float64), x)
         assert isinstance(verdict, (bool, np.bool_)), f"expected True or False, got {verdict!r}"
         name = type(layer).__name__
-        assert verdict == any(layer is one for one in right), f"{name}: is_right says {verdict}"
+        true = any(layer is one for one in right)
+        assert verdict == true, f"is_right says {verdict} of {name}, whose backward is {'right' if true else 'wrong'}"
         assert (x == kept).all(), f"{name}: x was changed"
 
 

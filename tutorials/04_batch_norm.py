@@ -352,9 +352,12 @@ def check_1(answer):
         layer.gamma.data = rng.standard_normal(c)
         x, dy = rng.standard_normal((2, n, c))
         _, cache = layer.forward(x, train=True)
-        true = layer.backward(dy, cache), layer.gamma.grad, layer.beta.grad
+        true, terms = (layer.backward(dy, cache), layer.gamma.grad, layer.beta.grad), layer.terms(dy, cache)
         found = answer(dy, x, layer.gamma.data, 1e-3)
         assert isinstance(found, tuple) and len(found) == 3, "expected three arrays: return dx, dgamma, dbeta"
+        for names in (("mean",), ("variance",), ("mean", "variance")):
+            lacking = np.shape(found[0]) == x.shape and np.allclose(found[0], true[0] - sum(terms[k] for k in names))
+            assert not lacking, f"dx lacks what comes through the {' and the '.join(names)}"
         for name, mine, right in zip(("dx", "dgamma", "dbeta"), found, true):
             assert np.shape(mine) == right.shape, f"{name} has the shape {np.shape(mine)}, expected {right.shape}"
             assert np.allclose(mine, right), f"{name} is wrong by up to {abs(mine - right).max():.2g}"

@@ -270,6 +270,10 @@ def check_1(answer):
         dz = answer(z, t)
         assert np.shape(dz) == z.shape, f"dz has the shape {np.shape(dz)}, expected that of z, {z.shape}"
         true = [value(z + 1e-30j * step).imag / 1e-30 for step in np.eye(n)]
+        times = np.dot(dz, true) / np.dot(true, true)
+        assert np.isclose(times, 1) or not np.allclose(dz, times * np.array(true)), (
+            f"dz is {times:.3g} times the gradient"
+        )
         assert np.allclose(dz, true), f"dz is wrong by up to {abs(dz - true).max():.2g}"
 
 
