@@ -293,38 +293,36 @@ def products(outputs, taps, dimensions):
 check_1(products)
 
 # %% [markdown]
-# ## Exercise 2: fold batch norm into the convolution before it
+# ## Exercise 2: the statistics of a batch from its chunks
 #
-# In evaluation the mean and variance are fixed. So batch norm behind a convolution can vanish: write
-# `fold(weight, gamma, beta, mean, var, eps)` that returns `(weight, bias)` of one convolution that does both.
-# `weight`: (M, C, K, K); the others: (M,).
+# Mean and variance of a batch are made of what each chunk hands over: its count $n$, its mean $\mu$, and the sum of
+# squares $M = \sum (x - \mu)^2$. Write `merge(a, b)`, which makes of the triples `(n, mu, M)` of two chunks that of
+# both together, without their numbers. (About any other point $c$ it is $\sum (x - c)^2 = M + n (\mu - c)^2$.)
 
 # %%
 
 
 def check_2(answer):
     rng = np.random.default_rng()
-    conv, norm = Conv2d(3, 5, 3, rng=rng).to(dtype=np.float64), BatchNorm2d(5).to(dtype=np.float64)
-    for tensor in (norm.gamma, norm.beta, norm.running_mean, norm.running_var):
-        tensor.data[...] = rng.uniform(0.5, 2, 5)
-    x = rng.standard_normal((2, 3, 6, 6))
-    found = answer(
-        conv.weight.data, norm.gamma.data, norm.beta.data, norm.running_mean.data, norm.running_var.data, norm.eps
-    )
-    assert isinstance(found, tuple) and len(found) == 2, "return weight and bias"
-    one = Conv2d(3, 5, 3, bias=True, rng=rng).to(dtype=np.float64)
-    assert np.shape(found[0]) == one.weight.data.shape, f"the weight has the shape {np.shape(found[0])}"
-    one.weight.data[...], one.bias.data[...] = found
-    assert np.allclose(one(x), norm(conv(x))), "the one convolution gives other numbers than both"
+    for size_a, size_b in ((3, 3), (5, 2), (1, 9)):
+        chunks = 1e4 + rng.standard_normal(size_a), 1e4 + 2 * rng.standard_normal(size_b)
+        *triples, both = ((x.size, x.mean(), x.size * x.var()) for x in (*chunks, np.concatenate(chunks)))
+        found = answer(*triples)
+        assert isinstance(found, tuple) and len(found) == 3, "return three numbers: n, mu, M"
+        for name, mine, right in zip(("n", "mu", "M"), found, both):
+            assert np.isclose(mine, right, rtol=1e-9), f"{size_a} and {size_b} numbers: {name} is {right}, not {mine}"
 
 
 # %% tags=["answer", "hide-cell"]
-def fold(weight, gamma, beta, mean, var, eps):
-    a = gamma / np.sqrt(var + eps)
-    return weight * a[:, None, None, None], beta - a * mean
+def merge(a, b):
+    (n_a, mu_a, M_a), (n_b, mu_b, M_b) = a, b
+    n = n_a + n_b
+    mu = (n_a * mu_a + n_b * mu_b) / n
+    # each chunk about the new mean: n_a (mu_a - mu)^2 + n_b (mu_b - mu)^2 = n_a n_b / n (mu_a - mu_b)^2
+    return n, mu, M_a + M_b + n_a * n_b / n * (mu_a - mu_b) ** 2
 
 
-check_2(fold)
+check_2(merge)
 
 # %% [markdown]
 # ## Exercise 3: the way back through Winograd
