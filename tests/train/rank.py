@@ -1,4 +1,4 @@
-"""One rank of an MPI job, for test_mpi.py: python rank.py WHAT FOLDER. It prints a line of JSON."""
+"""One rank of an MPI job, for test_mpi.py: python rank.py WHAT FOLDER [NETWORK [SETTINGS]]; prints a line of JSON."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from train.test_ranks import DIGITS, configured, small
+from train.test_ranks import DIGITS, MAKES, configured
 
 from minires.train import fit, resume
 
@@ -19,11 +19,11 @@ def crc(model):
     return [zlib.crc32(t.data.copy().data) for _, t in model.tensors()]
 
 
-def main(what, folder):
+def main(what, folder, network="small", settings="{}"):
     from mpi4py import MPI
 
-    comm, model = MPI.COMM_WORLD, small()
-    config = configured(run_dir=folder, batch_norm="global" if what == "global" else "local", checkpoint_every=2)
+    comm, model = MPI.COMM_WORLD, MAKES[network]()
+    config = configured(**{"run_dir": folder, "checkpoint_every": 2} | json.loads(settings))
     if what == "resume":
         result = resume(folder, model=model, data=DIGITS, comm=comm)
     else:

@@ -12,10 +12,15 @@ import zlib
 from pathlib import Path
 
 import pytest
-from train.test_ranks import configured, one_process, small
+from train.test_ranks import MAKES, configured, one_process
 
 RANK = Path(__file__).with_name("rank.py")
-ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+OPEN_MPI = {  # refuses root, and more ranks than cores
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
+ENVIRONMENT = {**os.environ, **OPEN_MPI, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 @pytest.fixture
@@ -60,15 +65,21 @@ def alive(marker):
     return found
 
 
-@pytest.mark.parametrize(("size", "batch_norm"), [(2, "local"), (3, "local"), (2, "global"), (3, "global")])
-def test_processes_are_one_process_with_micro_batches_bit_for_bit(mpiexec, tmp_path, size, batch_norm):
-    code, out, err = finished(start(mpiexec, size, RANK, batch_norm, tmp_path / "run"))
+SLOW = [pytest.param(k, name, marks=pytest.mark.slow) for name in ("resnet20", "densenet") for k in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("batch_norm", ["local", "global"])
+@pytest.mark.parametrize(("size", "name"), [(2, "small"), (3, "small"), *SLOW])
+def test_processes_are_one_process_with_micro_batches_bit_for_bit(mpiexec, tmp_path, size, name, batch_norm):
+    """20 steps; see test_ranks.py."""
+    settings = {"epochs": 5, "batch_norm": batch_norm, "weight_decay": 1e-4, "label_smoothing": 0.1}
+    code, out, err = finished(start(mpiexec, size, RANK, "train", tmp_path / "run", name, json.dumps(settings)))
     assert code == 0, err
     found = results(out)
-    expected = one_process(small, configured(batch_norm=batch_norm), size)
-    crc = [zlib.crc32(expected[path].copy().data) for path, _ in small().tensors()]
+    expected = one_process(MAKES[name], configured(**settings), size)
+    crc = [zlib.crc32(expected[path].copy().data) for path, _ in MAKES[name]().tensors()]
     assert sorted(one["rank"] for one in found) == list(range(size)) and all(one["crc"] == crc for one in found)
-    assert err.count("epoch 2/2") == 1, "one rank speaks"
+    assert err.count("epoch 5/5") == 1, "one rank speaks"
 
 
 @pytest.mark.slow
@@ -87,7 +98,7 @@ def test_a_rank_that_fails_ends_the_job_and_the_run_goes_on_bit_for_bit(mpiexec,
     assert alive(str(tmp_path)) == [], "processes are left"
     code, out, err = finished(start(mpiexec, 2, RANK, "resume", tmp_path / "run"))
     assert code == 0, err
-    whole = results(finished(start(mpiexec, 2, RANK, "local", tmp_path / "other"))[1])
+    whole = results(finished(start(mpiexec, 2, RANK, "train", tmp_path / "other"))[1])
     assert [one["crc"] for one in results(out)] == [one["crc"] for one in whole] != []
 
 

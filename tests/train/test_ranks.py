@@ -47,10 +47,18 @@ def small(dropout=0.3):
     return Sequential(stem=stem, one=Residual(branch()), two=Residual(branch()), **rest)
 
 
+def resnet20():
+    """With narrow stages, and dropout in front of the last layer."""
+    model = models.build("resnet20", in_channels=1, widths=(4, 8, 16), rng=1)
+    pool, flatten, fc = model.at("head").layers.values()
+    model.set_child("head", Sequential(pool=pool, flatten=flatten, drop=Dropout(0.2, rng=2), fc=fc))
+    return model
+
+
 MAKES = {
     "small": small,
-    "resnet": lambda: models.build("digits_resnet8", rng=1),
-    "densenet": lambda: models.build("densenetbc_10_4", in_channels=1, rng=1),
+    "resnet20": resnet20,
+    "densenet": lambda: models.build("densenetbc_16_4", in_channels=1, dropout=0.2, rng=1),
 }
 
 
@@ -199,8 +207,8 @@ def micro_batches(model, loss, parts, seed, step):
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 @pytest.mark.parametrize("name", MAKES)
 def test_ranks_are_one_process_with_micro_batches_bit_for_bit(name, size, batch_norm):
-    """20 images a batch and 15 in the last; 8 steps with augmentation, and dropout in the small one."""
-    config = configured(batch_norm=batch_norm, weight_decay=1e-4, label_smoothing=0.1)
+    """20 steps with 20 images a batch and 15 in each fourth, with augmentation and dropout."""
+    config = configured(epochs=5, batch_norm=batch_norm, weight_decay=1e-4, label_smoothing=0.1)
     states = [state for state, _ in on_threads(size, lambda comm: trained(comm, MAKES[name], config))]
     expected = one_process(MAKES[name], config, size)
     for path, array in expected.items():
