@@ -14,6 +14,7 @@ from ..engine import compile
 from ..errors import DataFileError, MiniresError, RangeError, StateError
 from ..models import parse_options
 from ..train import Interrupted, TrainConfig, evaluate, fit, load_model, resume
+from ..train.guard import GUARD
 from ..train.prepare import limited
 from ..train.splits import load_split, require_classes, with_data
 from ..weights import build_with_weights
@@ -103,6 +104,7 @@ def _result(config, run, given, job):
 
 def _world():
     """The communicator of all processes of the job."""
+    GUARD.begin()
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:

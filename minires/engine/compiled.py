@@ -3,14 +3,14 @@
 import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ..backend import Array
 from ..errors import DTypeError, MiniresError, RangeError, StateError
-from ..layers import Layer
+from ..layers import Layer, Param
 from ..layers.checks import is_integer
 from .devices import executor, is_plain, unsuited
 from .plan import Plan
@@ -81,12 +81,13 @@ class Compiled(Layer):
             run.track(frame)
         return y, _Cache(run, frame, y.shape)
 
-    def backward(self, dy: Array, cache: Any) -> Any:
+    def backward(self, dy: Array, cache: Any, ready: Callable[[list[Param]], Any] | None = None) -> Any:
+        """As every layer. ready: called with parameters whose gradients are whole, while backward goes on."""
         run = cache.executor
         if run is None:
             dx = self.definition.backward(dy, cache.content)
         elif is_plain(dy) and (dy.shape, dy.dtype.newbyteorder("=")) == (cache.shape, run.plan.dtype):
-            dx = run.backward(_native(dy), cache.content)
+            dx = run.backward(_native(dy), cache.content, ready)
         else:
             raise self._refusal(dy, run.plan)
         return dx if self.input_gradient else None

@@ -6,7 +6,8 @@ which algorithm computes it, and gives :class:`~minires.engine.compiled.Compiled
 
     forward(x) -> (y, frame)     the frame holds what backward reads, until release(frame)
     track(frame)                 moves the running statistics of batch norms over the batch
-    backward(dy, frame) -> dx    adds the gradients of the parameters
+    backward(dy, frame, ready)   dx; adds the gradients of the parameters; it may call ready(params), unless that is
+                                 None, as soon as those of some are whole
     describe()                   the plan as a table
 """
 

@@ -15,13 +15,14 @@ from ..errors import CheckpointError, RangeError, StateError
 from ..files import StrPath
 from ..files.whole import check_folder, make_folder, write_atomically
 from ..layers.base import Layer
+from .agree import fingerprint, made_by_all, require_the_same
 from .checkpoint import FILE, load_checkpoint
 from .config import TrainConfig
 from .global_norm import global_norms
 from .lock import only_user
 from .log import CURVES, METRICS
 from .prepare import load_data
-from .ranks import Ranks, fingerprint
+from .ranks import Ranks
 from .start import start
 from .training import Follower, Training, resume_command
 
@@ -99,10 +100,11 @@ def _ranks(comm, config, timeout):
         if config.device != "cpu":
             raise RangeError(f"device is {config.device!r}, but several ranks compute on the cpu: leave device out")
         yield ranks
+        ranks.free()
 
 
 def _agreed(ranks, make):
-    return make() if ranks is None else ranks.same_or_none(make)
+    return make() if ranks is None else made_by_all(ranks, make)
 
 
 def _training(stack, config, model, data, notes, ranks):
@@ -111,11 +113,11 @@ def _training(stack, config, model, data, notes, ranks):
         return Training(config, model, data, notes)
     weights = [zlib.crc32(np.ascontiguousarray(t.data).data) for _, t in model.tensors()]
     facts = {"configuration": replace(config, run_dir=None).to_dict(), "data": fingerprint(data), "weights": weights}
-    ranks.require_the_same(facts)
+    require_the_same(ranks, facts)
     if config.batch_norm == "global":
         stack.enter_context(global_norms(model, ranks))
     kind = Training if ranks.rank == 0 else Follower
-    return ranks.same_or_none(lambda: kind(config, model, data, notes, ranks))
+    return made_by_all(ranks, lambda: kind(config, model, data, notes, ranks))
 
 
 def resume(
@@ -165,7 +167,7 @@ def resume(
 
 def _run(training, ranks=None):
     if ranks is not None:
-        training.config = replace(training.config, run_dir=ranks.from_first(training.config.run_dir))
+        training.config = replace(training.config, run_dir=ranks.exchange(training.config.run_dir)[0])
     training.run()
     scores = ("epochs", "steps", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
     last = training.summary | {"epochs": training.loop.position.epoch, "steps": training.loop.position.step}

@@ -14,6 +14,8 @@ from ..data.dataset import Dataset
 from ..engine import compile
 from ..errors import NumericError, RangeError, StateError
 from ..layers.base import Layer
+from .agree import require_shares
+from .buckets import Buckets
 from .checkpoint import Position
 from .config import TrainConfig
 from .log import Progress
@@ -21,7 +23,7 @@ from .prepare import build_loss, build_optimizer, facts_of, limited, make_loader
 from .schedule import learning_rate
 from .splits import require_same_kind
 from .start import freeze_rest
-from .ranks import require_shares, reseed
+from .ranks import reseed
 from .step import accumulated_step, count_labels, evaluate_batches, evaluate_shared, shared_step, train_step
 
 FILES = {"run_dir", "weights", "weights_sha256", "entry", "checkpoint_every"}  # settings for fit alone
@@ -49,11 +51,14 @@ class Loop:
         if ranks is not None:
             require_shares(config, model, self.train_loader, ranks)
         self.model = model.to(device=config.device)
-        self.network = compile(model, input_gradient=False) if config.engine == "compiled" else model
+        threads = None if ranks is None else ranks.threads
+        is_compiled = config.engine == "compiled"
+        self.network = compile(model, threads=threads, input_gradient=False) if is_compiled else model
         self.optimizer = build_optimizer(config, self.model.params())
         self.position = Position()
         self.steps_per_epoch = math.ceil(len(self.train_loader) / config.accumulate)
         self.on_step, self.on_epoch, self.watch, self.ranks = on_step, on_epoch, watch, ranks
+        self.buckets = ranks and Buckets(self.model.params(), ranks)
 
     def run(self):
         """Train from the position to the end of the last epoch."""
@@ -101,12 +106,12 @@ class Loop:
     def _shared(self, group, lr):
         """As :meth:`_step`, of which this rank does its share."""
         ranks = self.ranks
-        ranks.step = self.position.step
+        ranks.at_step(self.position.step)
         reseed(self.model, self.config.seed, ranks.step, ranks.rank)
         parts = ((x[ranks.share(len(x))], labels[ranks.share(len(x))]) for x, labels in group)
         return shared_step(
             *(self.network, self.loss, self.optimizer, (part for part in parts if len(part[0]))),
-            *(lr, ranks, self.config.clip_norm),
+            *(lr, self.buckets, self.config.clip_norm),
         )
 
     def _evaluated(self):

@@ -3,33 +3,35 @@
 Whatever transports is a communicator of ``mpi4py``; nothing here imports it.
 """
 
+import json
+import os
 import socket
 import sys
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from .. import __version__
-from ..backend import Array
-from ..data import Loader
-from ..errors import MiniresError, RangeError, StateError
+from ..backend import Array, xp_of
+from ..engine.quota import cores
+from ..errors import MiniresError, RangeError
 from ..files.streams import Stream
 from ..layers.base import Layer
+from .guard import GUARD
 from .interrupt import Interrupted
-from .prepare import why_not_one
 
+FIRST, SECOND, DONE = "first half", "second half", "done"  # how far a sum has come
 PATIENCE = 2000  # questions whether a message has come without a pause; then the core is left to others
+GRACE, HERE = 1.0, 7  # seconds in which those that wait too say so, and the tag of that message
 
 
 class Ranks:
-    """The processes of ``comm``, a communicator of mpi4py such as ``MPI.COMM_WORLD``.
+    """The processes of ``comm``, a communicator of mpi4py such as ``MPI.COMM_WORLD``, which all make this at once.
 
     ordered: add in the order of the ranks, else as MPI likes it   timeout: seconds that a rank waits for the others
-    before it ends the job; None waits for ever
+    before it ends the job; None waits for ever   threads: how many of the cores of its host a rank may use
     """
 
     def __init__(self, comm: Any, *, ordered: bool = True, timeout: float | None = None) -> None:
@@ -37,8 +39,24 @@ class Ranks:
             raise RangeError(f"timeout is {timeout}, expected seconds above 0, or None: change timeout")
         self.comm, self.ordered, self.timeout = comm, ordered, timeout
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        self.channels = [comm.Dup(), comm.Dup()] if self.size > 1 else [comm, comm]  # for what goes on during backward
         self.step = 0  # for messages
         self.known: BaseException | None = None  # the error that all ranks have
+        GUARD.note(self.rank, self.step)
+        place = [socket.gethostname(), sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []]
+        self.places = self.exchange(place)
+        self.threads = max(1, cores() // self.places.count(place))
+
+    def at_step(self, step: int) -> None:
+        """Note the step, for messages."""
+        self.step = step
+        GUARD.note(self.rank, step)
+
+    def free(self) -> None:
+        """Give the communicators back."""
+        if self.size > 1:
+            for channel in self.channels:
+                channel.Free()
 
     def share(self, count: int) -> slice:
         """Which of ``count`` images are this rank's: one after the other, the first ranks have one more."""
@@ -47,64 +65,81 @@ class Ranks:
         return slice(start, start + least + (self.rank < more))
 
     def sum(self, array: Array) -> Array:
-        """The sum over the ranks of an array (n,), the same bits on all of them; a new array of the same dtype.
+        """The sum over the ranks of an array (n,), the same bits on all of them; a new array of the same dtype."""
+        numbers = xp_of(array).zeros((self.size, -(-len(array) // self.size)), array.dtype)
+        flat = numbers.reshape(-1)[: len(array)]
+        flat[...] = array
+        self.wait(self.summing(numbers, self.comm, self.comm))
+        return flat
 
-        Each rank adds a part of it, in the order of the ranks, and hands that to the others: 2 (k - 1) / k of the
-        array go out from each of k ranks, as in a ring.
+    def summing(self, numbers: Array, first: Any, second: Any) -> Iterator[str]:
+        """Put the sum over the ranks into an array (k, n); each ``next`` carries that on, without waiting.
+
+        Each rank adds one row, in the order of the ranks, and hands that to the others: 2 (k - 1) / k of the array go
+        out from each of k ranks, as in a ring. first, second: the communicators for the two halves of that.
         """
         if self.size == 1:
-            return array.copy()
+            return
+        came = np.empty_like(numbers)
         if not self.ordered:
-            found = np.empty_like(array)
-            self._wait(self.comm.Iallreduce(array, found))
-            return found
-        part = -(-len(array) // self.size)
-        sent, came = np.zeros((2, self.size, part), array.dtype)
-        sent.reshape(-1)[: len(array)] = array
-        self._wait(self.comm.Ialltoall(sent, came))
+            yield from _asked(SECOND, second.Iallreduce(numbers, came))
+            numbers[...] = came
+            return
+        yield from _asked(FIRST, first.Ialltoall(numbers, came))
         total = came[0].copy()
         for one in came[1:]:
             total += one
-        self._wait(self.comm.Iallgather(total, sent))
-        return sent.reshape(-1)[: len(array)].copy()
+        yield from _asked(SECOND, second.Iallgather(total, numbers))
 
     def gather(self, numbers: Any) -> Array:
         """(k, n): the n numbers of each of the k ranks, in float64."""
-        mine = np.asarray(numbers, np.float64).reshape(-1)
-        found = np.empty((self.size, mine.size))
-        self._wait(self.comm.Iallgather(mine, found))
-        return found
+        return self._gathered(np.asarray(numbers, np.float64).reshape(-1))
+
+    def exchange(self, value: Any) -> list[Any]:
+        """[the value of each rank], of whatever JSON can hold."""
+        mine = np.frombuffer(json.dumps(value).encode(), np.uint8)
+        sizes = self.gather(len(mine)).reshape(-1).astype(int)
+        found = self._gathered(np.pad(mine, (0, sizes.max() - len(mine))))
+        return [json.loads(row[:size].tobytes()) for row, size in zip(found, sizes)]
 
     def largest(self, number: int) -> int:
         """The largest of the ranks' numbers."""
         return int(self.gather(number).max())
 
-    def from_first(self, value: Any) -> Any:
-        """The value of rank 0."""
-        return self.comm.bcast(value, root=0)
+    def _gathered(self, mine):
+        found = np.empty((self.size, mine.size), mine.dtype)
+        self.wait(_asked(SECOND, self.comm.Iallgather(mine, found)))
+        return found
 
-    def require_the_same(self, facts: dict[str, Any]) -> None:
-        """Raise StateError on all ranks, which names the rank and the difference, where ``facts`` are not the same."""
-        for rank, other in enumerate(found := self.comm.allgather({"minires": __version__} | facts)):
-            for name, value in found[0].items():
-                if other.get(name) != value:
-                    what = ", ".join(_differences(name, value, other.get(name)))
-                    self.known = StateError(f"rank {rank} differs from rank 0: {what}: give all ranks the same")
-                    raise self.known
-
-    def _wait(self, request):
+    def wait(self, going: Iterator[Any]) -> None:
+        """Carry on until it is done."""
         began, asked = time.monotonic(), 0
-        while not request.Test():
+        for _ in going:
             asked += 1
             if asked > PATIENCE:
                 time.sleep(50e-6)
                 if self.timeout is not None and time.monotonic() - began > self.timeout:
-                    self.end(f"another rank has not answered for {self.timeout:g} s: it hangs, or computes for longer")
+                    self._end_the_wait()
 
-    def end(self, words: str) -> None:
-        """End all processes of the job, with a message that names this rank, its host and step."""
-        message = f"minires: rank {self.rank} on {socket.gethostname()}, step {self.step}: {words}; the job ends"
-        print(message, file=Stream(sys.stderr), flush=True)
+    def _end_the_wait(self):
+        """End the job; of the ranks that have waited too long the first one speaks, of those that have not said so."""
+        channel, hello = self.channels[0], np.zeros(1, np.int8)
+        silent, until = set(range(self.size)) - {self.rank}, time.monotonic() + GRACE
+        sent = [channel.Isend(hello, rank, HERE) for rank in silent]
+        while silent and time.monotonic() < until:
+            silent -= {rank for rank in silent if channel.Iprobe(rank, HERE)}
+            time.sleep(0.01)
+        if self.rank != min(set(range(self.size)) - silent):
+            time.sleep(GRACE)
+        words = f"no answer for {self.timeout:g} s: it is stopped, hangs, or computes for longer"
+        others = [f"rank {rank} on {self.places[rank][0]}" for rank in sorted(silent)]
+        self.end(words if others else f"all ranks wait for each other, {len(sent) + 1} of them", ", ".join(others))
+
+    def end(self, words: str, who: str = "") -> None:
+        """End all processes of the job, with a message that names ``who`` (this rank and its host) and the step."""
+        who = who or f"rank {self.rank} on {self.places[self.rank][0]}"
+        if GUARD.may_speak():
+            print(f"minires: {who}, step {self.step}: {words}; the job ends", file=Stream(sys.stderr), flush=True)
         self.comm.Abort(1)
 
     @contextmanager
@@ -120,56 +155,16 @@ class Ranks:
             self.end(f"{error if isinstance(error, MiniresError) else repr(error)}")
             raise
 
-    def same_or_none(self, make: Any) -> Any:
-        """``make()``; what it raises on one rank is raised on all, and names the rank unless all have the same."""
-        found, error = None, None
-        try:
-            found = make()
-        except MiniresError as caught:
-            error = caught
-        words = self.comm.allgather(error and str(error))
-        if not any(words):
-            return found
-        rank = next(rank for rank, text in enumerate(words) if text is not None)
-        agreed = error if error and len(set(words)) == 1 else StateError(f"rank {rank}: {words[rank]}")
-        self.known = agreed
-        raise agreed
-
-
-def require_shares(config: Any, model: Layer, loader: Loader, ranks: Ranks) -> None:
-    """Raise RangeError where a rank gets no share of a batch and must, or one image that it cannot train on."""
-    size, count = config.batch_size, len(loader.dataset)
-    for batch in {min(size, count), count % size or size}:
-        if config.batch_norm == "global" and batch < ranks.size:
-            raise RangeError(
-                f"a batch has {batch} images for {ranks.size} ranks, expected one each for batch_norm='global': "
-                "take fewer ranks, or another batch_size"
-            )
-        least = max(1, batch // ranks.size)
-        if config.batch_norm == "local" and least == 1 and batch > 1:
-            x = loader.normalize(loader.dataset.images[:1], loader.dtype)
-            if error := why_not_one(model, x):
-                raise RangeError(
-                    f"of a batch of {batch} images a rank of {ranks.size} gets one, which this network cannot train on "
-                    f"alone ({error}): take batch_norm='global', or another batch_size"
-                )
-
-
-def _differences(name, first, other):
-    if isinstance(first, dict) and isinstance(other, dict):
-        return [
-            f"{key} is {other.get(key)!r}, not {value!r}" for key, value in first.items() if other.get(key) != value
-        ]
-    return [f"its {name} are others"] if name in ("data", "weights") else [f"{name} is {other!r}, not {first!r}"]
-
-
-def fingerprint(data: Any) -> list[int]:
-    """The CRC-32 of images and labels of data sets, to compare the ranks by."""
-    return [zlib.crc32(np.ascontiguousarray(a).data) for one in data for a in (one.images, one.labels)]
-
 
 def reseed(model: Layer, seed: int, step: int, rank: int) -> None:
     """Let the sources of randomness of ``model`` begin anew, from (seed, step, rank): nothing of them need be kept."""
     for number, (_, generator) in enumerate(model.generators()):
         kind = type(generator.bit_generator)
         generator.bit_generator.state = kind(np.random.SeedSequence([seed, step, rank, number, 1])).state
+
+
+def _asked(half, request):
+    """Yield ``half`` until the message of ``request`` has come, at least once."""
+    yield half
+    while not request.Test():
+        yield half

@@ -11,8 +11,9 @@ from ..backend import Array, to_device, to_numpy
 from ..data import Loader
 from ..errors import NumericError, StateError
 from ..layers import BatchNorm2d
-from ..layers.base import Buffer, Layer
+from ..layers.base import Layer, Param
 from ..losses import Loss, SoftmaxCrossEntropy
+from .buckets import Buckets, backward
 from .global_norm import GlobalBatchNorm2d
 from .optim import Optimizer, clip_gradients
 from .ranks import Ranks
@@ -66,38 +67,55 @@ def shared_step(
     optimizer: Optimizer,
     batches: Iterable[tuple[Array, Array]],
     lr: float,
-    ranks: Ranks,
+    buckets: Buckets,
     clip_norm: float | None = None,
 ) -> tuple[Any, Any, int]:
     """:func:`accumulated_step` on this rank's shares ``batches``, whose sums of gradients are added over all ranks.
+
+    The ``buckets`` of the gradients are added while the backward of the last batch goes on.
 
     The gradient of a mean over all images is the sum of the ranks' sums, divided once: a rank with more images weighs
     more, one without any nothing. Running statistics move by the mean of what they moved on the ranks, weighted by
     images; all ranks so end with the same bits. Returns also how many images count on all ranks.
     """
+    ranks = buckets.ranks
     model.zero_grads()
-    agreed = {id(t) for _, layer in model.walk() if isinstance(layer, GlobalBatchNorm2d) for _, t in layer.tensors()}
-    buffers = [
-        t for _, t in model.tensors() if isinstance(t, Buffer) and t.data.dtype.kind == "f" and id(t) not in agreed
-    ]
-    before = [t.data.copy() for t in buffers]
+    buckets.begin()
+    statistics = _moved_apart(model)
+    before = [t.data.copy() for t in statistics]
     total, counted, correct, images, loss_sum = 0, 0, 0, 0, 0.0
-    for x, labels in batches:
+    for x, labels, is_last in _with_last(iter(batches)):
         share = loss.total(labels)
-        value, right = _add_gradients(model, loss, x, labels, share)
+        value, right = _add_gradients(model, loss, x, labels, share, buckets.ready if is_last else None)
         loss_sum = loss_sum + value * _like(share, value)
         total, correct, images = total + share, correct + right, images + len(x)
         counted = counted + count_labels(labels, getattr(loss, "ignore_index", None))
+    buckets.finish()
     sums = ranks.gather([float(total), float(correct), float(counted), images]).sum(0)
-    grads = [p.grad for _, p in model.params()]
-    moved = [(t.data - old) * t.data.dtype.type(images) for t, old in zip(buffers, before)]
-    *found, loss_sum = _summed([*grads, *moved, np.asarray(loss_sum, grads[0].dtype)], ranks)
-    for grad, whole in zip(grads, found):
-        grad[...] = whole / grad.dtype.type(sums[0] or 1)
-    for t, old, whole in zip(buffers, before, found[len(grads) :]):
+    moved = [(t.data - old) * t.data.dtype.type(images) for t, old in zip(statistics, before)]
+    loss_type = optimizer.params[0][1].data.dtype
+    *moved, loss_sum = _summed([*moved, np.asarray(loss_sum, loss_type)], ranks)
+    buckets.divide(sums[0] or 1)
+    for t, old, whole in zip(statistics, before, moved):
         t.data = old + whole / old.dtype.type(sums[3])
     _update(optimizer, lr, clip_norm)
-    return loss_sum / loss_sum.dtype.type(sums[0] or 1), int(sums[1]), int(sums[2])
+    return loss_sum / loss_type.type(sums[0] or 1), int(sums[1]), int(sums[2])
+
+
+def _moved_apart(model):
+    """The running statistics that each rank moves by its share: those of all batch norms that are not over all."""
+    agreed = {id(t) for _, layer in model.walk() if isinstance(layer, GlobalBatchNorm2d) for _, t in layer.tensors()}
+    return [
+        t for _, t in model.tensors() if not isinstance(t, Param) and t.data.dtype.kind == "f" and id(t) not in agreed
+    ]
+
+
+def _with_last(batches):
+    """(x, labels, whether it is the last) of each batch."""
+    following = next(batches, None)
+    while following is not None:
+        batch, following = following, next(batches, None)
+        yield *batch, following is None
 
 
 def _summed(arrays, ranks):
@@ -112,11 +130,15 @@ def _summed(arrays, ranks):
     return found
 
 
-def _add_gradients(model, loss, x, labels, times=None):
+def _add_gradients(model, loss, x, labels, times=None, ready=None):
     logits, cache = model.forward(x, train=True)
     value, loss_cache = loss.forward(logits, labels)
     dlogits = loss.backward(loss_cache)
-    model.backward(dlogits if times is None else dlogits * _like(times, dlogits), cache)
+    dlogits = dlogits if times is None else dlogits * _like(times, dlogits)
+    if ready is None:
+        model.backward(dlogits, cache)
+    else:
+        backward(model, dlogits, cache, ready)
     return value, count_correct(logits, labels, getattr(loss, "ignore_index", None))
 
 

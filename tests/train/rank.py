@@ -1,4 +1,4 @@
-"""One rank of an MPI job, for test_mpi.py: python rank.py WHAT FOLDER [NETWORK [SETTINGS]]; prints a line of JSON."""
+"""One rank of an MPI job, for test_mpi.py: python rank.py WHAT FOLDER [NETWORK [SETTINGS]] writes FOLDER.RANK.json."""
 
 import json
 import os
@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from train.test_ranks import DIGITS, MAKES, configured
 
 from minires.train import fit, resume
+from minires.train.guard import GUARD
 
 
 def crc(model):
@@ -20,6 +21,7 @@ def crc(model):
 
 
 def main(what, folder, network="small", settings="{}"):
+    GUARD.begin()
     from mpi4py import MPI
 
     comm, model = MPI.COMM_WORLD, MAKES[network]()
@@ -31,7 +33,8 @@ def main(what, folder, network="small", settings="{}"):
             model.at("one").branch["relu"].forward = fault(what, model.at("one").branch["relu"].forward)
         timeout = 3 if what == "stop" else 120
         result = fit(config, model=model, data=DIGITS, comm=comm, timeout=timeout)
-    print(json.dumps({"rank": comm.rank, "crc": crc(model), "accuracy": result.test_accuracy}), flush=True)
+    found = {"rank": comm.rank, "crc": crc(model), "accuracy": result.test_accuracy}
+    Path(f"{folder}.{comm.rank}.json").write_text(json.dumps(found))
 
 
 FAULTS = {

@@ -204,8 +204,14 @@ def micro_batches(model, loss, parts, seed, step):
 
 
 @pytest.mark.parametrize("batch_norm", ["local", "global"])
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
-@pytest.mark.parametrize("name", MAKES)
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        pytest.param(name, k, marks=pytest.mark.slow if k in (1, 3) and name != "small" else ())
+        for name in MAKES
+        for k in (1, 2, 3, 4)
+    ],
+)
 def test_ranks_are_one_process_with_micro_batches_bit_for_bit(name, size, batch_norm):
     """20 steps with 20 images a batch and 15 in each fourth, with augmentation and dropout."""
     config = configured(epochs=5, batch_norm=batch_norm, weight_decay=1e-4, label_smoothing=0.1)

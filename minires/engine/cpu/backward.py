@@ -5,7 +5,7 @@ from ..operations import Convolution, Foreign, Join, Load
 from .affine import finish
 from .assembly import Assembly, Share
 from .cut import Rooms
-from .phases import Phase, Whole
+from .phases import Phase, Whole, settle
 from .steps import ConvolutionGradient, JoinGradient
 
 
@@ -27,6 +27,7 @@ class BackwardPlan:
         self.places = {buffer: (forms[buffer], place) for buffer, place in places.items()}
         for record in records:
             self._add(record)
+        settle(self.phases)
 
     def _add(self, record):
         operation = record.operation

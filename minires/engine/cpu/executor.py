@@ -59,13 +59,16 @@ class Executor:
         frame.clear()
         self.free["forward"].append(frame)
 
-    def backward(self, dy, forward):
-        """dx, None where it is of no use; the gradients of the parameters are added."""
+    def backward(self, dy, forward, ready=None):
+        """dx, None where it is of no use; the gradients of the parameters are added.
+
+        ready: called behind each phase with the parameters whose gradients are whole then
+        """
         frame = _take(self.free["backward"], lambda: BackwardFrame(self.backward_plan))
         try:
             frame.begin(forward, self.lock)
             frame.arrays[self.plan.output] = dy
-            self._run(self.backward_plan.phases, frame, self._whole_backward)
+            self._run(self.backward_plan.phases, frame, self._whole_backward, ready)
             self.runs[1] += 1
             return frame.arrays.get(self.plan.input)
         finally:
@@ -82,7 +85,7 @@ class Executor:
 
     # -- a run
 
-    def _run(self, phases, frame, whole):
+    def _run(self, phases, frame, whole, ready=None):
         seats = [_take(self.free["seats"], lambda: Workspace(frame.dtype)) for _ in range(self.threads)]
         units = self.forward_plan.cut.units
         seats[0].crew = seats if len(units) == 1 else None
@@ -97,6 +100,8 @@ class Executor:
                         else:
                             with inside(phase.operation.path):
                                 whole(phase.operation, frame)
+                        if ready is not None and phase.settles:
+                            ready(phase.settles)
         finally:
             seats[0].crew = None
             self.free["seats"].extend(seats)

@@ -6,12 +6,12 @@ class Phase:
 
     steps: functions of (frame, i, workspace)   prepare, finish: (function, argument) for function(frame, argument),
     in any order   pending: the affine maps whose sums are complete only behind this phase   owners: the operation of
-    each step
+    each step   settles: in backward, the parameters whose gradients are whole behind this phase
     """
 
     def __init__(self):
         self.prepare, self.steps, self.finish, self.pending = [], [], [], set()
-        self.owners = []
+        self.owners, self.settles = [], []
         self.convolves = False
 
     def add(self, step, owner):
@@ -23,4 +23,19 @@ class Whole:
     """A layer of the definition, on whole arrays."""
 
     def __init__(self, operation):
-        self.operation = operation
+        self.operation, self.owners, self.settles = operation, [operation], []
+
+
+def settle(phases):
+    """Note where the gradient of each parameter is whole: behind the last phase that has a layer with it."""
+    behind = set()
+    for phase in reversed(phases):
+        for layer in _layers(phase):
+            params = [p for _, p in layer.params() if id(p) not in behind]
+            phase.settles += params
+            behind |= {id(p) for p in params}
+
+
+def _layers(phase):
+    for operation in phase.owners:
+        yield from (part.layer for part in (operation, *getattr(operation, "maps", ())) if hasattr(part, "layer"))
