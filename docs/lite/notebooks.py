@@ -5,6 +5,7 @@ from pathlib import Path
 from staging.tutorials import TUTORIALS
 
 HERE = Path(__file__).parent
+PAGES = HERE / "step_through.py", HERE / "laboratory.py"
 KERNEL = {"kernelspec": {"name": "python", "display_name": "Python (Pyodide)", "language": "python"}}
 BEGIN = """# Run this first: it brings minires into the browser, where there is no BLAS: MINIRES_FAST keeps it short.
 import os
@@ -14,10 +15,14 @@ import piplite
 os.environ["MINIRES_FAST"] = "1"
 await piplite.install(["numpy", "matplotlib", "anywidget"])
 await piplite.install("minires", deps=False)"""
-CHECK = """from minires.classroom import assignment, feedback
+CHECK = """from minires import classroom
 
-for exercise in assignment({name!r}).exercises:
-    print(feedback(exercise, globals(), {language!r}))"""
+print(*classroom.check({name!r}, globals(), {language!r}), sep="\\n\\n")"""
+TRAIN = """# Once the functions are right: put your name in the place of NAME, and check again below.
+import sys
+
+sys.modules[{name!r}] = sys.modules["__main__"]  # the script imports the functions that stand above
+%run {script} NAME"""
 TASK = {
     "en": "Write the functions, run the cell, then the one below it, as often as you like.",
     "zh": "写好这些函数，运行该单元格，再运行下面的检查，可以反复多次。",
@@ -25,7 +30,7 @@ TASK = {
 
 
 def write_notebooks(folder):
-    """NN_name.ipynb for each tutorial, assignments/NN_name.ipynb (and .zh.ipynb) for each assignment."""
+    """NN_name.ipynb for each tutorial, one for each of PAGES, assignments/NN_name.ipynb and .zh.ipynb for each task."""
     import nbformat
 
     folder = Path(folder)
@@ -40,7 +45,7 @@ def tutorials():
     import jupytext
     from nbformat.v4 import new_code_cell
 
-    for path in (*TUTORIALS, HERE / "step_through.py"):
+    for path in (*TUTORIALS, *PAGES):
         notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
@@ -65,6 +70,9 @@ def assignments():
                 new_code_cell(BEGIN),
                 new_markdown_cell(f"{each.statement(language)}\n\n{TASK[language]}"),
                 new_code_cell(skeleton(each.solution(), each.functions()).strip()),
-                new_code_cell(check),
             ]
+            for script in sorted((each.folder / "given").glob("*.py")):
+                cells.append(new_code_cell(f"%%writefile {script.name}\n{script.read_text(encoding='utf-8').strip()}"))
+                cells.append(new_code_cell(TRAIN.format(name=each.name, script=script.name)))
+            cells.append(new_code_cell(check))
             yield f"assignments/{each.folder.name}{ending}.ipynb", new_notebook(cells=cells, metadata=KERNEL)

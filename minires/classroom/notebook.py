@@ -5,9 +5,9 @@ import ast
 from ..errors import StateError
 
 CHECK = """# pip install minires
-from minires.classroom import check
+from minires import classroom
 
-print(*check({where!r}, globals()), sep="\\n\\n")"""
+print(*classroom.check({where!r}, globals()), sep="\\n\\n")"""
 
 
 def notebook(skeleton: str, statement: str, where: str) -> str:

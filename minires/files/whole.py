@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -152,8 +153,9 @@ def _own(path):
 
 def _try_folder(folder):
     """Only a try tells whether a folder takes files: not its permissions, where it is on a disk to be read alone."""
+    named = sys.platform == "emscripten"  # on the disk of JupyterLite who asks for a file without a name waits for ever
     try:
-        with tempfile.TemporaryFile(dir=folder):
+        with (tempfile.NamedTemporaryFile if named else tempfile.TemporaryFile)(dir=folder):
             pass
     except OSError as error:
         raise OSError(0, f"no file can be made in {folder}: {error.strerror}") from error

@@ -1,5 +1,6 @@
 """The laboratory below the cell of a notebook, also where Python runs in the browser; needs the extra ``notebook``."""
 
+import json
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from .page import TITLES, facts, module, style
 START = """
 export default { render({ model, el }) {
   const waiting = new Map();
-  const answered = ({ number, answer }) => { waiting.get(number)?.(answer); waiting.delete(number); };
+  const answered = ({ number, answer }) => { waiting.get(number)?.(JSON.parse(answer)); waiting.delete(number); };
   model.on("msg:custom", answered);
   let number = 0;
   const ask = (request) => new Promise((done) => {
@@ -54,6 +55,7 @@ def _widget_class():
             self.on_msg(self._answer)
 
         def _answer(self, _, content, buffers):
-            self.send({"number": content["number"], "answer": self.lab.respond(content["request"])})
+            answer = json.dumps(self.lab.respond(content["request"]))  # as text: Pyodide hands None on as undefined
+            self.send({"number": content["number"], "answer": answer})
 
     return LabWidget

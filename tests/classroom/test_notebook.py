@@ -7,6 +7,9 @@ import pytest
 
 from minires import cli
 from minires.classroom import assignment, assignments, build, new
+from minires.classroom.export.bundle import Bundle, outputs
+from minires.classroom.export.nbgrader import condition
+from minires.classroom.notebook import CHECK
 from minires.classroom.submissions import source_of
 from minires.errors import StateError
 
@@ -55,6 +58,20 @@ def test_filled_in_it_is_checked_and_handed_in(made, own, tmp_path, capsys, monk
     notebook["cells"].insert(-1, {"cell_type": "code", "source": solution, "metadata": {}, "outputs": []})
     path.write_text(json.dumps(notebook))
     assert cli.main(["assign", "check", "." if own else name, path.name]) == 0
+
+
+@pytest.mark.parametrize(
+    "each", [each for each in assignments().values() if not each.files], ids=lambda each: each.name
+)
+def test_the_cells_that_check_leave_the_names_of_the_student_alone(each, capsys):
+    names: dict = {}
+    exec(each.solution(), names)
+    own = dict(names)
+    exec(CHECK.format(where=each.name), names)
+    assert "All outputs are right" in capsys.readouterr().out
+    worth = outputs(each)
+    exec(condition(Bundle(each, each.name, {}, {}, "", worth), next(iter(worth))), names)
+    assert own.items() <= names.items()
 
 
 def test_without_the_extra_a_sentence_says_which(monkeypatch, tmp_path, capsys):

@@ -17,7 +17,7 @@ import pytest
 from lite.notebooks import CHECK
 from lite.pyodide_folder import gather
 
-from minires.classroom import assignment
+from minires.classroom import assignments
 
 ROOT = Path(__file__).parents[2]
 LITE = ROOT / "docs" / "_build" / "lite"
@@ -40,13 +40,13 @@ def address():
         server.shutdown()
 
 
-def notebooks():
-    stems = sorted(path.stem for path in (ROOT / "tutorials").glob("[0-9][0-9]_*.py"))
-    return [next(stem for stem in stems if word in stem) for word in ("a_layer", "one_plus")] + ["step_through"]
+TUTORIALS = sorted(path.stem for path in (ROOT / "tutorials").glob("[0-9][0-9]_*.py"))
+ASSIGNMENTS = {f"assignments/{each.folder.name}": each for each in assignments().values()}
+MOST = 120  # seconds of the processor that a tutorial may take
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("notebook", [*notebooks(), "assignments/01_linear"])
+@pytest.mark.parametrize("notebook", [*TUTORIALS, "step_through", "laboratory", *ASSIGNMENTS])
 def test_runs_to_its_end_in_a_browser(address, notebook, tmp_path):
     node = shutil.which("node")
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -55,19 +55,23 @@ def test_runs_to_its_end_in_a_browser(address, notebook, tmp_path):
     if subprocess.run([node, "-e", "require.resolve('playwright-core')"], cwd=BROWSER, capture_output=True).returncode:
         pytest.skip("needs playwright-core: npm install playwright-core, and NODE_PATH set to its node_modules")
     command = [node, BROWSER / "check_lite.mjs", chromium, address, f"{notebook}.ipynb", tmp_path / "page.png"]
-    if notebook.startswith("assignments"):
-        (tmp_path / "mine.py").write_text(assignment("linear").solution(), encoding="utf-8")
+    if notebook in ASSIGNMENTS:
+        (tmp_path / "mine.py").write_text(ASSIGNMENTS[notebook].solution(), encoding="utf-8")
         command.append(tmp_path / "mine.py")
     ran = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     assert ran.returncode == 0, f"{ran.stdout}{ran.stderr}"
+    assert 0 < json.loads(ran.stdout.splitlines()[-1])["seconds"] < MOST
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "All outputs are right."), ("zh", "全部输出正确。")])
-def test_the_last_cell_of_an_assignment_checks_what_stands_above_it(language, words, capsys):
+@pytest.mark.parametrize(
+    "each", [each for each in assignments().values() if not each.files], ids=lambda each: each.name
+)
+def test_the_last_cell_of_an_assignment_checks_what_stands_above_it(each, language, words, capsys):
     space = {}
-    for cell in (assignment("linear").solution(), CHECK.format(name="linear", language=language)):
+    for cell in (each.solution(), CHECK.format(name=each.name, language=language)):
         exec(cell, space)
-    assert words in capsys.readouterr().out
+    assert capsys.readouterr().out.split("\n\n") == [words] * (len(each.exercises) - 1) + [f"{words}\n"]
 
 
 @pytest.mark.parametrize("changed", [False, True])

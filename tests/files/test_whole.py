@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+import tempfile
 
 import pytest
 
@@ -72,3 +74,11 @@ def test_the_file_is_durable_before_it_takes_the_name(path, monkeypatch):
         monkeypatch.setattr(os, name, lambda *args, real=real, name=name: (events.append(name), real(*args))[1])
     write_atomically(path, b"new")
     assert events == ["fsync", "replace", "fsync"]
+
+
+def test_in_a_browser_no_file_without_a_name_is_asked_for(path, monkeypatch):
+    """The disk of JupyterLite would not answer (tests/docs/test_lite.py writes there)."""
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    monkeypatch.setattr(tempfile, "TemporaryFile", None)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new" and list(path.parent.iterdir()) == [path]

@@ -120,8 +120,8 @@ def test_every_choice_gives_a_network_that_learns_or_a_sentence():
         json.dumps(after, allow_nan=False)
         assert after["nets"][0] == after["nets"][1] and after["step"] == 3
         code = answer["nets"][0]["command"]
-        assert [p.shape for _, p in eval(code, {"minires": sys.modules["minires"]}).params()] == [
-            p.shape for _, p in Choice.of(choice).build(0).params()
+        assert [p.data.shape for _, p in eval(code, {"minires": sys.modules["minires"]}).params()] == [
+            p.data.shape for _, p in Choice.of(choice).build(0).params()
         ]
     assert 0 < refused < len(choices) / 4
 

@@ -56,8 +56,8 @@ def condition(bundle: Bundle, output: str) -> str:
     where = bundle.name
     exercise, _, wanted = output.partition(" ")
     return (
-        "from minires.classroom import check\n"
-        f"found = {{str(each.exercise): each for each in check({where!r}, globals())}}[{exercise!r}]\n"
+        "from minires import classroom\n"
+        f"found = {{str(each.exercise): each for each in classroom.check({where!r}, globals())}}[{exercise!r}]\n"
         f"assert {wanted!r} in found.right, str(found)"
     )
 

@@ -1,5 +1,5 @@
 // The component, for the page and for a notebook: render({ model, el }), as anywidget calls it. Everything shown is
-// read from model.get("document"), the dict of minires.trace.report.as_dict.
+// read from model.get("document"), the dict of minires.trace.report.as_dict as JSON.
 
 const stepsOf = (blocks) => [
   ...blocks.map((_, block) => ({ phase: "forward", block })),
@@ -9,7 +9,7 @@ const stepsOf = (blocks) => [
 
 /** Show the trace inside ``el`` and return a function that removes it; the number of the step is kept in the model. */
 function render({ model, el }) {
-  const doc = model.get("document");
+  const doc = JSON.parse(model.get("document"));
   const steps = stepsOf(doc.blocks);
   const root = document.createElement("main");
   root.className = "minires";

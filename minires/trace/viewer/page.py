@@ -14,7 +14,7 @@ BODY = """
 <script type="application/json" id="trace">{document}</script>"""
 TITLE = {"en": ": the gradient, block by block", "zh": "：逐块看梯度"}
 START = """
-const trace = { document: JSON.parse(document.getElementById("trace").textContent) };
+const trace = { document: document.getElementById("trace").textContent };
 render({ model: { get: (name) => trace[name], set: (name, value) => (trace[name] = value) }, el: document.body });
 """
 

@@ -1,5 +1,6 @@
 """The page as a widget of a notebook (Jupyter, marimo, ...), with the same script; needs the extra ``notebook``."""
 
+import json
 from functools import cache
 
 from ...errors import StateError
@@ -34,7 +35,8 @@ def _widget_class(language):
     class TraceWidget(anywidget.AnyWidget):
         _esm = module(language)
         _css = stylesheet()
-        document = traitlets.Dict().tag(sync=True)
+        # as text: Pyodide hands None on as undefined, JSON as null
+        document = traitlets.Dict().tag(sync=True, to_json=lambda document, widget: json.dumps(document))
         step = traitlets.Int(None, allow_none=True).tag(sync=True)
 
     return TraceWidget
