@@ -1,7 +1,6 @@
 """minires trace, minires step."""
 
 import functools
-import textwrap
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -17,6 +16,7 @@ from ..trace import Stepper, audit
 from ..trace import trace as trace_gradient
 from ..trace.first import first_in_words
 from ..trace.report import as_dict, by_depth
+from ..trace.said import fill
 from ..trace.shell import run_shell
 from ..trace.viewer import to_html
 from ..trace.words import as_audit
@@ -26,6 +26,7 @@ from .common import Json, Language, Number, Options, Part, Run, Text, given_opti
 from .terminal import width
 
 OPEN = {"en": "to step through it, open {} in a browser", "zh": "用浏览器打开 {}，就可以一步一步看梯度如何传播"}
+ABOUT = {"en": "{}, {} images of {}, {}, loss {:.4f}", "zh": "{}，{} 张 {} 的图片，{}，损失 {:.4f}"}
 Page = Annotated[str | None, tyro.conf.arg(metavar="FILE")]
 
 
@@ -117,7 +118,7 @@ def trace(
     Args:
         against: Name of another network with fresh weights, whose gradient by depth stands beside.
         html: Write a page to step through, in one file, for any browser.
-        lang: Language of the page: English or Chinese; MINIRES_LANG, or en, if not given.
+        lang: Language of the report and the page: English or Chinese; MINIRES_LANG, or en, if not given.
     """
     language = spoken(lang)
     if html is not None:
@@ -133,13 +134,13 @@ def trace(
     if as_json:
         return print_json(**as_dict(ledger, progress=bar, **options))
     columns = width(120)
-    about = f"{name}, {len(batch)} images of {batch.name}, {subject.dtype}, loss {ledger.loss:.4f}"
-    about, seen = (textwrap.fill(text, columns) for text in (about, first_in_words(ledger, batch.classes)))
-    print(f"{about}\n{seen}\n\n{ledger.table(width=columns)}")
+    about = ABOUT[language].format(name, len(batch), batch.name, subject.dtype, ledger.loss)
+    about, seen = (fill(text, columns) for text in (about, first_in_words(ledger, batch.classes, language)))
+    print(f"{about}\n{seen}\n\n{ledger.table(width=columns, language=language)}")
     if other:
-        print(textwrap.fill(f"{against}: {by_depth(other[1])}", columns))
+        print(fill(f"{against}: {by_depth(other[1], language)}", columns))
     if ledger.blocks:
-        print(f"\n{as_audit(audit(ledger), columns)}")
+        print(f"\n{as_audit(audit(ledger), columns, language)}")
     if html is not None:
         print(f"\n{OPEN[language].format(html)}")
 
@@ -150,10 +151,18 @@ def _alike(name, subject, ledger):
     return networks.build(name, **shape, rng=subject.seed).to(dtype=subject.dtype)
 
 
-def step(subject: Annotated[Subject, tyro.conf.arg(name="")] = Subject(model="resnet8", batch_size=4)) -> None:  # noqa: B008
+def step(
+    subject: Annotated[Subject, tyro.conf.arg(name="")] = Subject(model="resnet8", batch_size=4),  # noqa: B008 (frozen)
+    *,
+    lang: Language = None,
+) -> None:
     """Step through a network layer by layer, forward and backward, as in a debugger.
 
     For example: minires step --model resnet8
+
+    Args:
+        lang: Language of what it says: English or Chinese; MINIRES_LANG, or en, if not given.
     """
+    language = spoken(lang)
     _, network, batch, images = subject.load()
-    run_shell(Stepper(network, images, batch.labels))
+    run_shell(Stepper(network, images, batch.labels), language=language)

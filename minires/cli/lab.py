@@ -3,18 +3,21 @@
 import os
 import sys
 import webbrowser
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from ..lab.server import serve
+from .common import Language, spoken
+
+READY = {
+    "en": "the laboratory is at {}\nfor this machine alone; it ends with Ctrl-C",
+    "zh": "实验室的地址是 {}\n只有本机可以访问；按 Ctrl-C 结束",
+}
 
 
 def lab(
-    *,
-    port: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None,
-    browser: bool = True,
-    lang: Literal["en", "zh"] = "en",
+    *, port: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None, browser: bool = True, lang: Language = None
 ) -> None:
     """Open a page on which two networks learn side by side, and watch the gradient in them.
 
@@ -23,15 +26,16 @@ def lab(
     Args:
         port: Where the page is, on this machine alone; 8356 or the next that is free if not given, 0 for any.
         browser: Open the page in a browser, where there is a screen.
-        lang: Language of the page: English or Chinese.
+        lang: Language of the page: English or Chinese; MINIRES_LANG, or en, if not given.
     """
+    language = spoken(lang)
 
     def ready(address):
-        print(f"the laboratory is at {address}\nfor this machine alone; it ends with Ctrl-C", flush=True)
+        print(READY[language].format(address), flush=True)
         if browser and _has_a_screen():
             webbrowser.open(address)
 
-    serve(port, language=lang, ready=ready)
+    serve(port, language=language, ready=ready)
 
 
 def _has_a_screen():

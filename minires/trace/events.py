@@ -10,6 +10,14 @@ from ..backend import to_numpy
 from ..errors import RangeError
 from ..layers import Fork, Param
 from ..layers.tree import held
+from .said import said
+
+PLACES = {
+    "": "{phase}: {path} ({kind})",
+    "begin": "{phase}: begin of {path} ({kind})",
+    "end": "{phase}: end of {path} ({kind})",
+    "raise": "{phase}: failed in {path} ({kind})",
+}
 
 
 @dataclass(eq=False)
@@ -45,9 +53,15 @@ class Event:
     @property
     def where(self):
         """One line: phase, begin or end of a container, path and class."""
+        return self.in_words()
+
+    def in_words(self, language="en"):
+        """The same in a language, "en" or "zh"."""
         whole = self.moment == "end" and self.begin == self.index
-        moment = "" if whole else {"begin": "begin of ", "end": "end of ", "raise": "failed in "}[self.moment]
-        return f"{self.phase}: {moment}{self.path or 'the model'} ({self.kind})"
+        path = self.path or said(language, "the model")
+        return said(
+            language, PLACES["" if whole else self.moment], phase=said(language, self.phase), path=path, kind=self.kind
+        )
 
     @property
     def arrays(self):

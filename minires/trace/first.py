@@ -5,6 +5,7 @@ import numpy as np
 from ..backend import to_numpy
 from ..errors import RangeError
 from ..ops import softmax
+from .said import said
 
 
 def first(ledger, classes=()):
@@ -33,11 +34,15 @@ def first(ledger, classes=()):
     }
 
 
-def first_in_words(ledger, classes=()):
-    """:func:`first` as a sentence; "" where there is none."""
+def first_in_words(ledger, classes=(), language="en"):
+    """:func:`first` as a sentence; "" where there is none. language: of the words, "en" or "zh"."""
     found = first(ledger, classes)
     if not found:
         return ""
-    label, taken_for = found["names"] or (f"class {found['label']}", f"class {found['taken_for']}")
-    how = "rightly taken for it" if found["label"] == found["taken_for"] else f"taken for {taken_for}"
-    return f"first image: {label}, {how} ({found['probability']:.2f})"
+    label, taken_for = found["names"] or (
+        said(language, "class {number}", number=found[name]) for name in ("label", "taken_for")
+    )
+    text = "first image: {label}, taken for {taken_for} ({probability:.2f})"
+    if found["label"] == found["taken_for"]:
+        text = "first image: {label}, rightly taken for it ({probability:.2f})"
+    return said(language, text, label=label, taken_for=taken_for, probability=found["probability"])

@@ -3,7 +3,6 @@
 import base64
 import json
 import math
-import textwrap
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from .block import SHORTCUT
 from .first import first
 from .norms import dot, norm, ratio, worst
 from .paths import path_lengths
+from .said import fill, said
 from .telescope import telescope
 
 FORMAT, VERSION = "minires trace", 1
@@ -74,10 +74,11 @@ def as_json(ledger, **options):
     return json.dumps(as_dict(ledger, **options), allow_nan=False)
 
 
-def as_table(ledger, width=math.inf):
+def as_table(ledger, width=math.inf, language="en"):
     """A line a block, from the output back to the input, in the order in which the gradient passes.
 
-    width: columns that there are; where they are few, columns are narrower, and a long path gets a line of its own.
+    width: columns that there are; where they are few, columns are narrower, and a long path gets a line of its own
+    language: of the sentences below, "en" or "zh"
     """
     wide = max((14, *(len(b.path) for b in ledger.blocks)))
     heads, sizes = ("|g behind|", "|shortcut|", "|rest|", "|g before|", "cosine", "1 alone"), (10, 10, 10, 10, 7, 9)
@@ -90,19 +91,21 @@ def as_table(ledger, width=math.inf):
         cells = (behind, f"{shortcut:.3g}", rest, before, f"{b.cosine:.3f}", alone)
         path = b.path if len(b.path) <= wide else f"{b.path}\n{'':<{wide}}"
         lines.append(f"{path:<{wide}}" + "".join(f" {cell:>{size}}" for cell, size in zip(cells, sizes)))
-    proof = f"the terms add up to the gradient, and are derivatives of forward, within {ledger.closure_error:.1e}"
+    proof = "the terms add up to the gradient, and are derivatives of forward, within {error:.1e}"
     words = "rest: what is not of the shortcut; cosine: between the two; 1 alone: what shortcuts alone would bring"
-    words = words if any(b.fork for b in ledger.blocks) else ""
-    lines += [textwrap.fill(text, min(width, 120)) for text in (words, proof, by_depth(ledger), *ledger.notes) if text]
+    words = said(language, words) if any(b.fork for b in ledger.blocks) else ""
+    proof, depth = said(language, proof, error=ledger.closure_error), by_depth(ledger, language)
+    lines += [fill(text, min(width, 120)) for text in (words, proof, depth, *ledger.notes) if text]
     return "\n".join(lines)
 
 
-def by_depth(ledger):
+def by_depth(ledger, language="en"):
     """How the gradients of the first and the last convolution compare, in a sentence; "" where there are not two."""
     convs = [one["dw"] for one in _depth(ledger) if one["kind"] == "Conv2d"]
     if len(convs) < 2:
         return ""
-    return f"|dW| of the first convolution is {ratio(convs[0], convs[-1]):.3g} times that of the last"
+    text = "|dW| of the first convolution is {times:.3g} times that of the last"
+    return said(language, text, times=ratio(convs[0], convs[-1]))
 
 
 def _block(ledger, record, found, sums, pictures):

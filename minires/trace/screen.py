@@ -7,6 +7,7 @@ import numpy as np
 
 from .condition import measure
 from .norms import cosine
+from .said import fill, padded, said
 
 WIDTH = 80
 TREE = 9  # layers of the tree: with the prompt, a stop fits into 24 lines
@@ -15,29 +16,33 @@ MARK = {"forward": "->", "loss": "--", "backward": "<-"}
 MEASURED = ("norm", "min", "max", "mean", "zeros")
 
 
-def screen(stepper, full=False):
+def screen(stepper, full=False, language="en"):
     """The current stop of a :class:`~minires.trace.Stepper`: place, tree, arrays, at a fork in backward the sum.
 
-    ``full`` adds the arrays that are not new here and a corner of the numbers of the newest one.
+    ``full`` adds the arrays that are not new here and a corner of the numbers of the newest one. language: "en" or "zh"
     """
     e = stepper.event
-    lines = [title(stepper, e), *_meaning(stepper, e), "", *tree(stepper)]
-    lines += table({name: array for name, array in e.arrays.items() if full or name in _news(e)})
+    lines = [title(stepper, e, language), *_meaning(stepper, e), "", *tree(stepper, language)]
+    lines += table({name: array for name, array in e.arrays.items() if full or name in _news(e)}, language)
     if e.terms:
         lines += equation(e)
     if full:
         newest = [name for name in ("dx", "dy", "y", "x") if name in e.arrays][:1]
         lines += [line for name in newest for line in ("", *numbers(name, e.arrays[name]))]
     if stepper.error is not None:
-        at = "here" if e.moment == "raise" else f"at stop {len(stepper.events) - 1}, where the run ends"
-        lines += ["", textwrap.fill(f"{type(stepper.error).__name__} {at}: {stepper.error}", WIDTH)]
+        text = "{kind} here: {error}" if e.moment == "raise" else "{kind} at stop {last}, where the run ends: {error}"
+        kind, last = type(stepper.error).__name__, len(stepper.events) - 1
+        lines += ["", fill(said(language, text, kind=kind, last=last, error=stepper.error), WIDTH)]
     return "\n".join(lines)
 
 
-def title(stepper, e):
+def title(stepper, e, language="en"):
     """One event in one line: ``stop 57 of 97  <- backward: end of stage2.0.add (Residual)``."""
     last = len(stepper.events) - 1
-    return f"stop {e.index:>{len(str(last))}} of {last}  {MARK[e.phase]} {e.where}"
+    number = f"{e.index:>{len(str(last))}}"
+    return (
+        f"{said(language, 'stop {number} of {last}', number=number, last=last)}  {MARK[e.phase]} {e.in_words(language)}"
+    )
 
 
 def _news(e):
@@ -52,7 +57,7 @@ def _meaning(stepper, e):
     return [f"  {textwrap.shorten(first, WIDTH - 2, placeholder=' ...')}"] if first else []
 
 
-def tree(stepper):
+def tree(stepper, language="en"):
     """The layers around the current one, marked, and the norms that layers have given so far: |y|, in backward |dx|."""
     e = stepper.event
     here = None if e.phase == "loss" else e.path
@@ -65,9 +70,9 @@ def tree(stepper):
             at = len(lines)
         if _holds(path, here or ""):
             kept.add(len(lines))
-        name = f"{'  ' * (path.count('.') + 1)}{path.rpartition('.')[2]}" if path else "the model"
+        name = f"{'  ' * (path.count('.') + 1)}{path.rpartition('.')[2]}" if path else said(language, "the model")
         mark = MARK[e.phase] if path == here else ""
-        lines.append(f"{mark:<3}{name:<36} {kind:<20} {norms.get(path, '')}".rstrip()[:WIDTH])
+        lines.append(f"{mark:<3}{padded(name, 36)} {kind:<20} {norms.get(path, '')}".rstrip()[:WIDTH])
     if here is None:
         at = len(lines)
         lines.append(f"{MARK['loss']:<3}{e.path:<36} {e.kind:<20} {norms.get(e.path, '')}".rstrip()[:WIDTH])
@@ -103,17 +108,18 @@ def _with_gaps(lines, kept):
     return shown
 
 
-def table(arrays):
+def table(arrays, language="en"):
     """A line for each array: shape, norm, least, largest and mean value, fraction of zeros, and what is not finite."""
     if not arrays:
         return []
     lines = [f"{'':<12}{'shape':<18}" + "".join(f"{name:>10}" for name in MEASURED)]
     for name, array in arrays.items():
-        shape = "x".join(str(size) for size in array.shape) or "a number"
+        shape = "x".join(str(size) for size in array.shape) or said(language, "a number")
         values = [measure(m, array) for m in MEASURED]
         line = f"{name:<12}{shape:<18}" + "".join(f"{v:>10.3g}" for v in values[:-1]) + f"{values[-1]:>10.1%}"
         bad = measure("nonfinite", array)
-        lines += [line] + [f"{'':<12}{int(bad)} of {array.size} entries are NaN or infinite"] * (bad > 0)
+        text = said(language, "{bad} of {size} entries are NaN or infinite", bad=int(bad), size=array.size)
+        lines += [line] + [f"{'':<12}{text}"] * (bad > 0)
     return lines
 
 

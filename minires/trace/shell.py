@@ -1,10 +1,10 @@
 """The step-through in a terminal: a prompt of one-letter commands over a :class:`~minires.trace.stepper.Stepper`."""
 
 import sys
-import textwrap
 
 from ..errors import MiniresError, RangeError
 from .condition import measure
+from .said import fill, padded, said
 from .screen import MARK, WIDTH, numbers, screen, table
 
 HELP = """\
@@ -37,36 +37,37 @@ NOWHERE = {
 }
 
 
-def run_shell(stepper, input=None, output=None):
+def run_shell(stepper, input=None, output=None, language="en"):
     """Read commands from ``input`` until it ends or says q; write to ``output``: text streams, as a rule a terminal.
 
-    Mistakes are answered, never raised.
+    Mistakes are answered, never raised. language: "en" or "zh"
     """
     input, output = input or sys.stdin, output or sys.stdout
-    answer, last = f"{screen(stepper)}\n\nh is help, s a step, q the end", "step"
+    begin = said(language, "h is help, s a step, q the end")
+    answer, last = f"{screen(stepper, language=language)}\n\n{begin}", "step"
     while answer is not None:
         print(answer, end="\n\n(step) ", file=output, flush=True)
         line = input.readline()
         if not line:
             break
         last = line.strip() or last
-        answer = _answer(stepper, last)
+        answer = _answer(stepper, last, language)
     print(file=output)
 
 
-def _answer(stepper, line):
+def _answer(stepper, line, language):
     """What to print for a command; None ends the session."""
     typed, _, rest = line.partition(" ")
     command = next((c for c in COMMANDS if c.startswith(typed)), None)
     if command == "quit":
         return None
     try:
-        return _perform(stepper, command, typed, rest.strip())
+        return _perform(stepper, command, typed, rest.strip(), language)
     except MiniresError as error:
-        return textwrap.fill(str(error), WIDTH)
+        return fill(str(error), WIDTH)
 
 
-def _perform(stepper, command, typed, rest):
+def _perform(stepper, command, typed, rest, language):
     match command:
         case "step" | "next" | "out" | "back":
             moved = getattr(stepper, command)()
@@ -77,19 +78,19 @@ def _perform(stepper, command, typed, rest):
         case "goto":
             moved = stepper.goto(_integers(rest, "g", "g 57", count=1)[0])
         case "where":
-            return screen(stepper, full=True)
+            return screen(stepper, full=True, language=language)
         case "list":
-            return _around(stepper)
+            return _around(stepper, language)
         case "print":
-            return _array(stepper.event, rest)
+            return _array(stepper.event, rest, language)
         case "help":
-            return HELP
+            return "\n".join(said(language, line) for line in HELP.split("\n"))
         case _:
             raise RangeError(f"there is no command {typed!r}, expected {', '.join(COMMANDS)}, or their first letters")
-    return screen(stepper) if moved else NOWHERE[command]
+    return screen(stepper, language=language) if moved else said(language, NOWHERE[command])
 
 
-def _around(stepper, reach=6):
+def _around(stepper, language, reach=6):
     first = max(stepper.index - reach, 0)
     digits = len(str(len(stepper.events)))
     lines = []
@@ -97,11 +98,11 @@ def _around(stepper, reach=6):
         name, array = ("dx", e.dx) if e.phase == "backward" else ("y", e.y)
         size = f"|{name}| {measure('norm', array):.4g}" if array is not None and e.moment == "end" else ""
         mark = ">" if e.index == stepper.index else " "
-        lines.append(f"{mark} {e.index:>{digits}}  {MARK[e.phase]} {e.where:<58} {size}".rstrip())
+        lines.append(f"{mark} {e.index:>{digits}}  {MARK[e.phase]} {padded(e.in_words(language), 58)} {size}".rstrip())
     return "\n".join(lines)
 
 
-def _array(event, rest):
+def _array(event, rest, language):
     name, _, indices = rest.partition(" ")
     if name not in event.arrays:
         found = f"there is no array {name!r} at this stop" if name else "p needs the name of an array"
@@ -112,7 +113,7 @@ def _array(event, rest):
         raise RangeError(
             f"{name} has shape {array.shape}, no plane at {place}: give indices of the axes before the last two"
         )
-    return "\n".join([*table({name: array}), "", *numbers(name, array, place)])
+    return "\n".join([*table({name: array}, language), "", *numbers(name, array, place)])
 
 
 def _integers(text, command, example, count=None):

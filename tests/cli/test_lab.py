@@ -38,6 +38,12 @@ def test_options(opened, capsys):
     assert opened == [(80, "zh")] and ADDRESS in capsys.readouterr().out
 
 
+def test_the_language_of_the_environment(opened, capsys, monkeypatch):
+    monkeypatch.setenv("MINIRES_LANG", "zh")
+    assert cli.main(["lab"]) == 130
+    assert opened == [(None, "zh"), ADDRESS] and f"实验室的地址是 {ADDRESS}" in capsys.readouterr().out
+
+
 def test_without_a_screen_no_browser_takes_the_terminal(opened, monkeypatch):
     monkeypatch.delenv("DISPLAY")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)

@@ -1,33 +1,17 @@
-"""The page in Chinese: its scripts and the reasons in a document, by the pairs of chinese.txt."""
+"""The page in Chinese: its scripts by the pairs of chinese.txt, the reasons in a document by those of the reports."""
 
 import re
-from functools import cache
-from importlib.resources import files
 
-from ...errors import RangeError
-
-LANGUAGES = ("en", "zh")
-
-
-@cache
-def pairs():
-    """{text as it stands in the scripts or in a document: the same in Chinese}"""
-    lines = files(__package__).joinpath("chinese.txt").read_text(encoding="utf-8").splitlines()
-    english = [line[2:] for line in lines if line.startswith("- ")]
-    return dict(zip(english, (line[2:] for line in lines if line.startswith("+ ")), strict=True))
-
-
-def require_language(language):
-    if language not in LANGUAGES:
-        raise RangeError(f"language is {language!r}, expected one of {', '.join(LANGUAGES)}")
+from ..said import pairs, require_language, said
 
 
 def script_in(script, language):
     """The text of ``script`` with its sentences in ``language``; a longer one is taken before its parts."""
     require_language(language)
     if language == "zh":
-        for english in sorted(pairs(), key=len, reverse=True):
-            script = pattern(english).sub(lambda _, english=english: pairs()[english], script)
+        known = pairs(__package__)
+        for english in sorted(known, key=len, reverse=True):
+            script = pattern(english).sub(lambda _, english=english: known[english], script)
     return script
 
 
@@ -41,9 +25,8 @@ def document_in(document, language):
     require_language(language)
     if language == "en":
         return document
-    said = pairs()
     blocks = [
-        block | {"breaks": [{key: said.get(text, text) for key, text in each.items()} for each in block["breaks"]]}
+        block | {"breaks": [{key: said(language, text) for key, text in each.items()} for each in block["breaks"]]}
         for block in document["blocks"]
     ]
     return document | {"blocks": blocks}
