@@ -60,6 +60,13 @@ def test_the_readme_lists_them_by_their_titles():
     assert listed == found
 
 
+def test_the_chinese_readme_lists_them_by_their_chinese_titles():
+    listed = re.findall(r"^(\d+)\. \[(.+)\]\(tutorials/(\w+)\.py\)$", (ROOT / "README.zh.md").read_text("utf-8"), re.M)
+    catalogues = sorted((ROOT / "docs" / "locale" / "zh" / "LC_MESSAGES" / "tutorials").glob("[0-9]*.po"))
+    titles = [re.search(r'^msgstr "(\d+)\\\\\. (.+)"$', path.read_text("utf-8"), re.M).groups() for path in catalogues]
+    assert listed == [(*title, path.stem) for title, path in zip(titles, catalogues)]
+
+
 @of(TUTORIALS)
 def test_runs_and_its_checks_refuse_what_is_wrong(path, tmp_path, monkeypatch):
     plt = pytest.importorskip("matplotlib.pyplot")
