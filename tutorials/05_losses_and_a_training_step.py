@@ -8,16 +8,17 @@
 # **You need**: [convolution](03_convolution.py) and [batch norm](04_batch_norm.py); logarithms.
 #
 # **You will be able to**: derive the gradient of softmax and cross-entropy, say what pooling sends back, compute the
-# loss that an untrained network must have, and predict how far one step lowers it.
+# loss that an untrained network must have, predict how far one step lowers it, and say what changes when two workers
+# share it.
 #
-# **Time**: 30 minutes
+# **Time**: 35 minutes
 
 # %%
 import numpy as np
 
 from minires import gradcheck
 from minires.data import load
-from minires.layers import AvgPool2d, Conv2d, Flatten, GlobalAvgPool2d, Linear, MaxPool2d, ReLU, Sequential
+from minires.layers import AvgPool2d, BatchNorm2d, Conv2d, Flatten, GlobalAvgPool2d, Linear, MaxPool2d, ReLU, Sequential
 from minires.losses import Objective, SoftmaxCrossEntropy
 from minires.ops import softmax
 
@@ -250,6 +251,178 @@ assert falls[-1] < 0.1 and right == 8
 # Eight pictures learnt by heart are no skill. But a network that cannot do even that has a mistake in it.
 
 # %% [markdown]
+# ## One step by two workers
+#
+# Where one computer is too slow, several take one step together: each has a copy of the network and computes the
+# gradient of its share of the batch, then all exchange their gradients. That is **data parallelism**. It rests on one
+# line, because the gradient of a mean is the mean of gradients. With $g_i$, what example $i$ alone gives, and shares of
+# $N_1 + N_2 = N$ examples:
+#
+# $$\frac{1}{N} \sum_{i=1}^{N} g_i = \frac{N_1}{N} \Big( \frac{1}{N_1} \sum_{i \le N_1} g_i \Big)
+# + \frac{N_2}{N} \Big( \frac{1}{N_2} \sum_{i > N_1} g_i \Big)$$
+#
+# The brackets are what each worker computes by itself. To add them up so that every worker has the sum is called an
+# **all-reduce**. The weights are the parts of the batch: who takes the plain average of three and of five examples
+# counts the three too much.
+
+
+# %%
+def gradients(net, images, labels):
+    logits, cache = net.forward(images, train=True)
+    _, loss_cache = loss.forward(logits, labels)
+    net.zero_grads()
+    net.backward(loss.backward(loss_cache), cache)
+    return {name: p.grad.copy() for name, p in net.params()}
+
+
+def by_two(net, images, labels, first, weights):
+    """The gradients of two workers, added up: the first has the first ``first`` examples."""
+    one, two = gradients(net, images[:first], labels[:first]), gradients(net, images[first:], labels[first:])
+    return {name: weights[0] * one[name] + weights[1] * two[name] for name in one}
+
+
+def off(found, true):
+    return np.linalg.norm(found - true) / np.linalg.norm(true)
+
+
+def small(norm, seed=1):
+    rng = np.random.default_rng(seed)
+    norms = {"bn": BatchNorm2d(4)} if norm else {}
+    conv, linear = Conv2d(1, 4, 3, padding=1, rng=rng), Linear(64, 10, rng=rng)
+    layers = {"conv": conv, **norms, "relu": ReLU(), "pool": MaxPool2d(2), "flat": Flatten(), "linear": linear}
+    return Sequential(**layers).to(dtype=np.float64)
+
+
+plain = small(norm=False)
+true = gradients(plain, images, labels)
+shares, halves = by_two(plain, images, labels, 3, (3 / 8, 5 / 8)), by_two(plain, images, labels, 3, (1 / 2, 1 / 2))
+for name in true:
+    print(f"{name:<14} weighted by examples: off by {off(shares[name], true[name]):.0e}, by workers: ", end="")
+    print(f"{off(halves[name], true[name]):.1%}")
+    assert off(shares[name], true[name]) < 1e-14 and off(halves[name], true[name]) > 0.01
+
+# %% [markdown]
+# ### What breaks it
+#
+# The line needs $g_i$ to depend on example $i$ alone. Batch norm does not keep to that: mean and deviation are those
+# of whatever was computed together. A worker that sees three examples normalises by three, and computes another
+# function. The same network with a batch norm:
+
+# %%
+normed = small(norm=True)
+true, found = gradients(normed, images, labels), by_two(normed, images, labels, 3, (3 / 8, 5 / 8))
+for name in true:
+    print(f"{name:<14} off by {off(found[name], true[name]):.1%}")
+assert min(off(found[name], true[name]) for name in true) > 0.01
+
+# %% [markdown]
+# Not one gradient is right, because the logits differ already. To see where it comes from, look at the batch norm
+# alone, with one $x$ and one $dy$, of which each worker has its rows. The last tutorial has the terms: $d\beta$ is a
+# sum over examples and agrees. $d\gamma$ has $\hat x$ in it. The direct term has $\sigma$, the other two have means
+# over the batch as well.
+#
+# The remedy follows: exchange sums. In forward $\sum x$ and then $\sum (x - \mu)^2$, so that all have the same $\mu$
+# and $\sigma$. And in backward the two means, of $d\hat x$ and of $d\hat x\, \hat x$, for every $x$ moves the mean
+# and the deviation of *all* workers. The second half is easily forgotten, since every forward is right without it.
+
+
+# %%
+def total(parts):
+    """What the workers exchange: each adds up its share; all get the sum, (1, C, 1, 1)."""
+    return sum(part.sum(axis=(0, 2, 3), keepdims=True) for part in parts)
+
+
+def norm_of_two(xs, dys, gamma, eps, forward, backward):
+    """Terms of dx and the gradients of gamma and beta; ``forward``, ``backward``: are sums exchanged there?"""
+    values = [x[:, 0].size for x in xs]
+
+    def means(parts, exchanged):
+        if exchanged:
+            return [total(parts) / sum(values) for _ in parts]
+        return [total([part]) / m for part, m in zip(parts, values)]
+
+    centred = [x - mean for x, mean in zip(xs, means(xs, forward))]
+    sigmas = [np.sqrt(var + eps) for var in means([c**2 for c in centred], forward)]
+    x_hats, dx_hats = [c / s for c, s in zip(centred, sigmas)], [gamma * dy for dy in dys]
+    first = means(dx_hats, backward)
+    second = means([d * x_hat for d, x_hat in zip(dx_hats, x_hats)], backward)
+    workers = list(zip(dx_hats, x_hats, sigmas, first, second))
+    terms = {
+        "direct": [d / s for d, _, s, _, _ in workers],
+        "mean": [-a / s + 0 * d for d, _, s, a, _ in workers],
+        "variance": [-x_hat * b / s for _, x_hat, s, _, b in workers],
+    }
+    terms = {name: np.concatenate(parts) for name, parts in terms.items()}
+    dgamma, dbeta = total([dy * x_hat for dy, x_hat in zip(dys, x_hats)]), total(dys)
+    return terms | {"dx": sum(terms.values()), "dgamma": dgamma.ravel(), "dbeta": dbeta.ravel()}
+
+
+bn, conv = BatchNorm2d(4).to(dtype=np.float64), normed["conv"]
+features = conv(images)  # (8, 4, 8, 8)
+bn.gamma.data = rng.uniform(0.5, 2, 4)
+y, cache = bn.forward(features, train=True)
+upstream = 0.5 * y + rng.standard_normal(y.shape) + 1  # it asks a little for what cannot be: all three terms are there
+right = bn.terms(upstream, cache)
+right |= {"dx": bn.backward(upstream, cache), "dgamma": bn.gamma.grad, "dbeta": bn.beta.grad}
+ways = {"local": (False, False), "exchanged in forward": (True, False), "in both": (True, True)}
+gamma = bn.gamma.data[:, None, None]
+errors = {}
+print(f"{'':<22}{''.join(f'{name:>10}' for name in right)}")
+for way, exchanged in ways.items():
+    terms = norm_of_two((features[:3], features[3:]), (upstream[:3], upstream[3:]), gamma, bn.eps, *exchanged)
+    errors[way] = {name: off(terms[name], right[name]) for name in right}
+    print(f"{way:<22}{''.join(f'{errors[way][name]:>10.1%}' for name in right)}")
+assert all(error > 1e-3 for name, error in errors["local"].items() if name != "dbeta")
+assert all(errors[way]["dbeta"] < 1e-14 for way in ways)
+half = errors["exchanged in forward"]
+assert half["direct"] < 1e-14 and half["dgamma"] < 1e-14 and half["dx"] > 0.005
+assert max(errors["in both"].values()) < 1e-13
+
+# %% [markdown]
+# How much it matters depends on the share. A worker with $n$ pictures guesses the mean from them, and its guess is off
+# by about $1 / \sqrt n$. But with equal shares the two are off by the same in opposite directions, and part of that
+# cancels when their gradients are added: they fall between $1 / \sqrt n$ and $1 / n$.
+
+# %%
+sizes, errors_of = (2, 4, 8, 16, 32, 64), []
+for n in sizes:
+    trials = []
+    for seed in range(24):
+        chosen = np.random.default_rng(seed).permutation(len(digits.labels))[: 2 * n]
+        batch, truth = (digits.images[chosen] / 255 - 0.5).astype(np.float64), digits.labels[chosen]
+        two, one = by_two(normed, batch, truth, n, (1 / 2, 1 / 2)), gradients(normed, batch, truth)
+        trials.append(off(two["conv.weight"], one["conv.weight"]))
+    errors_of.append(np.mean(trials))
+slope = np.polyfit(np.log(sizes), np.log(errors_of), 1)[0]
+print("pictures a worker:", *(f"{n:6}" for n in sizes))
+print("off by:           ", *(f"{error:6.1%}" for error in errors_of), f"  as n^{slope:.2f}")
+assert -1 < slope < -0.5
+
+# %%
+if plt:
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
+    for k, (way, values) in enumerate(errors.items()):
+        axes[0].bar(np.arange(6) + 0.27 * (k - 1), [100 * error for error in values.values()], 0.25, label=way)
+    axes[0].set(title="Two workers and a batch norm", ylim=(0, 18), ylabel="off by, per cent")
+    axes[0].set_xticks(range(6), right)
+    axes[0].legend(ncols=3, loc="upper left")
+    axes[1].plot(sizes, 100 * np.array(errors_of), "o-", label="gradient of the convolution, local")
+    for power, style in ((0.5, "--"), (1, ":")):
+        line = 100 * errors_of[0] * (2 / np.array(sizes)) ** power
+        axes[1].plot(sizes, line, style, color="0.5", label=f"as $n^{{-{power}}}$")
+    axes[1].set(title="It falls with the share", xlabel="pictures a worker, $n$", ylabel="off by, per cent")
+    axes[1].set(xscale="log", yscale="log")
+    axes[1].set_xticks(sizes, sizes)
+    axes[1].set_xticks([], minor=True)
+    axes[1].legend()
+    plt.show()
+
+# %% [markdown]
+# So with large shares the batch norm is mostly left local: it is another function, but nothing is exchanged in the
+# middle of a network. With a handful of pictures each, exchange. minires does either, with real processes:
+# `mpiexec -n 2 minires train --parallel mpi`, and `--batch-norm global` for the second.
+
+# %% [markdown]
 # ## Exercise 1: derive
 #
 # For two classes one logit $z$ is enough: $p = 1 / (1 + e^{-z})$ is the probability of class 1, and the loss of an
@@ -356,5 +529,9 @@ check_3(maxpool_backward)
 # together, and only together: behind another loss the softmax lets almost nothing through where it is sure.
 #
 # *Claim: a step against the gradient lowers the loss.* True for small steps, and Taylor's line says by how much.
+#
+# *Claim: two workers with half of the batch each compute what one computes.* True of everything that treats the
+# examples one by one, if the sum is weighted by examples. Not with batch norm, unless it exchanges its sums, backward
+# too.
 #
 # You have written every part of a network. Next: [train one that works](06_a_first_trained_network.py).
