@@ -7,7 +7,8 @@ is tested against them. What it does not recognise runs through the layer's own 
     reader      the tree of layers as operations, by ``rules``
     plan        records that know no device: operations on values (operations, values, affine, geometry), their adjoint
                 (adjoint, gradients), and how long numbers live (lifetimes)   describe   the plan as a table
-    devices     who runs a plan   cpu   chunks, phases, threads, work areas, and kernels in NumPy
+    devices     who runs a plan   cpu    chunks, phases, threads, work areas, and kernels in NumPy
+                                  cuda   launches, an arena, and kernels in CUDA
 """
 
 from .compiled import Compiled, compile

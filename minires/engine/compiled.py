@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, xp_of
 from ..errors import DTypeError, MiniresError, RangeError, StateError
 from ..layers import Layer, Param
 from ..layers.checks import is_integer
-from .devices import executor, is_plain, unsuited
+from .devices import executor, is_plain, native, unsuited
 from .plan import Plan
 from .quota import cores
 from .unchanged import Watch
@@ -58,10 +58,11 @@ class Compiled(Layer):
     """The layer ``definition``, computed by a plan for each shape of input; made by :func:`compile`.
 
     It has the same parameters, buffers and paths, so optimisers, checkpoints and weight files do not see a difference,
-    and many threads may use it at once. What the plans do not cover (complex numbers, arrays on a GPU, wrong input)
-    runs through the definition. Layers, settings and methods may change between two runs (``set_child``, a stride, a
-    hook, a patched class): new plans are made then, in about a millisecond. Backward belongs to the network whose
-    forward ran. The last 8 plans are kept; a copy, or what pickle makes of one, begins with none.
+    and many threads may use it at once. What the plans do not cover (complex numbers, other floats than float32 on a
+    GPU, wrong input) runs through the definition. Layers, settings and methods may change between two runs
+    (``set_child``, a stride, a hook, a patched class): new plans are made then, in about a millisecond. Backward
+    belongs to the network whose forward ran. The last 8 plans are kept; a copy, or what pickle makes of one, begins
+    with none. Arrays of a GPU go to kernels of CUDA, which are compiled when they first run.
     """
 
     def __init__(self, definition: Layer, threads: int, input_gradient: bool, frozen: bool) -> None:
@@ -86,8 +87,8 @@ class Compiled(Layer):
         run = cache.executor
         if run is None:
             dx = self.definition.backward(dy, cache.content)
-        elif is_plain(dy) and (dy.shape, dy.dtype.newbyteorder("=")) == (cache.shape, run.plan.dtype):
-            dx = run.backward(_native(dy), cache.content, ready)
+        elif is_plain(dy) and isinstance(dy, run.kind) and _form(dy) == (cache.shape, run.plan.dtype):
+            dx = run.backward(native(dy), cache.content, ready)
         else:
             raise self._refusal(dy, run.plan)
         return dx if self.input_gradient else None
@@ -127,7 +128,9 @@ class Compiled(Layer):
 
     def _refusal(self, dy, plan):
         """The error of the definition for a dy that does not fit: it names the layer that gets dy first."""
-        twin, x = copy.deepcopy(self.definition), np.zeros((plan.images, *plan.input.shape), plan.dtype)
+        twin = copy.deepcopy(self.definition)
+        like = next((tensor.data for _, tensor in twin.tensors()), np.zeros(0))
+        x = xp_of(like).zeros((plan.images, *plan.input.shape), dtype=plan.dtype)
         try:
             twin.backward(dy, twin.forward(x)[1])
         except MiniresError as error:
@@ -142,7 +145,7 @@ class Compiled(Layer):
         if run is None:
             return None, None, None
         try:
-            y, frame = run.forward(_native(x))
+            y, frame = run.forward(native(x))
         except Unsuited as reason:
             with self._choosing:
                 self._executors |= {key: str(reason) for key, other in self._executors.items() if other is run}
@@ -164,21 +167,21 @@ class Compiled(Layer):
                     self._executors.clear()
                 self._watch = watch
             reason = unsuited(x, self._watch.forms)
-            key = mode, x.shape, x.dtype.newbyteorder("="), reason, self.input_gradient, self.threads
+            key = mode, x.shape, x.dtype.newbyteorder("="), type(x), reason, self.input_gradient, self.threads
             if key not in self._executors:
-                self._executors[key] = reason or self._made(*key[:3])
+                self._executors[key] = reason or self._made(x, *key[:3])
             self._executors.move_to_end(key)
             if len(self._executors) > KEPT:
                 self._executors.popitem(last=False)
             run = self._executors[key]
         return None if isinstance(run, str) else run
 
-    def _made(self, mode, shape, dtype):
+    def _made(self, x, mode, shape, dtype):
         try:
             plan = Plan(self.definition, shape, dtype, mode, self.input_gradient)
+            return executor(plan, x, self.threads, self._lock, self.frozen)
         except Unsuited as reason:
             return str(reason)
-        return executor(plan, self.threads, self._lock, self.frozen)
 
 
 class _Cache:
@@ -207,6 +210,5 @@ def _reason(key, reason):
     return f"{mode}, {' x '.join(map(str, shape))}, {dtype}: the definition runs, because {reason}"
 
 
-def _native(x):
-    x = np.asarray(x)  # a matrix or a map of a file
-    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+def _form(x):
+    return x.shape, x.dtype.newbyteorder("=")

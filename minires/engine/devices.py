@@ -1,39 +1,70 @@
 """Which device runs a plan: the one place that knows the devices."""
 
+import functools
 from collections.abc import Sequence
 from threading import Lock
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from ..backend import Array, device_of
+from ..backend import Array, xp_of
 from .cpu.executor import Executor
+from .cuda.executor import Executor as CudaExecutor
+from .cuda.modules import Modules
 from .plan import Plan
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
+CAPABILITY = 80  # of a GPU, in tenths: cp.async and the products of tensor cores in TF32 and bf16
 
 
 def unsuited(x: Array, forms: Sequence[tuple]) -> str | None:
     """Why no device can take ``x``; None where one can. forms: (type, shape, dtype) of each tensor of the model."""
     if not is_plain(x):
-        where = device_of(x)
-        kind = f"on {where}, where the engine has no kernels" if where != "cpu" else f"a {type(x).__name__}"
-        return f"the input is {kind}"
-    dtype = x.dtype.newbyteorder("=")
-    if dtype not in FLOATS:
+        return f"the input is a {type(x).__name__}"
+    xp, dtype = xp_of(x), x.dtype.newbyteorder("=")
+    if xp is np and dtype not in FLOATS:
         return "the engine computes in float32 and float64"
+    if xp is not np and (reason := _unable(xp, dtype)):
+        return reason
     for kind, _, other in forms:
-        if kind is not np.ndarray or other != dtype and other.kind in "fc":
-            where = "" if kind is np.ndarray else f" in a {kind.__name__}"
+        if kind is not xp.ndarray or other != dtype and other.kind in "fc":
+            where = "" if kind is xp.ndarray else f" in a {kind.__module__.split('.')[0]}.{kind.__name__}"
             return f"its parameters are {other}{where}"
     return None
 
 
-def executor(plan: Plan, threads: int, lock: Lock, frozen: bool) -> Any:
-    """What runs ``plan``, see :mod:`~minires.engine.plan`."""
-    return Executor(plan, threads, lock, frozen)
+def _unable(xp, dtype):
+    """Why the kernels of the GPU cannot compute."""
+    if dtype != np.float32:
+        return f"the engine computes in float32 on a GPU, not in {dtype}"
+    capability = int(xp.cuda.Device().compute_capability)
+    if capability < CAPABILITY:
+        return f"the GPU is of sm_{capability}, and the engine's kernels need sm_{CAPABILITY}"
+    return None
+
+
+def executor(plan: Plan, x: Array, threads: int, lock: Lock, frozen: bool) -> Any:
+    """What runs ``plan`` where ``x`` lives, see :mod:`~minires.engine.plan`."""
+    xp = xp_of(x)
+    if xp is np:
+        return Executor(plan, threads, lock, frozen)
+    return CudaExecutor(plan, lock, xp, _modules(xp, "float32"))
+
+
+@functools.cache
+def _modules(xp: ModuleType, precision: str) -> Modules:
+    """The kernels, compiled once for all plans."""
+    return Modules(xp, precision)
 
 
 def is_plain(x: Any) -> bool:
-    """Whether x is an array of NumPy's own kind."""
-    return isinstance(x, np.ndarray) and not isinstance(x, np.ma.MaskedArray)
+    """Whether x is an array of NumPy's or CuPy's own kind."""
+    return type(x) is xp_of(x).ndarray or isinstance(x, np.ndarray) and not isinstance(x, np.ma.MaskedArray)
+
+
+def native(x: Array) -> Array:
+    """x in the byte order of the machine, without what NumPy wraps around arrays: a matrix or a map of a file."""
+    if xp_of(x) is np:
+        x = np.asarray(x)
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))

@@ -40,3 +40,23 @@ def share(spans: Iterable[tuple[Hashable, Hashable, int, int]]) -> dict:
         ends[place : place + 1] = [last]
         places[item] = place
     return places
+
+
+def offsets(spans: Iterable[tuple[Hashable, int, int, int]], align: int = 256) -> tuple[dict, int]:
+    """({item: where it begins in one arena}, bytes of the arena); items that live at once do not overlap.
+
+    spans: (item, bytes, first use, last use). The largest is placed first, each as low as those allow that it meets
+    (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net Inference", section 5, greedy by size).
+    """
+    placed: list[tuple[int, int, int, int]] = []
+    found, total = {}, 0
+    for item, size, first, last in sorted(spans, key=lambda span: (-span[1], span[2])):
+        begin, size = 0, -(-size // align) * align
+        for low, high, since, until in sorted(placed):
+            if first <= until and since <= last:
+                if begin + size <= low:
+                    break
+                begin = max(begin, high)
+        placed.append((begin, begin + size, first, last))
+        found[item], total = begin, max(total, begin + size)
+    return found, total

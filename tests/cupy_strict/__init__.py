@@ -27,6 +27,7 @@ from .cuda import is_available
 from .device_array import ndarray
 from .functions import FUNCTIONS
 from .operators import UFUNCS, ufunc
+from .raw import RawModule
 from .table import NAMES, Unmodelled
 
 __version__ = NAMES["version"]

@@ -1,5 +1,6 @@
 """The plan as a table: a line for each operation, and numbers that are true."""
 
+import copy
 import re
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import minires
 from minires import layers as L
 from minires.backend import to_numpy
+from minires.engine import devices
 from minires.errors import MiniresError
 from minires.models import build, certify
 
@@ -79,18 +81,46 @@ def test_which_layers_run_whole_and_why():
     assert "(layer)" not in kernels.describe()
 
 
-def test_on_a_gpu_the_definition_runs(xp, device):
+def test_on_a_gpu_the_kernels_run(xp, device):
     model = build("resnet8", rng=0).to(device=device)
-    fast, x = minires.compile(model), xp.zeros((2, 3, 32, 32), dtype=np.float32)
-    assert (to_numpy(fast(x)) == to_numpy(model(x))).all() or device == "cpu"
+    fast, x = minires.compile(model), xp.zeros((2, 3, 8, 8), dtype=np.float32)
+    assert abs(to_numpy(fast(x)) - to_numpy(model(x))).max() < 1e-6
     said = fast.describe()
-    if device == "cuda":
-        assert said == (
-            "infer, 2 x 3 x 32 x 32, float32: the definition runs, because the input is on cuda, where the "
-            "engine has no kernels"
-        )
-    else:
-        assert "the definition runs" not in said
+    assert said.startswith("infer, 2 x 3 x 8 x 8, float32, ") and "the definition runs" not in said
+    assert ("products in float32, 35 + 0 launches, an arena of 0.2 MB" in said) == (device == "cuda")
+
+
+def test_why_the_definition_runs_on_a_gpu(strict, monkeypatch):
+    model = build("resnet8", rng=0).to(device="cuda")
+
+    def said(model, x):
+        fast = minires.compile(model)
+        assert (to_numpy(fast(x)) == to_numpy(model(x))).all()
+        return fast.describe().partition("the definition runs, because ")[2]
+
+    x = strict.zeros((2, 3, 8, 8), dtype=np.float32)
+    wide = copy.deepcopy(model).to(dtype=np.float64)
+    assert said(wide, x.astype(np.float64)) == "the engine computes in float32 on a GPU, not in float64"
+    norm = model.at("stem.bn")
+    norm.gamma.data = strict.zeros((16, 2), dtype=np.float32)[:, 0]
+    assert said(model, x) == "a tensor of the model is not contiguous, and the kernels know no strides"
+    monkeypatch.setattr(strict.cuda.Device, "compute_capability", "75")
+    assert said(model, x) == "the GPU is of sm_75, and the engine's kernels need sm_80"
+    monkeypatch.undo()
+
+
+def test_what_cannot_be_compiled_runs_by_the_layers(strict, monkeypatch):
+    def missing(**source):
+        raise RuntimeError("libnvrtc.so.13: cannot open shared object file\nmore of it")
+
+    monkeypatch.setattr(strict, "RawModule", missing)
+    devices._modules.cache_clear()
+    model, x = build("resnet8", rng=0).to(device="cuda"), strict.zeros((2, 3, 8, 8), dtype=np.float32)
+    fast = minires.compile(model)
+    assert (to_numpy(fast(x)) == to_numpy(model(x))).all()
+    reason = "the kernels cannot be compiled (libnvrtc.so.13: cannot open shared object file)"
+    assert fast.describe().endswith(f"the definition runs, because {reason}")
+    devices._modules.cache_clear()
 
 
 REASONS = {

@@ -5,6 +5,8 @@ import time
 from contextlib import nullcontext
 from functools import partial
 
+import numpy as np
+
 from ...layers.base import inside
 from ..describe import table
 from ..values import Unsuited
@@ -26,7 +28,7 @@ class Executor:
     """
 
     def __init__(self, plan, threads, lock, frozen=False):
-        self.plan, self.threads, self.lock, self.frozen = plan, threads, lock, frozen
+        self.plan, self.threads, self.lock, self.frozen, self.kind = plan, threads, lock, frozen, np.ndarray
         self.forward_plan = ForwardPlan(plan, frozen)
         self.backward_plan = BackwardPlan(self.forward_plan)
         self.filters, self.runs = {}, [0, 0]

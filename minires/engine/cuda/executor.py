@@ -1,0 +1,80 @@
+"""Runs a plan on a GPU: kernels in the order of the plan, on one stream."""
+
+from ..describe import table
+from ..values import Unsuited
+from .frame import Frame
+from .program import Program, settings
+
+
+class Executor:
+    """What :mod:`minires.engine.plan` asks for. Memory is pooled: as many arenas as were ever in use at once.
+
+    xp: CuPy   modules: the compiled kernels, :class:`~.modules.Modules`   lock: held while gradients and running
+    statistics are added to   ``kind``: of the arrays that it takes
+    """
+
+    def __init__(self, plan, lock, xp, modules):
+        self.plan, self.lock, self.xp, self.modules, self.kind = plan, lock, xp, modules, xp.ndarray
+        self._begin()
+        try:
+            for key in self.program.kernels():
+                modules[key]
+        except Exception as error:  # of NVRTC, of its headers, of the driver: the layers need none of them
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            raise Unsuited(f"the kernels cannot be compiled ({reason})") from error
+
+    def _begin(self):
+        self.program, self.free, self.constants = Program(self.plan, self.modules.precision), [], {}
+
+    def forward(self, x):
+        """(y, frame): the frame holds all that backward needs."""
+        if settings(self.plan) != self.program.settings:
+            self._begin()
+        frame = self._frame()
+        frame.arrays[self.plan.input] = x
+        frame.bind()
+        for call in frame.forward:
+            call()
+        return frame.arrays[self.plan.output], frame
+
+    def track(self, frame):
+        """Move the running statistics."""
+        with self.lock:
+            for call in frame.track:
+                call()
+
+    def release(self, frame):
+        """Take the memory of a forward back."""
+        frame.clear()
+        if frame.program is self.program:
+            self.free.append(frame)
+
+    def backward(self, dy, frame, ready=None):
+        """dx, None where it is of no use; the gradients of the parameters are added.
+
+        ready is not called: launches are only asked for, and nothing is whole before the GPU has been waited for
+        """
+        before = dict(frame.arrays)
+        try:
+            frame.arrays.clear()
+            frame.arrays[self.plan.output] = dy
+            with self.lock:
+                frame.bind()
+                for call in frame.backward:
+                    call()
+            return frame.arrays.get(self.plan.input)
+        finally:
+            frame.arrays.clear()
+            frame.arrays.update(before)
+
+    def describe(self):
+        """The plan as a table."""
+        launches = f"{len(self.program.forward)} + {len(self.program.backward)} launches"
+        how = f"products in {self.program.precision}, {launches}, an arena of {self.program.bytes / 1e6:.1f} MB"
+        return table(self.plan, [how], lambda operation: operation.name, {}, {})
+
+    def _frame(self):
+        try:
+            return self.free.pop()
+        except IndexError:
+            return Frame(self.program, self.xp, self.modules, self.constants)

@@ -1,0 +1,106 @@
+"""The memory of one run, and its launches bound to it: a step calls them one after the other."""
+
+from ...layers.base import inside
+from ..values import Unsuited
+from . import steps
+from .launches import Launch
+from .modules import NULL
+from .slots import Behind, Call, Constant, Held, Slot, Unless
+
+
+class Frame:
+    """An arena for one program, and ``forward``, ``track``, ``backward``: lists of calls without arguments.
+
+    ``arrays``: {array of the plan: what stands there in this run}   ``caches``: of layers that ran by themselves
+    """
+
+    def __init__(self, program, xp, modules, constants):
+        self.program, self.xp, self.modules, self._constants = program, xp, modules, constants
+        self.arena = xp.empty(program.bytes, dtype="uint8")
+        self.arrays, self.caches, self._bound = {}, {}, None
+        self._views = {slot: self._view(slot, begin) for slot, begin in program.places.items()}
+
+    def _view(self, slot, begin):
+        return self.arena[begin : begin + slot.nbytes].view(slot.dtype).reshape(slot.shape)
+
+    def __getitem__(self, slot):
+        return self._views[slot]
+
+    def bind(self):
+        """Bind the launches to where their arrays are, unless all are where they were."""
+        bound = [held.array for held in self.program.held], [tensor.frozen for tensor in self.program.frozen]
+        if self._bound is not None and bound[1] == self._bound[1]:
+            if all(a is b for a, b in zip(bound[0], self._bound[0])):
+                return
+        if not all(a is None or a.flags.c_contiguous for a in bound[0]):
+            raise Unsuited("a tensor of the model is not contiguous, and the kernels know no strides")
+        program, self._bound = self.program, bound
+        self.forward, self.track, self.backward = (
+            [call for item in items if (call := self._call(item)) is not None]
+            for items in (program.forward, program.track, program.backward)
+        )
+
+    def _call(self, item):
+        if isinstance(item, Call):
+            return lambda: item.run(self)
+        if isinstance(item, Unless):
+            return None if item.tensor.frozen else self._call(item.launch)
+        arguments = tuple(map(self._argument, item.arguments))
+        return Launch(item.file, item.name, item.grid, item.threads, arguments).bind(self.modules)
+
+    def _argument(self, value):
+        if isinstance(value, Slot):
+            return self._views[value]
+        if isinstance(value, Behind):
+            return self._views[value.slot][value.begin :]
+        if isinstance(value, Held):
+            return NULL if value.array is None else value.array
+        if isinstance(value, Constant):
+            if value not in self._constants:
+                self._constants[value] = self.xp.asarray(value.value)
+            return self._constants[value]
+        return value
+
+    # -- what calls of the host do
+
+    def launch(self, launch):
+        launch.bind(self.modules)()
+
+    def enter(self, slot, array):
+        """The rows of an array (N, C, H, W)."""
+        *_, across, beside = array.strides
+        if (across, beside) != (array.shape[-1] * array.itemsize, array.itemsize):
+            array = self.xp.ascontiguousarray(array)
+        self.launch(steps.enter(self.program.precision, self[slot], array))
+
+    def leave(self, slot, value):
+        """A new array (N, C, H, W) of the rows of a value."""
+        array = self.xp.empty((self.program.plan.images, *value.shape), dtype="float32")
+        self.launch(steps.leave(self.program.precision, array, self[slot]))
+        return array
+
+    def add(self, array, dx):
+        """A share of the gradient of an array."""
+        self.arrays[array] = self.arrays[array] + dx if array in self.arrays else dx
+
+    def whole(self, operation):
+        """A layer of the definition, forward."""
+        x, y, layer, plan = operation.x, operation.y, operation.layer, self.program.plan
+        with inside(operation.path):
+            if plan.mode == "infer":
+                self.arrays[y] = layer(self.arrays[x])
+            else:
+                self.arrays[y], self.caches[operation] = layer.forward(self.arrays[x], plan.mode == "train")
+        found, expected = getattr(self.arrays[y], "shape", None), (plan.images, *y.shape)
+        if found != expected:
+            raise Unsuited(f"{operation.path} gives {found} here, and {y.shape} for one image of zeros")
+
+    def whole_back(self, operation):
+        """A layer of the definition, backward."""
+        with inside(operation.path):
+            self.add(operation.x, operation.layer.backward(self.arrays.pop(operation.y), self.caches[operation]))
+
+    def clear(self):
+        """Drop what belongs to the last run; keep the memory of the plan."""
+        self.arrays.clear()
+        self.caches.clear()

@@ -1,0 +1,57 @@
+"""A plan as launches, with a place for each of its arrays: all that is known before there is a device."""
+
+from ..lifetimes import offsets
+from .backward import Backward
+from .forward import Forward
+from .launches import Launch
+from .modules import PRECISIONS
+from .slots import Held, Unless, slots_of
+
+
+class Program:
+    """``forward``, ``track``, ``backward``: launches and calls in their order   ``held``: the tensors that they name
+
+    ``places``: {slot: where it begins in the arena}   ``bytes``: of the arena. What backward reads of the forward stays
+    as it is, so that backward may run again; other arrays share memory where they do not live at once.
+    """
+
+    def __init__(self, plan, precision):
+        self.plan, self.precision = plan, precision
+        forward = Forward(plan, precision)
+        self.forward, self.track = forward.launches, forward.track
+        self.backward = Backward(forward).launches if plan.mode != "infer" else []
+        self.places, self.bytes = offsets(self._spans())
+        self.settings = settings(plan)
+        launches = [i.launch if isinstance(i, Unless) else i for i in [*self.forward, *self.track, *self.backward]]
+        self.held = [a for i in launches for a in getattr(i, "arguments", ()) if isinstance(a, Held)]
+        self.frozen = [i.tensor for i in self.backward if isinstance(i, Unless)]
+
+    def kernels(self):
+        """(file, name) of every kernel that runs, those of calls too."""
+        launches = [i.launch if isinstance(i, Unless) else i for i in [*self.forward, *self.track, *self.backward]]
+        stored = PRECISIONS[self.precision][1]
+        entries = {("images.cu", f"{name}<{stored}>") for name in ("enter", "leave")}
+        return entries | {(i.file, i.name) for i in launches if isinstance(i, Launch)}
+
+    def _spans(self):
+        """(slot, bytes, first use, last use)"""
+        spans, kept, end = {}, set(), len(self.forward) + len(self.track) + len(self.backward)
+        before = len(self.forward) + len(self.track)
+        for k, item in enumerate([*self.forward, *self.track, *self.backward]):
+            for slot in slots_of(item):
+                first, _ = spans.get(slot, (k, k))
+                spans[slot] = first, k
+                if first < before <= k:
+                    kept.add(slot)
+        return [(slot, slot.nbytes, first, end if slot in kept else last) for slot, (first, last) in spans.items()]
+
+
+def settings(plan):
+    """The floats of layers that launches carry: whoever changes one gets new launches."""
+    found = []
+    for affine in plan.maps:
+        found += [getattr(affine.layer, name, None) for name in ("eps", "momentum")]
+    for operation in plan.operations:
+        layer = getattr(operation, "layer", None)
+        found += [getattr(layer, name, None) for name in ("slope", "alpha")]
+    return found
