@@ -1,12 +1,11 @@
 """Which misconception does a wrong submission show?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
-from ..errors import MiniresError
-from .exercises import Exercise, exercise
+from .exercises import Exercise, Missing, exercise
 from .general import Finding, general
 from .lab import Lab, as_kind, differing
 from .observe import same
@@ -49,7 +48,8 @@ def diagnose(name: str | Exercise, namespace: Any, seed: int = 0) -> Diagnosis:
     """Hold the functions of the exercise ``name`` against the right layer and against all planted mistakes of it.
 
     namespace: a module or dict with ``linear_forward`` and ``linear_backward``, which run in this process
-    Return a :class:`Diagnosis`. RangeError for an exercise that is not there; what the functions raise is a finding.
+    Return a :class:`Diagnosis`. RangeError for an exercise that is not there; what the functions raise is a finding,
+    and so is one that is missing.
 
     >>> def linear_forward(x, weight, bias):
     ...     return x @ weight.T + bias, (x, weight)
@@ -60,13 +60,11 @@ def diagnose(name: str | Exercise, namespace: Any, seed: int = 0) -> Diagnosis:
     >>> found.names, found.right
     (('Linear.BiasAveraged',), ('y', 'dx', 'dweight'))
     """
-    try:
-        wrap = exercise(name).wrap(namespace)
-    except MiniresError as error:
-        if str(name) not in str(error) or "no function" not in str(error):
-            raise
-        return Diagnosis(exercise(name).of, (), (Finding("missing", "", str(error)),), (), ("y",))
-    return diagnose_layer(lab(name, seed), wrap)
+    each = exercise(name)
+    found = diagnose_layer(lab(name, seed), each.wrap(namespace))
+    missing = [Finding("missing", function) for function in each.missing(namespace)]
+    others = [finding for finding in found.findings if not finding.detail.startswith(Missing.__name__)]
+    return replace(found, findings=(*missing, *others)) if missing else found
 
 
 def diagnose_layer(lab, wrap):

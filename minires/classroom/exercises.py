@@ -57,17 +57,16 @@ class Exercise:
         return self.twist is None and bool(self.of)
 
     def functions(self, namespace: Any) -> list[Any]:
-        """Those of a module or dict that ``defines`` names; ContractError where one is missing, but for the terms: the
-        other two are graded without, and what stands in their place raises it."""
+        """Those of a module or dict that ``defines`` names. What stands in the place of a missing one raises that, so
+        that the others are graded."""
         given = namespace if isinstance(namespace, dict) else vars(namespace)
-        found = [given.get(name) for name in self.defines]
-        for name, function in zip(self.defines, found):
-            if not callable(function):
-                error = ContractError(f"there is no function {name}: define it under this name")
-                if not name.endswith("_terms"):
-                    raise error
-                found[-1] = _raising(error)
-        return found
+        missing = self.missing(namespace)
+        return [_raising(name) if name in missing else given[name] for name in self.defines]
+
+    def missing(self, namespace: Any) -> list[str]:
+        """Names of the functions that are not there."""
+        given = namespace if isinstance(namespace, dict) else vars(namespace)
+        return [name for name in self.defines if not callable(given.get(name))]
 
     def few(self) -> list[tuple[Callable[..., Layer], tuple[int, ...]]]:
         """``[(build(rng), shape), ...]`` of ``small``."""
@@ -87,9 +86,13 @@ class Exercise:
         return build if self.twist is None else lambda rng: as_kind(build(rng), self.twist)
 
 
-def _raising(error):
+class Missing(ContractError):
+    """A function of a submission is not there."""
+
+
+def _raising(name):
     def missing(*arguments):
-        raise error
+        raise Missing(f"there is no function {name}")
 
     return missing
 

@@ -12,14 +12,14 @@ from ..mutants.language import LANGUAGES, sentence
 from .course import assignments
 from .diagnose import Diagnosis, diagnose
 from .escape import for_page, for_terminal
-from .exercises import Exercise, exercise
+from .exercises import Exercise, Missing, exercise
 from .general import Finding
 from .smallest import Failing, smallest
 from .task import Task
 from .task_diagnosis import diagnose_task
 from .task_example import example_lines
 from .trials import TRIALS, Trial, Verdict
-from .words import FINDINGS, FRAME, finding, findings, say
+from .words import FINDINGS, FRAME, findings, instead_of, say
 
 BY_NAME = {mutant.name: mutant for mutant in (*MUTANTS, *SILENT)}
 
@@ -100,7 +100,7 @@ class Feedback:
             return
         where = failing.output + (f"[{', '.join(map(str, failing.index))}]" if failing.index else "")
         if failing.mine is None:
-            yield "plain", self._say("your kind", failing.output, failing.instead)
+            yield "plain", instead_of(failing, self.language)
             return
         yield "plain", self._say("your number", where, f"{failing.mine:.9g}")
         if self.exercise.public:
@@ -141,9 +141,10 @@ def feedback(
         return _of_task(name, functions, language, seed, name.weigh(files or {}, student, seed))
     found = diagnosis or diagnose(name, namespace, seed)
     sentences = [said(each, language) for each in found.names]
-    sentences += findings(found.findings, language)
-    runs = found.wrong and not any(each.kind == "missing" for each in found.findings)
-    failing = smallest(name, namespace) if runs else None
+    sentences += findings(found.findings, language, found.names)
+    failing = smallest(name, namespace) if found.wrong else None
+    if failing and failing.instead.startswith(Missing.__name__):
+        failing = None
     return Feedback(exercise(name), language, found.right, found.wrong, found.names, tuple(sentences), failing)
 
 
@@ -162,7 +163,7 @@ def said(name: str, language: str = "en") -> str:
 def _of_task(task, functions, language, seed, unfit):
     found = diagnose_task(task, functions, seed)
     sentences = [task.sentence(name, language) for name in found.names]
-    sentences += findings(found.findings, language)
+    sentences += findings(found.findings, language, found.names)
     sentences += [words[language == "zh"] for words in unfit.values()]
     right = (*found.right, *(file for file in task.files if file not in unfit))
     wrong = (*found.wrong, *unfit)
@@ -175,10 +176,7 @@ def _of_trial(trial, functions, language, seed):
     verdict = Verdict() if missing else trial.judge(functions, seed)
     sentences = [said(name, language) for name in verdict.names]
     sentences += [words[language == "zh"] for words in verdict.remarks]
-    for name in missing:
-        sentences.append(
-            finding(Finding("missing", "", f"there is no function {name}: define it under this name"), language)
-        )
+    sentences += findings([Finding("missing", name) for name in missing], language)
     example = tuple((kind, words[language == "zh"]) for kind, words in verdict.example)
     wrong = tuple(name for name in trial.criteria if name not in verdict.right)
     return Feedback(trial, language, verdict.right, wrong, verdict.names, tuple(sentences), example=example)

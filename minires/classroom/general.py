@@ -33,13 +33,13 @@ def general(lab, found, left):
             (cell, shown) for cell, shown in rows if name in cell.right and (name in shown or "raised" not in shown)
         ]
         if name.startswith("keeps "):
-            findings.append(Finding("changes", name.removeprefix("keeps ")))
+            one = Finding("changes", name.removeprefix("keeps "))
         elif name.startswith("twice "):
-            findings.append(Finding("twice", first))
+            one = Finding("twice", first)
         else:
             one = _of_array(rows, name, train, untwisted)
             one = _by_mode(lab, found, name, train) or one if one.kind == "wrong" else one
-            findings += [one] if one not in findings else []  # an error of the function of both terms
+        findings += [one] if one not in findings else []  # in both modes, or an error of the function of both terms
     return findings
 
 
@@ -50,7 +50,7 @@ def _order(key):
 
 def _by_mode(lab, found, name, train):
     """Whether it is wrong in this mode only, if there are two."""
-    others = [(cell, shown) for cell, shown in zip(lab.cells, found) if cell.train != train]
+    others = [(cell, shown) for cell, shown in zip(lab.cells, found) if cell.train != train and name in cell.right]
     if others and all(same(cell.right[name], shown.get(name)) for cell, shown in others):
         return Finding("mode", name, "training" if train else "evaluation")
     return None
@@ -100,7 +100,7 @@ def _exchanged(rows, name):
         gradient = other.startswith("d") == name.startswith("d") and " " not in other and not is_term(other)
         if is_term(name):
             gradient = is_term(other) or other == "dx"
-        if other != name and gradient and all(same(cell.right[other], shown[name]) for cell, shown in rows):
+        if other != name and gradient and all(same(cell.right.get(other), shown[name]) for cell, shown in rows):
             if not all(same(cell.right[other], cell.right[name]) for cell, _ in rows):
                 return other
     return None
@@ -167,7 +167,7 @@ def _terms(pairs, train):
 
 
 def _named(cell, train):
-
+    """{name: term} of the right dx of a cell, those that are not zero."""
     layer = copy.deepcopy(cell.layer)
     if not hasattr(layer, "terms"):
         return {}

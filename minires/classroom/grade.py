@@ -76,7 +76,7 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
                     outputs = (*found.right, *found.wrong)
                     points |= {f"{exercise} {o}": share / len(outputs) * (o in found.right) for o in outputs}
                     names += found.names
-                    texts.append(str(found))
+                    texts.append(f"{exercise}\n{found}")
     return Grade(
         student=submission.student,
         assignment=each.name,

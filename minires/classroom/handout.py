@@ -33,11 +33,11 @@ def skeleton(source: str, functions: list[str]) -> str:
     for node in ast.parse(source).body:
         whole = lines[node.lineno - 1 : node.end_lineno]
         if isinstance(node, ast.FunctionDef) and node.name in functions:
-            parts.append(["", "", *_empty(node, lines)])
+            parts.append(["", "", *_empty(node, lines)] if parts[-1:] != [[""]] else ["", *_empty(node, lines)])
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             parts.append(whole)
         elif _is_docstring(node):
-            parts.append([*whole, ""])
+            parts += [whole, [""]]
     return "\n".join(line for part in parts for line in part) + "\n"
 
 

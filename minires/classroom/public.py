@@ -18,9 +18,10 @@ from .course import Assignment
 from .declared import Given
 from .exercises import EXERCISES, Exercise
 from .feedback import Feedback
+from .general import Finding
 from .lab import settled
 from .observe import outputs, same
-from .words import FRAME, say
+from .words import FRAME, findings, say
 
 FILE = "examples.json"
 MOST = 4  # examples of an exercise in one mode
@@ -104,10 +105,8 @@ def _feedback(found, namespace, language):
     known = None if "takes" in found else EXERCISES[found["name"]]
     exercise = known or Exercise(found["name"], "", tuple(found["takes"]), (), tuple)
     right, sentences = {}, []
-    try:
-        exercise.functions(namespace)
-    except MiniresError as error:
-        return Feedback(exercise, language, (), ("y",), (), (str(error),), None)
+    if missing := [Finding("missing", name) for name in exercise.missing(namespace)]:
+        return Feedback(exercise, language, (), ("y",), (), tuple(findings(missing, language)))
     for case in found["cases"]:
         layer = exercise.wrap(namespace)(_given(found, known, case))
         for name, is_right in _outputs(exercise, layer, case, sentences).items():

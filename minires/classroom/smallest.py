@@ -141,7 +141,7 @@ def _failing(number, cell, shown):
     if not isinstance(mine, np.ndarray):
         return Failing(*about, instead=str(mine))
     if mine.shape != right.shape:
-        return Failing(*about, instead=f"shape {mine.shape}")
+        return Failing(*about, instead=f"{mine.shape} for {right.shape}")
     gap = np.where(np.isfinite(mine), abs(mine - right), np.inf)
     index = tuple(int(i) for i in np.unravel_index(gap.argmax(), right.shape))
     return Failing(*about, index, float(mine[index]))

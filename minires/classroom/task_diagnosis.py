@@ -35,7 +35,7 @@ def diagnose_task(task: Task, functions: dict, seed: int = 0) -> Diagnosis:
     bad = {o for (name, _, right), mine in zip(cases, shown) if name not in missing for o in differing(right, mine)}
     wrong = tuple(n for n in task.defines if n in missing or n in {task.criterion(output) for output in bad})
     right = tuple(name for name in task.defines if name not in wrong)
-    findings = [Finding("missing", name, f"there is no function {name}: define it under this name") for name in missing]
+    findings = [Finding("missing", name) for name in missing]
     names, done = {}, set(missing)
     for name in wrong:
         if name in done:

@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import RangeError
 from .course import assignment
 from .task import Task, differing
-from .words import FINDINGS, FRAME, say
+from .words import FINDINGS, FRAME, instead_of, say
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _example(number, given, right, mine, wrong):
     if not isinstance(found, np.ndarray) or not isinstance(needed, np.ndarray):
         return Example(number, given, output, instead=str(found))
     if found.shape != needed.shape:
-        return Example(number, given, output, instead=f"shape {found.shape}")
+        return Example(number, given, output, instead=f"{found.shape} for {needed.shape}")
     gap = np.where(np.isfinite(found), abs(found - needed), np.inf)
     index = tuple(int(i) for i in np.unravel_index(gap.argmax(), needed.shape))
     return Example(number, given, output, index, float(found[index]))
@@ -64,7 +64,7 @@ def example_lines(task: Task, functions: dict, language: str) -> Iterator[tuple[
     elif what == "raised":
         yield "plain", say(FINDINGS, what, language).format(detail=found.instead)
     elif found.mine is None:
-        yield "plain", say(FRAME, "your kind", language).format(found.output, found.instead)
+        yield "plain", instead_of(found, language)
     else:
         where = found.output + (f"[{', '.join(map(str, found.index))}]" if found.index else "")
         yield "plain", say(FRAME, "your number", language).format(where, f"{found.mine:.9g}")

@@ -18,7 +18,6 @@ FRAME = {
         "在前向与反向之间再运行一次前向时才会显示出来。",
     ),
     "your number": ("Your {} is {}.", "你的 {} 是 {}。"),
-    "your kind": ("Instead of your {} there is: {}.", "你的 {} 的位置上是：{}。"),
     "changed": ("Your functions change {}.", "你的函数改动了 {}。"),
     "again": ("Your {} is another one the second time.", "你的 {} 第二次调用时不同。"),
     "examples": (
@@ -29,7 +28,10 @@ FRAME = {
     "read": ("To read: tutorial {}, \"{}\" (minires tutorials).", "阅读：教程 {}，“{}”（minires tutorials）。"),
 }
 FINDINGS = {
-    "missing": ("{detail}.", "缺少函数：{detail}。"),
+    "missing": (
+        "Not there: {output}. Define each function under the name that the statement gives it.",
+        "没有找到：{output}。请按题目给出的名字定义每个函数。",
+    ),
     "raised": ("Your code raises {detail}.", "你的代码抛出了异常：{detail}。"),
     "kind": ("{output} is no array of floats but {detail}.", "{output} 不是浮点数组，而是 {detail}。"),
     "exchanged": ("In the place of {output} stands {detail}.", "{output} 的位置上是 {detail}。"),
@@ -69,8 +71,12 @@ FINDINGS = {
         "在另一种模式下是对的，只在{detail}下出错：{output}。",
     ),
     "wrong": ("Wrong in a way that has no name here: {output}.", "有错误，但不属于这里已知的任何一种：{output}。"),
+    "more": (
+        "More is wrong with {output}, in a way that has no name here: mend first what is named, and check again.",
+        "{output} 还有别的错误，不属于这里已知的任何一种：请先改正上面指出的问题，再检查一次。",
+    ),
 }
-TOGETHER = "unmoved", "mode", "wrong"  # one sentence for all outputs
+TOGETHER = "missing", "unmoved", "mode", "wrong", "more"  # one sentence for all outputs
 MODES = {"training": ("training", "训练模式"), "evaluation": ("evaluation", "评估模式")}
 TERMS = {
     "direct": ("the direct term", "直接项"),
@@ -98,10 +104,18 @@ def finding(found, language):
     return say(FINDINGS, found.kind, language).format(output=found.output, detail=detail, mine=mine, needed=needed)
 
 
-def findings(found, language):
-    """The sentences for several, fewer where they differ in the output alone."""
+def instead_of(failing, language):
+    """What there is in the place of an array, in a :class:`~minires.classroom.smallest.Failing` or an Example."""
+    mine, _, needed = failing.instead.partition(" for ")
+    words = {"output": failing.output, "detail": failing.instead, "mine": mine, "needed": needed}
+    return say(FINDINGS, "shape" if needed else "kind", language).format(**words)
+
+
+def findings(found, language, names=()):
+    """The sentences for several, fewer where they differ in the output alone; names: of misconceptions said before."""
     groups = {}
     for each in found:
+        each = replace(each, kind="more") if each.kind == "wrong" and names else each
         groups.setdefault((each.kind, each.detail) if each.kind in TOGETHER else each, []).append(each)
     return [
         finding(replace(group[0], output=", ".join(each.output for each in group)), language)

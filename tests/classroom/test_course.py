@@ -1,8 +1,10 @@
 """The course: every assignment is whole, its solution is right, and its handout gives nothing away."""
 
 import ast
+import json
 import re
 
+import numpy as np
 import pytest
 
 from minires.classroom import EXERCISES, assignment, assignments, build, check, feedback
@@ -11,19 +13,55 @@ from minires.classroom.task import Task
 from minires.classroom.trials import TRIALS
 from minires.classroom.grade import seed_of
 from minires.classroom.handout import skeleton
+from minires.classroom.submissions import files_of
 from minires.errors import DataFileError, RangeError
 
 NAMES = list(assignments())
 
 
-def code_lines(source):
-    """What the bodies of the functions hold, line by line, without docstrings and what is short or everywhere."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.stmt) and not isinstance(
-            node, (ast.FunctionDef, ast.Import, ast.ImportFrom, ast.If, ast.For)
-        ):
-            if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
-                yield ast.unparse(node)
+def statements(source):
+    """Every statement of a program, in the words of Python itself, without docstrings, heads and imports."""
+    return {
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.stmt)
+        and not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.If, ast.For, ast.Pass))
+        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    }
+
+
+def given_away(each, files):
+    """Lines of the bodies of the solution that are in ``{name: text}``, as text or as a statement of its code."""
+    solution, texts = each.solution(), list(files.values())
+    lines = set()
+    for node in ast.walk(ast.parse(solution)):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[ast.get_docstring(node) is not None]
+            lines |= {line.strip() for line in solution.splitlines()[first.lineno - 1 : node.end_lineno]}
+    found = {line for line in statements(solution) | lines if len(line) > 8 and any(line in text for text in texts)}
+    for name, text in files.items():
+        cells = json.loads(text)["cells"] if name.endswith(".ipynb") else []
+        codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        for code in codes or ([text] if name.endswith(".py") else []):
+            found |= statements(solution) & statements(re.sub(r"(?m)^\s*[%!].*$", "", code))
+    return found
+
+
+def beside(each, functions, student, folder):
+    """The files that ``student`` makes with the ``functions`` and the program of the handout, {name: bytes}."""
+    if not each.files:
+        return {}
+    (task,) = each.exercises
+    given, kinds = task.questions["GIVEN"], ("plain", "residual")
+    for attempt in range(given["ATTEMPTS"]):
+        with np.errstate(all="ignore"):
+            step = functions["training_step"]
+            found = {k: given["train"](step, student, k == "residual", attempt=attempt)[0] for k in kinds}
+        if all(np.isfinite(array).all() for params in found.values() for array in params):
+            break
+    for kind, params in found.items():
+        given["write"](folder / f"{kind}.safetensors", student, params, attempt)
+    return files_of(folder, each.files)
 
 
 def test_numbers_rise():
@@ -47,24 +85,22 @@ def test_a_handout_has_empty_functions_and_no_line_of_the_solution(name, languag
     functions = [node.name for node in ast.parse(skeleton).body if isinstance(node, ast.FunctionDef)]
     assert functions == each.functions()
     assert skeleton.count("raise NotImplementedError") == len(functions)
-    texts = [path.read_text() for path in files]
-    for line in code_lines(each.solution()):
-        assert not any(line in text for text in texts), line
+    assert not given_away(each, {path.name: path.read_text() for path in files})
     assert all(found.right == () for found in check(each, files[0]))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_skeletons_earn_nothing_and_solutions_all_with_the_numbers_of_a_hundred_students(name):
+def test_skeletons_earn_nothing_and_solutions_all_with_the_numbers_of_a_hundred_students(name, tmp_path):
     each = assignment(name)
     solution, empty = {}, {}
     exec(each.solution(), solution)
     exec(skeleton(each.solution(), each.functions()), empty)
-    for number in range(100):
-        seed = seed_of("a secret", f"student {number}", name)
+    for student in (f"student {number}" for number in range(100)):
+        seed, files = seed_of("a secret", student, name), beside(each, solution, student, tmp_path)
         for exercise in each.exercises:
-            assert feedback(exercise, solution, seed=seed).wrong == ()
-            assert feedback(exercise, empty, seed=seed).right == ()
+            assert feedback(exercise, solution, seed=seed, files=files, student=student).wrong == ()
+            assert feedback(exercise, empty, seed=seed, student=student).right == ()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -156,8 +156,8 @@ def test_zeros_ones_copies_and_nan_earn_nothing(name, kind):
 @pytest.mark.parametrize(
     ("name", "functions", "text"),
     [
-        ("linear", {}, "missing  there is no function linear_forward: define it under this name"),
-        ("linear", {"linear_forward": lambda x, w, b: 1 / 0}, "missing  there is no function linear_backward"),
+        ("linear", {}, "missing linear_forward"),
+        ("linear", {"linear_forward": lambda x, w, b: 1 / 0}, "missing linear_backward"),
         (
             "linear",
             {"linear_forward": lambda x, w, b: 1 / 0, "linear_backward": lambda dy, cache: dy},
@@ -175,6 +175,24 @@ def test_what_does_not_run_is_a_finding(name, functions, text):
     found = diagnose(name, functions)
     assert found.names == () and found.right == () and found.score == 0
     assert words(found)[0].startswith(text)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_functions_that_are_there_are_graded_without_those_that_are_missing(name):
+    functions = load(next(path for path in chosen("right") if path.parent.name == name))
+    defined = [each for each in EXERCISES[name].defines if each in functions]
+    for missing in defined:
+        found = diagnose(name, functions | {missing: None})
+        assert found.names == () and [(f.kind, f.output) for f in found.findings] == [("missing", missing)]
+        assert (
+            ("y" in found.right) == (not missing.endswith("forward")) and "dx" not in found.right or "term" in missing
+        )
+    found = diagnose(name, {})
+    assert (
+        found.right == ()
+        and [f.output for f in found.findings] == defined
+        and found.wrong == diagnose(name, {each: lambda *a: 1 / 0 for each in defined}).wrong
+    )  # a table of scores has the same columns
 
 
 def test_an_exercise_that_is_not_there_is_refused():

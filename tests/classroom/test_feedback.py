@@ -14,10 +14,11 @@ import pytest
 from classroom.submissions import PATHS, chosen, expected, load, title
 
 import minires
-from minires.classroom import EXERCISES, diagnose, feedback, smallest
+from minires.classroom import EXERCISES, assignments, diagnose, feedback, smallest
 from minires.classroom.diagnose import lab
 from minires.classroom.feedback import BY_NAME, command
 from minires.classroom.smallest import cases
+from minires.classroom.task import Task
 from minires.classroom.trials import TRIALS
 from minires.classroom.words import TOGETHER
 from minires.errors import RangeError
@@ -25,6 +26,7 @@ from minires.mutants.language import chinese
 
 WRONG = [path for path in PATHS if expected(path)[0] != "right"]
 CODE = "\n".join(inspect.getsource(m) for m in (minires.layers.norm, minires.layers.conv, minires.layers.linear))
+ASKED = {part.name: part for each in assignments().values() for part in each.exercises if isinstance(part, Task)}
 TUTORIALS = sorted((Path(__file__).parents[2] / "tutorials").glob("[0-9]*.py"))
 
 
@@ -136,9 +138,48 @@ def test_an_error_of_a_student_is_text_wherever_it_is_shown(language):
     assert "&lt;script&gt;" in page and "\x1b" not in page and f'lang="{language}"' in page
 
 
-def test_a_missing_function_is_said_without_an_input():
-    found = feedback("relu", {})
-    assert found.failing is None and "there is no function relu_forward" in str(found)
+@pytest.mark.parametrize("name", [*EXERCISES, *TRIALS, *ASKED])
+def test_a_missing_function_is_said_in_one_sentence_of_one_language_without_an_input(name):
+    part = (EXERCISES | TRIALS | ASKED)[name]
+    english, chinese = (feedback(part, {}, language) for language in ("en", "zh"))
+    functions = ", ".join(part.defines)
+    first = f"Not there: {functions}. Define each function under the name that the statement gives it."
+    assert (
+        english.sentences[0] == first
+        and chinese.sentences[0] == f"没有找到：{functions}。请按题目给出的名字定义每个函数。"
+    )
+    assert len(english.sentences) == len(chinese.sentences) == 1 + len(getattr(part, "files", ()))
+    for found in (english, chinese):
+        assert found.failing is None and found.example == () and not found.right
+
+
+def test_the_rest_of_the_functions_show_their_smallest_input_without_the_missing_one():
+    found = feedback("linear", {"linear_forward": lambda x, weight, bias: (x @ weight.T - bias, x)})
+    assert "Not there: linear_backward. " in str(found) and "x = [[" in str(found) and "ContractError" not in str(found)
+    path = next(path for path in chosen("right") if path.parent.name == "linear")
+    found = feedback("linear", load(path) | {"linear_backward": None})
+    assert found.right == ("y",) and found.failing is None
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "dbias has the shape () where (1,) is needed."),
+                                                ("zh", "dbias 的形状是 ()，应为 (1,)。")])  # fmt: skip
+def test_a_wrong_shape_is_said_of_the_smallest_input_as_well(language, text):
+    functions = load(next(path for path in chosen("right") if path.parent.name == "linear"))
+    backward = functions["linear_backward"]
+    found = feedback("linear", functions | {"linear_backward": lambda *a: (*backward(*a)[:2], a[0].sum())}, language)
+    assert str(found).splitlines()[-2] == text
+
+
+def test_what_has_no_name_comes_after_what_has_one():
+    functions = load(next(path for path in chosen("right") if path.parent.name == "linear"))
+    backward = functions["linear_backward"]
+
+    def wrong(dy, cache):
+        dx, dweight, _ = backward(dy, cache)
+        return dx, dweight**2, dy.mean(axis=0)
+
+    one, more = feedback("linear", functions | {"linear_backward": wrong}).sentences
+    assert one == BY_NAME["Linear.BiasAveraged"].misconception and more.startswith("More is wrong with dweight, ")
 
 
 def test_another_language_is_refused():

@@ -47,16 +47,17 @@ def test_a_class(handed_in, tmp_path, tier):
     found = run(handed_in, tmp_path / "out", tier(), progress=lambda *at: seen.append(at))
     grades = {each.student: each for each in found}
     assert {name: each.total for name, each in grades.items()} == {
-        "ada": 8, "bob": 6, "eve": 0, "fay": 0, "gil": 0, "=hal": 0
+        "ada": 8, "bob": 6, "eve": 2, "fay": 0, "gil": 0, "=hal": 0
     }  # fmt: skip
     assert grades["bob"].names == ["Linear.BiasOverWrongAxis"]
     assert grades["bob"].points["linear dbias"] == 0
+    assert "Not there: linear_backward." in (tmp_path / "out/feedback/eve.txt").read_text()
     assert "line 1" in grades["fay"].problem and "ends its process" in grades["gil"].problem
     assert sorted(at[0] for at in seen) == [1, 2, 3, 4, 5, 6]
     assert graded(tmp_path / "out") == found
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out/scores.csv").read_text())))
     assert [row["student"] for row in rows] == ["'=hal", "ada", "bob", "eve", "fay", "gil"]
-    assert "6 of 8 points" in (tmp_path / "out/feedback/bob.txt").read_text()
+    assert "linear: 6 of 8 points\n\nlinear\nRight: y, " in (tmp_path / "out/feedback/bob.txt").read_text()
     assert "\x1b" not in "".join(path.read_text() for path in (tmp_path / "out/feedback").iterdir())
 
 

@@ -47,7 +47,7 @@ def judge(functions: dict, seed: int) -> Verdict:
         remarks.append(tuple(words.format(ended) for words in LINES["ended"]))
     elif refused:
         remarks.append(tuple(words.format(refused[0].said) for words in LINES["refused"]))
-    if crash := sum(each.kind in CRASHING and not each.refused for each in asked):
+    if crash := sum(each.kind in CRASHING and not each.refused and not each.ended for each in asked):
         remarks.append(tuple(words.format(crash) for words in LINES["crashes"]))
     if any(each.said and not each.refused and not each.ended for each in asked):
         remarks.append(LINES["returns"])

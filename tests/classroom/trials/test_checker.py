@@ -140,7 +140,7 @@ def test_coins_gain_nothing_and_are_told_no_idea(p):
 def test_a_check_that_is_not_there():
     found = feedback("gradcheck", {"chek": None})
     assert found.right == () and found.wrong == tuple(GROUPS)
-    assert "there is no function check" in str(found)
+    assert "Not there: check." in str(found)
 
 
 def test_solutions_of_many_seeds():
