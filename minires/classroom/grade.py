@@ -15,8 +15,9 @@ from ..errors import DataFileError, RangeError
 from ..files.whole import make_folder, write_atomically
 from .box import Box, Failure, Tier
 from .course import Assignment, assignment
-from .escape import for_table, for_terminal
+from .escape import for_page, for_table, for_terminal
 from .feedback import feedback
+from .page import feedback_page
 from .secret import Secret, as_secret
 from .submissions import Submission, collect
 from .twists import for_student
@@ -29,7 +30,7 @@ RESULTS = "results"
 class Grade:
     """What one student gets. points: of each output, {"linear dx": 2.0}   names: of misconceptions   problem: why
     nothing could be run   seed: of the numbers   digest: of the submission, SHA-256   twist: the definition of
-    the student's own   version: of minires"""
+    the student's own   version: of minires   sections: what is in the page of feedback, and not among the results"""
 
     student: str
     assignment: str
@@ -45,6 +46,7 @@ class Grade:
     version: str = __version__
     language: str = "en"
     feedback: str = field(default="", compare=False)
+    sections: list = field(default_factory=list, compare=False, repr=False)
 
     def most(self) -> dict[str, float]:
         """The points of each output, where it is right."""
@@ -61,7 +63,7 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
     """Grade one submission in a box of its own. BoxError where the box does not start: that is no grade."""
     points: dict[str, float] = {}
     names: list[str] = []
-    texts, problem = [], submission.problem
+    texts, sections, problem = [], [], submission.problem
     share = each.points / len(each.exercises)
     if not problem:
         with Box(tier, each.minires) as box:
@@ -77,6 +79,7 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
                     points |= {f"{exercise} {o}": share / len(outputs) * (o in found.right) for o in outputs}
                     names += found.names
                     texts.append(f"{exercise}\n{found}")
+                    sections.append((str(exercise), found.to_html()))
     return Grade(
         student=submission.student,
         assignment=each.name,
@@ -91,6 +94,7 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
         twist=each.twist(),
         language=language,
         feedback="\n\n".join(texts),
+        sections=sections,
     )
 
 
@@ -105,7 +109,7 @@ def grade(
     language: str = "en",
     progress: Callable = lambda done, total, student: None,
 ) -> list[Grade]:
-    """Grade all ``submissions`` (a folder) into ``out``: results/STUDENT.json, feedback/STUDENT.txt, scores.csv.
+    """Grade all ``submissions`` (a folder) into ``out``: scores.csv, results/STUDENT.json, feedback/STUDENT.html, .txt.
 
     What was graded before is kept where neither the submission nor the seed, language or minires has changed, so that
     an interrupted grading goes on. tier: see :func:`~minires.classroom.box.strongest`   secret: of the course
@@ -200,8 +204,15 @@ def _kept(folder, submission, each, seed, language):
 def _write(folder, result):
     head, failed = (say(FRAME, key, result.language) for key in ("points", "not run"))
     text = result.feedback or failed.format(for_terminal(result.problem))
-    head = head.format(result.assignment, result.total, result.out_of) + "\n\n"
-    write_atomically(folder / "feedback" / f"{result.student}.txt", (head + text + "\n").encode())
-    write_atomically(
-        folder / RESULTS / f"{result.student}.json", (json.dumps(asdict(result), indent=1) + "\n").encode()
-    )
+    head = head.format(result.assignment, result.total, result.out_of)
+    sections = result.sections or [("", f"<p>{for_page(failed.format(result.problem))}</p>")]
+    page = feedback_page(head, sections, result.language)
+    write_atomically(folder / "feedback" / f"{result.student}.txt", f"{head}\n\n{text}\n".encode())
+    write_atomically(folder / "feedback" / f"{result.student}.html", page.encode())
+    found = json.dumps(as_results(result), indent=1)
+    write_atomically(folder / RESULTS / f"{result.student}.json", f"{found}\n".encode())
+
+
+def as_results(result: Grade) -> dict:
+    """What stands in results/STUDENT.json."""
+    return {name: value for name, value in asdict(result).items() if name != "sections"}

@@ -1,7 +1,6 @@
 """minires assign."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +9,7 @@ from tqdm import tqdm
 
 from .. import classroom
 from ..classroom.box import TRUST, BoxError, strongest
+from ..classroom.grade import as_results
 from ..engine import cores
 from ..errors import RangeError
 from ..files.whole import check_folder, check_writable, write_atomically
@@ -182,7 +182,7 @@ def _grade(name, folder, out, lang, course, jobs, trust, as_json):
         print(f"what is graded stays in {out}: the same command goes on", file=sys.stderr)
         raise
     if as_json:
-        return print_json(grades=[asdict(each) for each in grades])
+        return print_json(grades=[as_results(each) for each in grades])
     for each in grades:
         words = f"{each.total:>6g} of {each.out_of:g}   {each.student}   {' '.join(each.names)}{each.problem}"
         print(classroom.for_terminal(words.rstrip()))
