@@ -17,7 +17,7 @@ from minires.engine.cuda import modules
 HERE = Path(__file__).parent
 ORDERS = {"ascending": 0, "descending": 1, "rotated": 2, "first warp ahead": 3, "last warp ahead": 4}
 FLAGS = ["-std=c++20", "-O2", "-fPIC", "-shared", "-w", "-fno-strict-aliasing", "-ffp-contract=off", f"-I{HERE}"]
-GUARD = 64  # bytes of 0xff, which is NaN, before and behind each array
+GUARD = 1 << 16  # bytes of 0xff, which is NaN, before and behind each array: as far as a wrong tile reaches
 
 
 class KernelError(AssertionError):

@@ -106,6 +106,7 @@ def gradient(run, precision, pixels, channels, mean=0.0):
     """Z with its sums in place of the first share, their slopes, and du behind the batch norm."""
     n = Numbers(precision, run, pixels, channels)
     a, b, u1, u2, y = (n.draw(at) for at in (0, 0, mean, 0, 0))
+    y = np.maximum(y, 0)
     z = (a + b) * (y > 0)
     (m1, scale, _, istd), f1 = n.norm(np.full(channels, mean) + n.rng.standard_normal(channels))
     (m2, *_), f2 = n.norm()

@@ -17,7 +17,8 @@ STORED = ["float32", "bf16"]
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("precision", STORED)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_batch_is_that_of_the_loader_bit_for_bit(channels, precision, order):
+def test_a_batch_is_that_of_the_loader_bit_for_bit(channels, precision, order, host=None):
+    host = host or Host(order)
     images = np.random.default_rng(0).integers(0, 256, (5, channels, 6, 7), np.uint8)
     normalize = Normalize(np.linspace(0.3, 0.5, channels), np.linspace(0.2, 0.25, channels))
     scale = (1 / (255 * normalize.std)).astype(np.float32)
@@ -29,10 +30,10 @@ def test_a_batch_is_that_of_the_loader_bit_for_bit(channels, precision, order):
         expected = normalize(crop(images, np.random.default_rng(3)))
         y = arena.array((5, 6, 7, pitch(channels)), oracle.dtype(precision))
         held = map(arena.array, (images, scale, shift, top, left, mirrored))
-        Host(order)(steps.batch(precision, y, *held, pad))
+        host(steps.batch(precision, y, *held, pad))
         arena.check()
         assert np.array_equal(y, oracle.rows(expected.transpose(0, 2, 3, 1), precision))
-        Host(order)(steps.batch(precision, y, *map(arena.array, (images, scale, shift))))
+        host(steps.batch(precision, y, *map(arena.array, (images, scale, shift))))
         assert np.array_equal(y, oracle.rows(normalize(images).transpose(0, 2, 3, 1), precision))
 
 
@@ -54,42 +55,44 @@ def test_images_enter_and_leave(layout, precision):
     np.testing.assert_array_equal(images, x)
 
 
-def _cross_entropy(order, precision, logits, labels, smoothing=0.0, ignore=None):
+def _cross_entropy(host, precision, logits, labels, smoothing=0.0, ignore=None):
     arena, (n, k) = Arena(), logits.shape
     dlogits = arena.array((n, pitch(k)), oracle.dtype(precision))
     rows, result = arena.array((2, n), np.float32), arena.array((2,), np.float32)
     held = arena.array(oracle.rows(logits, precision)), arena.array(labels, np.int32)
     code = steps.IGNORE if ignore is None else ignore
-    Host(order)(*steps.cross_entropy(precision, k, dlogits, rows, result, *held, smoothing, code))
+    host(*steps.cross_entropy(precision, k, dlogits, rows, result, *held, smoothing, code))
     arena.check()
     return oracle.from_stored(dlogits), *result
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("precision", STORED)
-def test_the_loss_is_that_of_float64(precision, order):
+def test_the_loss_is_that_of_float64(precision, order, host=None):
+    host = host or Host(order)
     rng = np.random.default_rng(0)
     for n, k, smoothing, ignore in ((5, 10, 0.0, None), (1, 3, 0.1, None), (300, 130, 0.1, 7), (33, 32, 0.0, 1)):
         logits = oracle.stored(3 * rng.standard_normal((n, k)) + 50, precision)
         labels = rng.integers(0, k, n)
         loss = SoftmaxCrossEntropy(smoothing, ignore_index=ignore)
         expected, cache = loss.forward(logits, labels)
-        dlogits, found, right = _cross_entropy(order, precision, logits, labels, smoothing, ignore)
+        dlogits, found, right = _cross_entropy(host, precision, logits, labels, smoothing, ignore)
         assert (dlogits[:, k:] == 0).all()
         oracle.close(dlogits[:, :k], loss.backward(cache), 1e-2 if precision == "bf16" else 1e-5)
         assert found == pytest.approx(expected, rel=2e-6) and right == (logits.argmax(axis=1) == labels).sum()
 
 
-def test_the_loss_of_what_is_not_finite_and_of_ties():
+def test_the_loss_of_what_is_not_finite_and_of_ties(host=None):
+    host = host or Host("rotated")
     logits = np.zeros((6, 40))
     logits[1, 35] = logits[2, 3] = logits[2, 35] = 1
     logits[3, 20], logits[4, 7] = np.nan, -np.inf
     logits[5, [2, 33]] = np.nan
     labels = np.array([0, 35, 3, 20, 0, 2])
-    dlogits, loss, right = _cross_entropy("rotated", "float32", logits, labels)
+    dlogits, loss, right = _cross_entropy(host, "float32", logits, labels)
     assert right == (logits.argmax(axis=1) == labels).sum() == 6
     assert np.isnan(loss) and np.isfinite(dlogits[[0, 1, 2, 4]]).all() and np.isnan(dlogits[[3, 5], :40]).all()
-    _, loss, right = _cross_entropy("ascending", "float32", logits[:1], np.array([4]), ignore=4)
+    _, loss, right = _cross_entropy(host, "float32", logits[:1], np.array([4]), ignore=4)
     assert loss == 0
 
 
@@ -123,8 +126,8 @@ OPTIMISERS = {
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", OPTIMISERS)
-def test_five_steps_are_those_of_the_optimiser_in_float64(kind, order):
-    rng, arena, host = np.random.default_rng(0), Arena(), Host(order)
+def test_five_steps_are_those_of_the_optimiser_in_float64(kind, order, host=None):
+    rng, arena, host = np.random.default_rng(0), Arena(), host or Host(order)
     params = [(path, Param(rng.standard_normal(shape))) for path, shape in SHAPES.items()]
     params[1][1].frozen = True
     optimiser = OPTIMISERS[kind][0](params, 0.1, **OPTIMISERS[kind][1])

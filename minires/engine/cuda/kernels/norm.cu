@@ -82,8 +82,8 @@ __global__ void norm_slopes(const float* sums, const float* norm, float* slopes,
 // pixels (blockIdx.x), thread t the channels of t % lanes.
 template <class T>
 __global__ void __launch_bounds__(256) part_statistics(const T* u, float* statistics, int rows, int pixels, int channels, int lanes) {
-  typedef float Shared[2][256][4];
-  SHARED(Shared, sums);
+  typedef float Shared[256][4];
+  SHARED(Shared, room);
   const int t = threadIdx.x, length = pitch(channels), c = (blockIdx.y * lanes + t % lanes) * 4;
   const int first = blockIdx.x * rows, last = min(pixels, first + rows);
   float mean[4] = {}, v[4];
@@ -96,8 +96,8 @@ __global__ void __launch_bounds__(256) part_statistics(const T* u, float* statis
         rest[e] += d, squares[e] += d * d;
       }
     }
-    fold_rows(rest, sums[0], lanes);
-    fold_rows(squares, sums[1], lanes);
+    fold_rows(rest, room, lanes);
+    fold_rows(squares, room, lanes);
     for (int e = 0; e < 4; ++e)
       if (pass == 0) mean[e] = rest[e] / (last - first);
       else if (t < lanes && c < length) {
