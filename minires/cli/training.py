@@ -1,6 +1,7 @@
 """minires train, minires eval."""
 
 import dataclasses
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -38,6 +39,7 @@ from .common import (
 Channels = Annotated[tuple[float, ...] | None, tyro.conf.arg(metavar="R G B")]
 RESULTS = ("curves.png", "metrics.jsonl", "config.json", "checkpoint.safetensors")  # no curves without matplotlib
 PUBLISHED = "resnet20"  # the network whose weights come along
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")  # variables by which mpiexec says how many processes it starts
 NEXT = """\
               minires train --model plain20 --epochs 3     the same network without shortcuts
               minires train --model resnet56 --epochs 3    a deeper one
@@ -109,7 +111,13 @@ def _world():
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise StateError(f"no MPI ({error}), expected mpi4py with an MPI: pip install 'minires[mpi]'") from error
-    comm = MPI.COMM_WORLD
+    comm, started = MPI.COMM_WORLD, max(int(os.environ.get(name, 1)) for name in SIZES)
+    if comm.Get_size() == 1 and started > 1:
+        library = MPI.Get_library_version().partition("\n")[0]
+        raise StateError(
+            f"mpiexec has started {started} processes, but mpi4py sees 1: it loads {library}, and mpiexec is of "
+            "another MPI: take the mpiexec beside this Python, or install mpi4py for the other"
+        )
     if comm.Get_size() == 1:
         print("one process: start several with mpiexec -n 4 minires train --parallel mpi ...", file=sys.stderr)
     return comm

@@ -38,6 +38,7 @@ class Position:
     loss_sum: float = 0.0
     correct: int = 0
     seconds: float = 0.0  # time spent so far, in all sessions
+    ranks: int = 0  # of the job that trains now, or did when it was saved; 0 for a process without MPI
 
 
 @dataclass

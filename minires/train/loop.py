@@ -20,7 +20,7 @@ from .checkpoint import Position
 from .config import TrainConfig
 from .log import Progress
 from .prepare import build_loss, build_optimizer, facts_of, limited, make_loaders
-from .schedule import learning_rate
+from .schedule import learning_rate, scale, warmup_steps
 from .splits import require_same_kind
 from .start import freeze_rest
 from .ranks import reseed
@@ -48,6 +48,9 @@ class Loop:
         if params := dict(model.params()):
             require_trainable(params)
         self.train_loader, self.test_loader, self.notes = make_loaders(config, model, train, test, self.facts)
+        self.steps_per_epoch = math.ceil(len(self.train_loader) / config.accumulate)
+        if config.scale_lr != "none":
+            self.notes.append(_words_of_scale(config, config.epochs * self.steps_per_epoch))
         if ranks is not None:
             require_shares(config, model, self.train_loader, ranks)
         self.model = model.to(device=config.device)
@@ -55,8 +58,7 @@ class Loop:
         is_compiled = config.engine == "compiled"
         self.network = compile(model, threads=threads, input_gradient=False) if is_compiled else model
         self.optimizer = build_optimizer(config, self.model.params())
-        self.position = Position()
-        self.steps_per_epoch = math.ceil(len(self.train_loader) / config.accumulate)
+        self.position = Position(ranks=ranks.size if ranks is not None else 0)
         self.on_step, self.on_epoch, self.watch, self.ranks = on_step, on_epoch, watch, ranks
         self.buckets = ranks and Buckets(self.model.params(), ranks)
 
@@ -202,6 +204,14 @@ def grouped(batches, size):
     with closing(batches):
         for first in batches:
             yield itertools.chain([first], itertools.islice(batches, size - 1))
+
+
+def _words_of_scale(config, total):
+    images, length = config.batch_size * config.accumulate, warmup_steps(config, total)
+    return (
+        f"lr {config.lr:g} x {scale(config):.4g} = {config.lr * scale(config):.4g}: {config.scale_lr}, {images} images "
+        f"a step and lr_batch {config.lr_batch}; warm-up: {f'{length} steps' if length else config.schedule + ' alone'}"
+    )
 
 
 def require_trainable(params):

@@ -138,8 +138,8 @@ class Ranks:
     def end(self, words: str, who: str = "") -> None:
         """End all processes of the job, with a message that names ``who`` (this rank and its host) and the step."""
         who = who or f"rank {self.rank} on {self.places[self.rank][0]}"
-        if GUARD.may_speak():
-            print(f"minires: {who}, step {self.step}: {words}; the job ends", file=Stream(sys.stderr), flush=True)
+        GUARD.speaks()
+        print(f"minires: {who}, step {self.step}: {words}; the job ends", file=Stream(sys.stderr), flush=True)
         self.comm.Abort(1)
 
     @contextmanager

@@ -48,17 +48,34 @@ def warmup(step: int, *, length: int) -> float:
     return min(1.0, (step + 1) / length) if length else 1.0
 
 
+def scale(config: TrainConfig) -> float:
+    """By what ``scale_lr`` multiplies the learning rate of ``lr_batch`` images, for those of a step; 1 for "none".
+
+    Goyal et al. 2017, section 2.1, has the linear rule. The root keeps the variance of a step instead: Krizhevsky 2014,
+    "One weird trick for parallelizing convolutional neural networks", section 5.
+    """
+    ratio = config.batch_size * config.accumulate / config.lr_batch
+    return {"none": 1.0, "linear": ratio, "sqrt": math.sqrt(ratio)}[config.scale_lr]
+
+
+def warmup_steps(config: TrainConfig, total: int) -> int:
+    """The steps of the warm-up: those of ``warmup``, or a twentieth of all where the rate is scaled up."""
+    rises = config.schedule == "one-cycle" or scale(config) <= 1
+    return config.warmup if config.warmup or rises else math.ceil(total / 20)
+
+
 def learning_rate(config: TrainConfig, step: int, total: int) -> float:
     """The learning rate of ``step`` under a :class:`~minires.train.TrainConfig`: the schedule times the warm-up."""
+    top = config.lr * scale(config)
     lr = {
-        "constant": lambda: constant(step, lr=config.lr),
+        "constant": lambda: constant(step, lr=top),
         "steps": lambda: steps(
-            step, lr=config.lr, milestones=[round(part * total) for part in config.milestones], gamma=config.gamma
+            step, lr=top, milestones=[round(part * total) for part in config.milestones], gamma=config.gamma
         ),
-        "cosine": lambda: cosine(step, lr=config.lr, total=total),
-        "one-cycle": lambda: one_cycle(step, lr=config.lr, total=total),
+        "cosine": lambda: cosine(step, lr=top, total=total),
+        "one-cycle": lambda: one_cycle(step, lr=top, total=total),
     }[config.schedule]()
-    return lr * warmup(step, length=config.warmup)
+    return lr * warmup(step, length=warmup_steps(config, total))
 
 
 def _require_steps(total):

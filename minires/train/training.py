@@ -3,6 +3,7 @@
 import shlex
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import CheckpointError, NumericError
@@ -33,7 +34,10 @@ class Training:
                     f"found {self.loop.facts[name]}: resume with the same data"
                 )
         checkpoint.restore(self.loop.model, self.loop.optimizer)
-        self.loop.position, self.summary = checkpoint.position, checkpoint.summary
+        before, now = checkpoint.position.ranks, self.loop.position.ranks
+        if before != now and checkpoint.position.step:
+            self.notes += (_words_of_ranks(before, now, self.config.batch_norm),)
+        self.loop.position, self.summary = replace(checkpoint.position, ranks=now), checkpoint.summary
 
     def save(self):
         """Write the checkpoint, unless the loss shows that the training has diverged."""
@@ -127,6 +131,12 @@ class Follower(Training):
 
     def _on_epoch(self, row):
         self.summary = row
+
+
+def _words_of_ranks(before, now, batch_norm):
+    first, second = (f"{count} ranks" if count else "one process" for count in (before, now))
+    shares = ", and batch norm takes its statistics of other shares (batch_norm local)" if batch_norm == "local" else ""
+    return f"begun on {first}, goes on on {second}: each step sees the same images, but sums round otherwise{shares}"
 
 
 def resume_command(run_dir):

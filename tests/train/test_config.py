@@ -52,6 +52,8 @@ BAD = [
     ("engine", "fast", "one of compiled, reference"),
     ("batch_norm", "both", "one of local, global"),
     ("reduction", "tree", "one of ordered, fast"),
+    ("scale_lr", "cubic", "one of none, linear, sqrt"),
+    ("lr_batch", 0, "an integer of at least 1"),
     ("model", "", "a name"),
     ("data", "", "a name"),
     ("data_dir", "", "a name"),

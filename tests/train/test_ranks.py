@@ -5,6 +5,7 @@ import functools
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ from minires.layers import (
     Sequential,
 )
 from minires.losses import SoftmaxCrossEntropy
-from minires.train import TrainConfig, fit, learning_rate
+from minires.train import TrainConfig, fit, learning_rate, load_checkpoint, resume
+from minires.train.agree import require_the_same
 from minires.train.loop import Loop
 from minires.train.prepare import build_optimizer, facts_of, make_loaders
 from minires.train.ranks import Ranks, reseed
@@ -326,14 +328,86 @@ def test_what_one_rank_raises_ends_all(capsys):
     assert "minires: rank 1 on " in (err := capsys.readouterr().err) and "step 17: ValueError('a bad image')" in err
 
 
-def test_ranks_that_differ_are_named(tmp_path, capsys):
-    def work(comm):
-        settings = {"lr": 0.1 if comm.rank == 2 else 0.05, "run_dir": str(tmp_path / "run")}
-        return fit(configured(**settings), model=small(), data=DIGITS, comm=comm)
+def changed(images):
+    images = images.copy()
+    images[3, 0, 0, 0] ^= 1
+    return images
 
-    with pytest.raises(StateError, match=r"rank 2 differs from rank 0: lr is 0.1, not 0.05: give all ranks the same"):
+
+OTHERS = {  # what rank 2 has
+    "lr is 0.1, not 0.05": ({"lr": 0.1}, small, DIGITS),
+    "reduction is 'fast', not 'ordered'": ({"reduction": "fast"}, small, DIGITS),
+    "its data are others": ({}, small, (replace(DIGITS[0], images=changed(DIGITS[0].images)), DIGITS[1])),
+    "its weights are others": ({}, small, DIGITS),
+}
+
+
+@pytest.mark.parametrize("difference", OTHERS)
+def test_ranks_that_differ_are_named(tmp_path, capsys, difference):
+    def work(comm):
+        settings, make, data = OTHERS[difference] if comm.rank == 2 else ({}, small, DIGITS)
+        model = make()
+        if comm.rank == 2 and "weights" in difference:
+            model.at("fc").bias.data[0] = 1e-6
+        return fit(configured(run_dir=str(tmp_path / "run"), **settings), model=model, data=data, comm=comm)
+
+    with pytest.raises(StateError, match=f"rank 2 differs from rank 0: {difference}: give all ranks the same"):
         on_threads(3, work)
     assert not (tmp_path / "run").exists() and not capsys.readouterr().err
+
+
+def test_another_version_on_a_rank_is_named():
+    def work(comm):
+        require_the_same(Ranks(comm), {"minires": "0.1" if comm.rank == 1 else "0.2"})
+
+    with pytest.raises(StateError, match="rank 1 differs from rank 0: minires is '0.1', not '0.2'"):
+        on_threads(2, work)
+
+
+@pytest.mark.parametrize("batch_norm", ["local", "global"])
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_run_goes_on_with_as_many_ranks_bit_for_bit_and_with_others_says_so(tmp_path, capsys, size, batch_norm):
+    config = configured(run_dir=str(tmp_path / "run"), batch_norm=batch_norm, checkpoint_every=1)
+
+    class Stop(Exception):
+        pass
+
+    def first(comm):
+        model, seen = small(), []
+        plain = model.at("fc").forward
+
+        def ends(x, train=False):
+            seen.append(train)
+            if sum(seen) == 4:
+                raise Stop
+            return plain(x, train)
+
+        model.at("fc").forward = ends
+        return fit(config, model=model, data=DIGITS, comm=comm)
+
+    with pytest.raises((Stop, Ended)):
+        on_threads(2, first)
+    on_threads(
+        2, lambda comm: fit(replace(config, run_dir=str(tmp_path / "whole")), model=small(), data=DIGITS, comm=comm)
+    )
+    capsys.readouterr()
+    assert load_checkpoint(tmp_path / "run").position.step == 3
+    on_threads(size, lambda comm: resume(tmp_path / "run", model=small(), data=DIGITS, comm=comm))
+    found, whole = (load_checkpoint(tmp_path / name).tensors for name in ("run", "whole"))
+    words = "begun on 2 ranks, goes on on 3 ranks: each step sees the same images, but sums round otherwise"
+    shares = "other shares (batch_norm local)"
+    err = capsys.readouterr().err
+    assert (words in err, shares in err) == (size == 3, size == 3 and batch_norm == "local")
+    assert all((found[name] == whole[name]).all() for name in whole) == (size == 2)
+
+
+def test_the_rate_that_is_scaled_is_said(tmp_path, capsys):
+    rules = {"scale_lr": "linear", "lr_batch": 10, "schedule": "cosine"}
+    on_threads(
+        2, lambda comm: fit(configured(run_dir=str(tmp_path / 'run'), **rules), model=small(), data=DIGITS, comm=comm)
+    )
+    words = "lr 0.05 x 2 = 0.1: linear, 20 images a step and lr_batch 10; warm-up: 1 steps"
+    assert capsys.readouterr().err.count(words) == 1
 
 
 def test_fit_on_ranks_leaves_one_run_and_gives_all_the_same(tmp_path, capsys):

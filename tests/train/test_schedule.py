@@ -1,6 +1,7 @@
 """Schedules against torch.optim.lr_scheduler and against values by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from minires.errors import RangeError
 from minires.train import TrainConfig, constant, cosine, learning_rate, one_cycle, steps, warmup
+from minires.train.schedule import scale
 
 LR, TOTAL = 0.4, 50
 
@@ -109,3 +111,24 @@ def test_always_above_zero_and_never_above_lr(schedule, total, warm):
     """An optimiser accepts every learning rate of every schedule, however short the training."""
     config = TrainConfig(lr=LR, schedule=schedule, warmup=warm)
     assert all(0 < learning_rate(config, k, total) <= LR * (1 + 1e-12) for k in range(total))
+
+
+@pytest.mark.parametrize(
+    ("rule", "batch_size", "accumulate", "factor"),
+    [("none", 256, 4, 1), ("linear", 256, 1, 4), ("linear", 64, 4, 4), ("linear", 32, 1, 0.5), ("sqrt", 256, 4, 4)],
+)
+def test_the_rate_grows_with_the_images_of_a_step_and_with_a_warmup(rule, batch_size, accumulate, factor):
+    config = TrainConfig(lr=0.1, scale_lr=rule, batch_size=batch_size, accumulate=accumulate, schedule="constant")
+    assert scale(config) == pytest.approx(factor)
+    rates = [learning_rate(config, k, 100) for k in (0, 1, 4, 99)]
+    rise = [1 / 5, 2 / 5, 1, 1] if factor > 1 else [1, 1, 1, 1]  # a twentieth of 100 steps
+    assert rates == pytest.approx([0.1 * factor * part for part in rise])
+    asked = replace(config, warmup=2)
+    assert [learning_rate(asked, k, 100) for k in (0, 1)] == pytest.approx([0.05 * factor, 0.1 * factor])
+    cycle = replace(config, schedule="one-cycle")  # begins with a rise
+    assert [learning_rate(cycle, k, 100) for k in (0, 29)] == pytest.approx([0.1 * factor / 25, 0.1 * factor])
+
+
+def test_the_rate_is_that_of_the_batch_that_it_was_meant_for():
+    assert scale(TrainConfig(scale_lr="linear", batch_size=256, lr_batch=128)) == 2
+    assert scale(TrainConfig(scale_lr="sqrt", batch_size=32, lr_batch=128)) == 0.5
