@@ -229,6 +229,7 @@ WRITERS = {
     Path("files/whole.py"),
     Path("files/picture.py"),  # into memory
     Path("files/streams.py"),  # standard output, which is there already
+    Path("train/guard.py"),  # the standard error of mpiexec, which is there already
     Path("bench/worker/__main__.py"),  # a program of its own that needs no minires; it answers through a pipe
     Path("classroom/box/inside/probes.py"),  # tries what must fail
 }
