@@ -14,6 +14,7 @@
 # **Time**: 30 minutes
 
 # %%
+import os
 import tempfile
 import textwrap
 from pathlib import Path
@@ -34,6 +35,8 @@ try:
 except ImportError:
     plt = None  # the numbers stand without the pictures: pip install "minires[plot]"
 
+FAST = bool(os.environ.get("MINIRES_FAST"))  # shorter trainings, for a slow machine
+STEPS = 40 if FAST else 60
 folder = Path(tempfile.mkdtemp())
 train, test = load("fashion_mnist_12k", "train"), load("fashion_mnist_12k", "test")
 normalize = Normalize.of(train)
@@ -73,7 +76,7 @@ def accuracy(model, x, labels):
 theirs = learn(
     build("resnet8", in_channels=1, num_classes=6, shortcut="B", rng=0),
     *pictures(train, OLD),
-    steps=90,
+    steps=45 if FAST else 90,
     lr=0.1,
     batch=50,
 )
@@ -140,7 +143,7 @@ tuned = freeze_but(replace_head(model, len(NEW), rng=1))
 x_few, y_few = pictures(train, NEW, of_each=5)
 weights = {path: param.data.copy() for path, param in tuned.params()}
 statistics = tuned.at("stem.bn").running_mean.data.copy()
-learn(tuned, x_few, y_few, steps=60, lr=0.05)
+learn(tuned, x_few, y_few, steps=STEPS, lr=0.05)
 
 trained = sum(p.data.size for _, p in tuned.params() if not p.frozen)
 print(f"{trained} of {sum(p.data.size for _, p in tuned.params()):,} parameters were trained")
@@ -172,13 +175,13 @@ seen = {network: network(x_new) for network in (trunk, untrained)}
 
 
 def from_features(trunk, x, labels):
-    head = learn(Linear(64, len(NEW), rng=0), trunk(x), labels, steps=60, lr=0.05)
+    head = learn(Linear(64, len(NEW), rng=0), trunk(x), labels, steps=STEPS, lr=0.05)
     return accuracy(head, seen[trunk], y_new)
 
 
 def from_nothing(x, labels):
     fresh = build("resnet8", in_channels=1, num_classes=len(NEW), shortcut="B", rng=0)
-    return accuracy(learn(fresh, x, labels, steps=60, lr=0.05), x_new, y_new)
+    return accuracy(learn(fresh, x, labels, steps=STEPS, lr=0.05), x_new, y_new)
 
 
 # %% [markdown]

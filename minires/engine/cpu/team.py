@@ -3,6 +3,7 @@
 NumPy's products and loops release the interpreter lock, so they run side by side.
 """
 
+import contextlib
 import os
 import queue
 import threading
@@ -50,8 +51,7 @@ class Team:
                 work(item, seats[0])
             return
         job = _Job(work, items)
-        self._hire(helpers)
-        for seat in seats[1 : helpers + 1]:
+        for seat in seats[1 : self._hire(helpers) + 1]:
             self._jobs.put((job, seat))
         job.take_part(seats[0])
         job.done.acquire()
@@ -63,10 +63,12 @@ class Team:
         self._jobs, self._lock, self._hired = queue.SimpleQueue(), threading.Lock(), 0
 
     def _hire(self, count):
-        with self._lock:
+        """How many threads wait now, up to ``count``: a browser gives none, a system may give no more."""
+        with self._lock, contextlib.suppress(RuntimeError):
             while self._hired < count:
                 threading.Thread(target=_serve, args=(self._jobs,), name="minires", daemon=True).start()
                 self._hired += 1
+        return min(count, self._hired)
 
 
 def _serve(jobs):

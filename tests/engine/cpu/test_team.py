@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from minires.engine.cpu.team import TEAM
+from minires.engine.cpu.team import TEAM, Team
 
 
 def seats(count):
@@ -52,6 +52,29 @@ def test_an_error_comes_out_and_the_team_goes_on(count):
     done = []
     TEAM.run(lambda item, seat: done.append(item), range(20), seats(count))
     assert sorted(done) == list(range(20))
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_with_fewer_threads_than_seats_the_work_is_done_all_the_same(monkeypatch, given):
+    """A browser gives none ("can't start new thread"), a container may give no more."""
+    start, left = threading.Thread.start, [given]
+
+    def refuse(thread):
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    team, done = Team(), []
+    for _ in range(3):
+        team.run(lambda item, seat: done.append(item), range(20), seats(4))
+    assert sorted(done) == sorted([*range(20)] * 3)
+    for _ in range(500 * given):  # the one that is there may come late
+        if team._jobs.empty():
+            break
+        time.sleep(0.01)
+    assert team._jobs.empty(), "no work waits for threads that never come"
 
 
 def test_many_callers_at_once():
