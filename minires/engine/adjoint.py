@@ -99,8 +99,11 @@ class _Planner:
 
     def _record(self, operation, parts=(), **details):
         self.records.append(Adjoint(operation, tuple(parts), **details))
-        for part in parts:
-            self.readers[part.buffer] -= 1
+        self._read(parts)
+
+    def _read(self, contributions):
+        for c in contributions:
+            self.readers[c.buffer] -= 1
 
     # -- buffers
 
@@ -166,10 +169,9 @@ class _Planner:
             dy, based, rest = used[0].buffer, True, []
         else:
             dy, based, rest = self._own(pending, operation.y)
-        if isinstance(operation, op.Load):
-            if rest or not based or operation.x in self.wanted:
-                self._record(operation, rest, dy=dy, based=based)
-        else:
-            self._record(operation, rest, dy=dy, based=based, targets=tuple(map(self._target, operation.inputs)))
-        for part in used:
-            self.readers[part.buffer] -= 1
+        targets = () if isinstance(operation, op.Load) else tuple(map(self._target, operation.inputs))
+        if any(targets) or isinstance(operation, op.Load) and operation.x in self.wanted:
+            self._record(operation, rest, dy=dy, based=based, targets=targets)
+        else:  # a gate writes the gradients of all its inputs, also of those behind which nothing is wanted
+            self._read(rest)
+        self._read(used)

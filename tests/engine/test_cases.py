@@ -54,6 +54,7 @@ FRONTS = {
     "concat twice the same": lambda: L.Concat(a=L.Identity(), b=L.Identity()),
     "gate": lambda: L.Gate(_conv(), L.Sequential(_conv(), L.Sigmoid())),
     "gate of the input": lambda: L.Gate(L.Identity(), L.Sigmoid(), exclusive=False),
+    "gate of pools": lambda: L.Gate(L.Sequential(_pool(), _pool()), L.Sequential(_conv(), L.Sigmoid())),
     "excite": lambda: L.SqueezeExcite(L.Sequential(L.GlobalAvgPool2d(), L.Conv2d(4, 4, 1, rng=0), L.Sigmoid())),
     "excite without parameters": lambda: L.SqueezeExcite(L.Sequential(L.GlobalAvgPool2d(), L.Sigmoid())),
     "residual of the input": lambda: L.Residual(L.Identity(), L.Identity()),
@@ -65,6 +66,10 @@ FRONTS = {
     "convolution of convolution": lambda: L.Sequential(_conv(), _conv(), L.Conv2d(4, 4, 5, padding=2, rng=0)),
     "nothing": lambda: L.Sequential(),
 }
+
+
+def _pool():
+    return L.AvgPool2d(3, stride=1, padding=1)
 
 
 def _conv(out=4, stride=1):
