@@ -1,5 +1,7 @@
 """The array class of the stand-in: NumPy memory behind CuPy's refusals."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from . import cuda
@@ -44,6 +46,7 @@ class ndarray:
     strides = property(lambda self: self._host.strides)
     flags = property(lambda self: Flags(self._host.flags))
     device = property(lambda self: cuda.DEVICE)
+    data = property(lambda self: SimpleNamespace(ptr=self._host.ctypes.data))
     T = property(lambda self: ndarray(self._host.T))
     mT = property(lambda self: ndarray(self._host.mT))
     real = property(lambda self: ndarray(self._host.real))

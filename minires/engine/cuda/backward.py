@@ -98,10 +98,7 @@ class Backward:
         if o not in forward.packed:
             self._by_layer(record, bare(o.layer))
             return
-        g, dy, x = forward.geometry(o), self._dy(record), forward.rows[o.x]
-        if record.again is not None:
-            x = forward.new(o.x)
-            self.launches += forward.join(record.again, x)
+        g, dy, x = forward.geometry(o), self._dy(record), forward.rows[o.x]  # kept, not computed again: fewer launches
         count, _, _ = products.slabs(g)
         parts = forward.floats(count, g.taps, g.in_channels // g.groups, g.out_channels)
         weight = o.layer.weight
@@ -110,7 +107,7 @@ class Backward:
         (target,) = record.targets
         if target is not None:
             dx = self.buffer(target.buffer)
-            self.launches.append(products.backward(self.precision, g, dy, forward.packed[o], dx, target.adds))
+            self.launches.append(products.backward(self.precision, g, dy, forward.packed[o][1], dx, target.adds))
 
     def _store(self, record):
         o, (target,) = record.operation, record.targets

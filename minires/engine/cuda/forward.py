@@ -9,7 +9,7 @@ from .. import operations as op
 from ..affine import Bias
 from . import passes, pools, products
 from .launches import Window, pitch
-from .slots import Behind, Call, Constant, Held, Slot
+from .slots import Addresses, Behind, Call, Constant, Held, Slot
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -17,7 +17,7 @@ FLOAT32 = np.dtype(np.float32)
 class Forward:
     """``launches``: of one forward, in their order   ``track``: of the running statistics   ``rows``: {value: its slot}
 
-    norms: {affine map: its (6, pitch(C)) coefficients}   packed: {convolution: its weights, packed for the way back}
+    norms: {affine map: its (6, pitch(C)) coefficients}   packed: {convolution: its weights, as both ways want them}
     """
 
     def __init__(self, plan, precision):
@@ -28,6 +28,9 @@ class Forward:
         self.of = {}  # the maps of a value
         for affine in plan.maps:
             self.of.setdefault(affine.y, []).append(affine)
+        # a layer of the user may fail in the middle of a forward, which must not have moved anything then
+        self._tracks = not any(isinstance(o, op.Foreign) and o.own for o in plan.operations)
+        self._pack()
         for operation in plan.operations:
             self.add(operation)
             self._maps(operation.y)
@@ -58,6 +61,24 @@ class Forward:
         include = getattr(layer, "count_include_pad", True)
         return pools.Pool(self.plan.images, x.channels, *windows, include, tuple(p for _, p in sides))
 
+    def _pack(self):
+        """All weights as the products want them, by one launch."""
+        convs = [o for o in self.plan.operations if isinstance(o, op.Convolution) and self.geometry(o).fits]
+        rows, begin, largest = [], 0, 0
+        for o in convs:
+            g = self.geometry(o)
+            forward, back = products.packed_sizes(g)
+            if self.plan.mode == "infer":
+                back = 0
+            rows.append([begin, begin + forward if back else -1, g.out_channels, g.in_channels // g.groups])
+            rows[-1] += [g.taps, g.groups]
+            begin, largest = begin + forward + back, max(largest, forward, back)
+        if convs:
+            packed, table = Slot((begin,), self.stored), Constant(np.array(rows, np.int32))
+            addresses = Addresses(tuple(Held(o.layer.weight) for o in convs))
+            self.launches.append(products.pack(self.precision, addresses, packed, table, largest))
+            self.packed = {o: (Behind(packed, row[0]), Behind(packed, row[1])) for o, row in zip(convs, rows)}
+
     # -- operations
 
     def add(self, o):
@@ -77,24 +98,18 @@ class Forward:
         return [Call(run, (x,))]
 
     def _convolution(self, o):
-        g, weight = self.geometry(o), o.layer.weight
-        if not g.fits:
+        if o not in self.packed:
             return self._by_layer(o, bare(o.layer))
-        y = self.rows[o.y] = self.new(o.y)
-        forward, back = products.packed_sizes(g)
-        infer = self.plan.mode == "infer"
-        both = Slot((forward + (0 if infer else back),), self.stored)
-        self.packed[o] = Behind(both, forward)
-        row = [0, 0, -1 if infer else forward, g.out_channels, g.in_channels // g.groups, g.taps, g.groups]
-        table = Constant(np.array([row], np.int32))
-        pack = products.pack(self.precision, Held(weight), both, table, max(forward, back))
+        g, y = self.geometry(o), self.new(o.y)
+        self.rows[o.y] = y
         bias = Held(o.layer.bias) if o.fold is not None and o.layer.bias is not None else None  # else a term behind
         statistics = None
         if any(affine.over_batch for affine in self.of.get(o.y, ())):
             count, rows = products.tiles(g)
             statistics = self.floats(count, 3, pitch(o.y.channels))
             self.statistics[o.y] = statistics, rows
-        return [pack, products.forward(self.precision, g, self.rows[o.x], both, y, bias, statistics)]
+        weight, _ = self.packed[o]
+        return [products.forward(self.precision, g, self.rows[o.x], weight, y, bias, statistics)]
 
     def join(self, o, y):
         """y = relu(sum of terms), two terms to a launch."""
@@ -199,9 +214,13 @@ class Forward:
             self.statistics[value] = parts, rows
             launches.append(passes.statistics(self.precision, pixels, value.channels, self.rows[value], parts))
         parts, rows = self.statistics[value]
-        self.track.append(passes.track(pixels, value.channels, norm, running, float(bn.momentum)))
+        eps, momentum = float(bn.eps), float(bn.momentum)
+        moved = (running, momentum) if self._tracks else ((None, None), 0.0)
+        if not self._tracks:
+            self.track.append(passes.track(pixels, value.channels, norm, running, momentum))
         gamma, beta = Held(bn.gamma), Held(bn.beta)
-        return [*launches, passes.coefficients(pixels, value.channels, parts, rows, gamma, beta, norm, float(bn.eps))]
+        size = pixels, value.channels
+        return [*launches, passes.coefficients(*size, parts, rows, gamma, beta, norm, eps, *moved)]
 
 
 FORWARD = {

@@ -1,11 +1,13 @@
 """The memory of one run, and its launches bound to it: a step calls them one after the other."""
 
+import numpy as np
+
 from ...layers.base import inside
 from ..values import Unsuited
 from . import steps
 from .launches import Launch
 from .modules import NULL
-from .slots import Behind, Call, Constant, Held, Slot, Unless
+from .slots import Addresses, Behind, Call, Constant, Held, Slot, Unless
 
 
 class Frame:
@@ -55,6 +57,8 @@ class Frame:
             return self._views[value.slot][value.begin :]
         if isinstance(value, Held):
             return NULL if value.array is None else value.array
+        if isinstance(value, Addresses):
+            return self.xp.asarray(np.array([held.array.data.ptr for held in value.held], np.int64))
         if isinstance(value, Constant):
             if value not in self._constants:
                 self._constants[value] = self.xp.asarray(value.value)

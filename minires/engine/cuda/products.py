@@ -132,8 +132,11 @@ def packed_sizes(geometry):
     )
 
 
-def pack(precision, parameters, packed, table, largest):
-    """All weights into their packed forms, by int32 rows (from, forward, back or -1, M, C / groups, taps, groups)."""
+def pack(precision, addresses, packed, table, largest):
+    """All weights into their packed forms, by int32 rows (forward, back or -1, M, C / groups, taps, groups).
+
+    addresses: int64, where each weight (M, C / groups, KH, KW) float32 begins
+    """
     name = f"weight_pack<{PRECISIONS[precision][1]}>"
     grid = (min(whole(largest, 256), 64), table.shape[0])
-    return Launch("weight.cu", name, grid, 256, arguments(parameters, packed, table))
+    return Launch("weight.cu", name, grid, 256, arguments(addresses, packed, table))

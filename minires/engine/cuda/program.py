@@ -5,7 +5,7 @@ from .backward import Backward
 from .forward import Forward
 from .launches import Launch
 from .modules import PRECISIONS
-from .slots import Held, Unless, slots_of
+from .slots import Addresses, Held, Unless, slots_of
 
 
 class Program:
@@ -23,7 +23,9 @@ class Program:
         self.places, self.bytes = offsets(self._spans())
         self.settings = settings(plan)
         launches = [i.launch if isinstance(i, Unless) else i for i in [*self.forward, *self.track, *self.backward]]
-        self.held = [a for i in launches for a in getattr(i, "arguments", ()) if isinstance(a, Held)]
+        arguments = [a for i in launches for a in getattr(i, "arguments", ())]
+        self.held = [a for a in arguments if isinstance(a, Held)]
+        self.held += [held for a in arguments if isinstance(a, Addresses) for held in a.held]
         self.frozen = [i.tensor for i in self.backward if isinstance(i, Unless)]
 
     def kernels(self):

@@ -63,6 +63,17 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
+class Addresses:
+    """Where the arrays of several tensors begin: int64 numbers on the device."""
+
+    held: tuple[Held, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.held),)
+
+
+@dataclass(frozen=True, eq=False)
 class Call:
     """``run(frame)`` by the host, between launches. slots: what it reads and writes"""
 

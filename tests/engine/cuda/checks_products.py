@@ -54,9 +54,10 @@ class Numbers:
         g = self.g
         forward, back = products.packed_sizes(g)
         room = self.arena.array((forward + back,), self.dtype)
-        row = [0, 0, forward, g.out_channels, g.in_channels // g.groups, g.taps, g.groups]
+        row = [0, forward, g.out_channels, g.in_channels // g.groups, g.taps, g.groups]
         table = self.arena.array(np.array([row], np.int32))
-        self.run(products.pack(self.precision, self.weight, room, table, max(forward, back)))
+        at = self.arena.array(np.array([self.weight.ctypes.data], np.int64))
+        self.run(products.pack(self.precision, at, room, table, max(forward, back)))
         return room[:forward], room[forward:]
 
     def compare(self, found, expected, tolerance=None):

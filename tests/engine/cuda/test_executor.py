@@ -121,7 +121,7 @@ def test_the_second_step_waits_for_nothing_and_takes_no_memory(name, strict):
     assert len(executor.free) == 1, "one arena for all steps"
 
 
-@pytest.mark.parametrize("name, most", [("resnet8", 97), ("resnet20", 235)])
+@pytest.mark.parametrize("name, most", [("resnet8", 81), ("resnet20", 189)])
 def test_the_launches_of_a_step_are_counted(name, most, strict):
     model, x, dy = problem(name)
     fast, x, dy = minires.compile(model.to(device="cuda")), to_device(x, "cuda"), to_device(dy, "cuda")
@@ -129,6 +129,16 @@ def test_the_launches_of_a_step_are_counted(name, most, strict):
     with watch() as seen:
         fast.backward(dy, fast.forward(x, True)[1])
     assert len(seen.launches) == most, "state the new number, and why it grew"
+
+
+@pytest.mark.parametrize(
+    "name, shape, most", [("resnet20", (128, 3, 32, 32), 189), ("resnet50", (64, 3, 224, 224), 485)]
+)
+def test_launches_and_arena_are_known_without_a_device(name, shape, most):
+    program = Program(Plan(minires.models.build(name, rng=0), shape, np.float32, "train"), "float32")
+    assert len(program.forward) + len(program.track) + len(program.backward) <= most
+    values = sum(slot.nbytes for slot, *_ in program._spans())
+    assert program.bytes < 0.6 * values
 
 
 def test_runs_are_equal_bit_by_bit_and_backward_may_run_again(strict):

@@ -38,7 +38,8 @@ def test_two_orders_agree_bit_for_bit():
     def keep(order):
         def run(*launches):
             Host(order)(*launches)
-            found.append([a.copy() for launch in launches for a in launch.arguments if isinstance(a, np.ndarray)])
+            arrays = [a for launch in launches for a in launch.arguments if isinstance(a, np.ndarray)]
+            found.append([a.copy() for a in arrays if a.dtype != np.int64])  # addresses
 
         return run
 

@@ -114,18 +114,18 @@ __global__ void weight_merge(const float* parts, float* dw, int slabs, int taps,
 // All weights in one launch, each a row of the table: where it stands among the parameters and where its two forms go
 // (back: -1 for none), M, C of a group, taps, groups.   forward (M, taps, C)   back (groups C, taps, M / groups)
 template <class T>
-__global__ void weight_pack(const float* parameters, T* packed, const int* table) {
-  const int* row = table + 7 * blockIdx.y;
-  const int M = row[3], C = row[4], taps = row[5], groups = row[6], outer = M / groups;
-  const float* w = parameters + row[0];
+__global__ void weight_pack(const long long* addresses, T* packed, const int* table) {
+  const int* row = table + 6 * blockIdx.y;
+  const int M = row[2], C = row[3], taps = row[4], groups = row[5], outer = M / groups;
+  const float* w = (const float*)addresses[blockIdx.y];
   const int depth = groups == 1 ? pitch(C) : C, back_depth = groups == 1 ? pitch(outer) : outer;
   for (int e = blockIdx.x * 256 + threadIdx.x; e < M * taps * depth; e += gridDim.x * 256) {
     int c = e % depth, tap = e / depth % taps, m = e / depth / taps;
-    put(packed + row[1] + e, c < C ? w[((long long)m * C + c) * taps + tap] : 0);
+    put(packed + row[0] + e, c < C ? w[((long long)m * C + c) * taps + tap] : 0);
   }
-  if (row[2] < 0) return;
+  if (row[1] < 0) return;
   for (int e = blockIdx.x * 256 + threadIdx.x; e < groups * C * taps * back_depth; e += gridDim.x * 256) {
     int m = e % back_depth, tap = e / back_depth % taps, c = e / back_depth / taps, from = c / C * outer + m;
-    put(packed + row[2] + e, m < outer ? w[((long long)from * C + c % C) * taps + tap] : 0);
+    put(packed + row[1] + e, m < outer ? w[((long long)from * C + c % C) * taps + tap] : 0);
   }
 }
