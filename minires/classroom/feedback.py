@@ -19,7 +19,7 @@ from .task import Task
 from .task_diagnosis import diagnose_task
 from .task_example import example_lines
 from .trials import TRIALS, Trial, Verdict
-from .words import FINDINGS, FRAME, findings, instead_of, say
+from .words import FRAME, findings, instead_of, raises, say
 
 BY_NAME = {mutant.name: mutant for mutant in (*MUTANTS, *SILENT)}
 
@@ -96,7 +96,7 @@ class Feedback:
             yield "plain", self._say("again", array)
             return
         if what == "raised":
-            yield "plain", say(FINDINGS, what, self.language).format(detail=failing.instead)
+            yield "plain", raises(failing.instead, self.language)
             return
         where = failing.output + (f"[{', '.join(map(str, failing.index))}]" if failing.index else "")
         if failing.mine is None:

@@ -21,7 +21,7 @@ from .page import feedback_page
 from .secret import Secret, as_secret
 from .submissions import Submission, collect
 from .twists import for_student
-from .words import FRAME, say
+from .words import FRAME, say, stopped
 
 RESULTS = "results"
 
@@ -203,9 +203,10 @@ def _kept(folder, submission, each, seed, language):
 
 def _write(folder, result):
     head, failed = (say(FRAME, key, result.language) for key in ("points", "not run"))
-    text = result.feedback or failed.format(for_terminal(result.problem))
-    head = head.format(result.assignment, result.total, result.out_of)
-    sections = result.sections or [("", f"<p>{for_page(failed.format(result.problem))}</p>")]
+    failed = failed.format(stopped(result.problem, result.language) or result.problem)
+    text = result.feedback or for_terminal(failed)
+    head = head.format(result.assignment, round(result.total, 2), result.out_of)
+    sections = result.sections or [("", f"<p>{for_page(failed)}</p>")]
     page = feedback_page(head, sections, result.language)
     write_atomically(folder / "feedback" / f"{result.student}.txt", f"{head}\n\n{text}\n".encode())
     write_atomically(folder / "feedback" / f"{result.student}.html", page.encode())

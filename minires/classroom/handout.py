@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from ..errors import RangeError
+from ..errors import RangeError, StateError
 from ..files.whole import make_folder, write_atomically
 from .box.box import CALL, TOTAL
 from .course import Assignment, assignment
@@ -74,7 +74,8 @@ def build(
     NAME.py, or with ``as_notebook`` NAME.ipynb, which the student fills and hands in; README.md, the statement with how
     it is checked; what the assignment has in its folder "given"; examples.json where the definition is not that of
     minires. No line of the solution goes with them.
-    Raises RangeError for an unknown name or language, StateError for a notebook without the extra classroom.
+    Raises RangeError for an unknown name or language, StateError for a notebook without the extra classroom, and where
+    somebody has worked in the file to be filled: it is not overwritten.
     """
     each = assignment(name)
     if student and (student != Path(student).name or student.startswith(".")):
@@ -82,6 +83,9 @@ def build(
     each = for_student(each, secret, student) if student and secret else each
     files = contents(each, language, as_notebook)
     folder = make_folder(Path(out) / student / each.name)
+    mine, empty = next(iter(files.items()))
+    if (folder / mine).exists() and (folder / mine).read_bytes() != empty.encode():
+        raise StateError(f"{folder / mine} is no longer empty, and is kept: move it away, or build into another --out")
     for file, text in files.items():
         write_atomically(folder / file, text.encode())
     return [folder / file for file in files]

@@ -64,8 +64,9 @@ body { font: 16px/1.45 system-ui, sans-serif; max-width: 52rem; margin: 2rem aut
 .row progress::-webkit-progress-value { background: var(--bar) }
 .row progress::-moz-progress-bar { background: var(--bar) }
 .row.good { --bar: var(--good) }
-h2 { margin-top: 2.2rem; border-bottom: 1px solid var(--line) }
+h1 { font-size: 1.5rem } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid var(--line) }
 table { border-collapse: collapse } td { border-bottom: 1px solid var(--line); padding: .15rem .8rem .15rem 0 }
+td + td { text-align: right }
 """
 
 
@@ -81,7 +82,9 @@ def to_html(grades: list[Grade], language: str = "en", names: bool = False) -> s
     if failed := sum(bool(each.problem) for each in grades):
         parts.append(f"<p>{words['failed'].format(n=failed)}</p>")
     if names:
-        cells = "".join(f"<tr><td>{for_page(each.student)}</td><td>{each.total:g}</td></tr>" for each in grades)
+        cells = "".join(
+            f"<tr><td>{for_page(each.student)}</td><td>{round(each.total, 2):g}</td></tr>" for each in grades
+        )
         parts += [f"<h2>{words['points']}</h2>", f"<table>{cells}</table>"]
     return self_contained(for_terminal(title), STYLE, "\n".join(parts), language=language)
 

@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import RangeError
 from .course import assignment
 from .task import Task, differing
-from .words import FINDINGS, FRAME, instead_of, say
+from .words import FRAME, instead_of, raises, say
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def example_lines(task: Task, functions: dict, language: str) -> Iterator[tuple[
     if what == "keeps":
         yield "plain", say(FRAME, "changed", language).format(argument)
     elif what == "raised":
-        yield "plain", say(FINDINGS, what, language).format(detail=found.instead)
+        yield "plain", raises(found.instead, language)
     elif found.mine is None:
         yield "plain", instead_of(found, language)
     else:

@@ -1,5 +1,6 @@
 """What a feedback says, in English and in Chinese."""
 
+import re
 from dataclasses import replace
 
 FRAME = {
@@ -33,6 +34,7 @@ FINDINGS = {
         "没有找到：{output}。请按题目给出的名字定义每个函数。",
     ),
     "raised": ("Your code raises {detail}.", "你的代码抛出了异常：{detail}。"),
+    "stopped": ("There is no answer: {detail}.", "没有得到答案：{detail}。"),
     "kind": ("{output} is no array of floats but {detail}.", "{output} 不是浮点数组，而是 {detail}。"),
     "exchanged": ("In the place of {output} stands {detail}.", "{output} 的位置上是 {detail}。"),
     "shape": ("{output} has the shape {mine} where {needed} is needed.", "{output} 的形状是 {mine}，应为 {needed}。"),
@@ -87,6 +89,33 @@ TERMS = {
 }
 
 
+STOPPED = {  # what a box says of a submission that gives no answer
+    r"(.+) takes longer than (\S+) s( of computing time)?( on the clock)?( with all calls before)?": (
+        "{0} 的用时超过 {1} 秒",
+        ("（计算时间）", "（实际时间）", "，连同之前的全部调用"),
+    ),
+    r"(.+) (?:ends|has ended) its process": ("{0} 结束了自己的进程", ()),
+    r"(.+): the answer is not one of the worker": ("{0} 的回答不是来自沙箱的工作进程", ()),
+}
+
+
+def stopped(text, language):
+    """The words for what a box says of a submission that gives no answer, "" for any other text."""
+    for pattern, (chinese, more) in STOPPED.items():
+        if found := re.fullmatch(pattern, text):
+            what, *rest = found.groups()
+            words = chinese.format(what, *rest).replace("the submission ", "提交的程序")
+            words += "".join(word for word, there in zip(more, rest[1:]) if there)
+            return words if language == "zh" else text
+    return ""
+
+
+def raises(text, language):
+    """The sentence for an error, or for what stopped the submission."""
+    words = stopped(text, language)
+    return say(FINDINGS, "stopped" if words else "raised", language).format(detail=words or text)
+
+
 def say(table, key, language):
     """The words for ``key`` in "en" or "zh"."""
     return table[key][language == "zh"]
@@ -95,6 +124,8 @@ def say(table, key, language):
 def finding(found, language):
     """The sentence for a :class:`~minires.classroom.Finding`."""
     detail = found.detail
+    if found.kind == "raised":
+        return raises(detail, language)
     if found.kind == "terms":
         pairs = (part.rsplit(" ", 1) for part in detail.split(", "))
         detail = ", ".join(f"{say(TERMS, name, language) if name in TERMS else name} {f}" for name, f in pairs)

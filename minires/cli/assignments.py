@@ -184,7 +184,7 @@ def _grade(name, folder, out, lang, course, jobs, trust, as_json):
     if as_json:
         return print_json(grades=[as_results(each) for each in grades])
     for each in grades:
-        words = f"{each.total:>6g} of {each.out_of:g}   {each.student}   {' '.join(each.names)}{each.problem}"
+        words = f"{round(each.total, 2):>6g} of {each.out_of:g}   {each.student}   {' '.join(each.names)}{each.problem}"
         print(classroom.for_terminal(words.rstrip()))
     print(f"scores: {Path(out) / 'scores.csv'}, box: {tier.name}; the class: minires assign report {out}")
 

@@ -14,7 +14,7 @@ from minires.classroom.trials import TRIALS
 from minires.classroom.grade import seed_of
 from minires.classroom.handout import skeleton
 from minires.classroom.submissions import files_of
-from minires.errors import DataFileError, RangeError
+from minires.errors import DataFileError, RangeError, StateError
 
 NAMES = list(assignments())
 
@@ -125,6 +125,15 @@ def test_what_may_import_minires_says_so(tmp_path):
 def test_every_exercise_belongs_to_one_assignment():
     parts = [part for each in assignments().values() for part in each.exercises if not isinstance(part, Task)]
     assert sorted(map(str, parts)) == sorted(EXERCISES | TRIALS)
+
+
+def test_what_a_student_has_written_is_not_overwritten(tmp_path):
+    path, readme = build("linear", tmp_path)
+    assert build("linear", tmp_path, "zh") == [path, readme] and "# 一个层" in readme.read_text()
+    path.write_text(assignment("linear").solution())
+    with pytest.raises(StateError, match=r"linear/linear.py is no longer empty, and is kept: move it away"):
+        build("linear", tmp_path)
+    assert path.read_text() == assignment("linear").solution() and "# 一个层" in readme.read_text()
 
 
 def test_unknown_names():

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...mutants.language import LANGUAGES
 from ..observe import raised
+from ..words import stopped
 from .blocks import CRASHES, RIGHT, SILENT, opaque
 from .hunt_words import CRITERIA, IDEAS, LINES
 from .trial import Trial, Verdict
@@ -44,7 +46,7 @@ def judge(functions: dict, seed: int) -> Verdict:
     names = tuple(f"BugHunt.{name}" for name in _ideas(asked, refused, missed))
     remarks = []
     if ended := next((each.said for each in asked if each.ended), None):
-        remarks.append(tuple(words.format(ended) for words in LINES["ended"]))
+        remarks.append(tuple(w.format(stopped(ended, to) or ended) for w, to in zip(LINES["ended"], LANGUAGES)))
     elif refused:
         remarks.append(tuple(words.format(refused[0].said) for words in LINES["refused"]))
     if crash := sum(each.kind in CRASHING and not each.refused and not each.ended for each in asked):
