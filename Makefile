@@ -66,12 +66,11 @@ test-installed: $(VENV)/.dev-$(EXTRAS)
 
 # make docs   the site in docs/_build/html, in English and Chinese; what tutorials print is kept until minires changes
 # make docs FAST=   the same with the long computations of the tutorials at full length
-$(DOCS)/.ready: setup.cfg
+$(DOCS)/.ready: setup.cfg docs/ipython_kernel_config.py
 	$(PYTHON) -m venv --clear $(DOCS)
 	$(DOCS)/bin/python $(PIP) -e ".[docs]"
 	mkdir -p $(DOCS)/etc/ipython
-	echo 'c.IPKernelApp.log_level = "ERROR"  # else each kernel warns that it is not encrypted' \
-	    > $(DOCS)/etc/ipython/ipython_kernel_config.py
+	cp docs/ipython_kernel_config.py $(DOCS)/etc/ipython
 	npm install --silent --no-save --prefix $(DOCS) mathjax@3.2.2
 	@touch $@
 
