@@ -12,7 +12,7 @@ from ..backend import Array, xp_of
 from ..errors import DTypeError, MiniresError, RangeError, StateError
 from ..layers import Layer, Param
 from ..layers.checks import is_integer
-from .devices import executor, is_plain, native, unsuited
+from .devices import PRECISIONS, executor, is_plain, native, unsuited
 from .plan import Plan
 from .quota import cores
 from .unchanged import Watch
@@ -22,14 +22,20 @@ KEPT = 8  # plans: training and evaluation, whole batches and the last one, at t
 
 
 def compile(
-    model: Layer, *, threads: int | None = None, input_gradient: bool = True, frozen: bool = False
+    model: Layer,
+    *,
+    threads: int | None = None,
+    input_gradient: bool = True,
+    frozen: bool = False,
+    precision: str = "float32",
 ) -> "Compiled":
     """Return a :class:`Compiled`: a layer with the parameters of ``model`` that computes the same, faster.
 
     threads: how many threads compute, by default one for each core that this process may use (in a container its
     quota); the results are the same for any number, bit by bit   input_gradient: with False ``backward`` returns None
     for dx, and spares itself the gradient of the first layer   frozen: with True the weights are copied and prepared
-    once, for inference alone
+    once, for inference alone   precision: of products on a GPU, "float32", "tf32" (about three digits) or "bf16" (less,
+    and half the memory of activations); parameters, statistics and sums stay float32
 
     Where numbers are not finite the two differ: a convolution by tiles makes NaN of all pixels of a tile that holds an
     infinity, and closed units stop no infinite gradient. Look for the first such value in the definition; ``minires
@@ -49,9 +55,12 @@ def compile(
         threads = cores()
     if not is_integer(threads) or threads < 1:
         raise RangeError(f"threads is {threads!r}, expected an integer of at least 1", "compile")
+    if precision not in PRECISIONS:
+        raise RangeError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}", "compile")
     if isinstance(model, Compiled):
         model = model.definition
-    return Compiled(copy.deepcopy(model) if frozen else model, int(threads), bool(input_gradient), bool(frozen))
+    model = copy.deepcopy(model) if frozen else model
+    return Compiled(model, int(threads), bool(input_gradient), bool(frozen), precision)
 
 
 class Compiled(Layer):
@@ -65,8 +74,10 @@ class Compiled(Layer):
     with none. Arrays of a GPU go to kernels of CUDA, which are compiled when they first run.
     """
 
-    def __init__(self, definition: Layer, threads: int, input_gradient: bool, frozen: bool) -> None:
-        self.definition, self.threads = definition, threads
+    def __init__(
+        self, definition: Layer, threads: int, input_gradient: bool, frozen: bool, precision: str = "float32"
+    ) -> None:
+        self.definition, self.threads, self.precision = definition, threads, precision
         self.input_gradient, self.frozen = input_gradient, frozen
         self._executors, self._watch = OrderedDict(), None  # of a plan, or why there is none
         self._lock, self._choosing = threading.Lock(), threading.Lock()
@@ -121,10 +132,11 @@ class Compiled(Layer):
         return f"Compiled(threads={self.threads})\n  {inner}"
 
     def __reduce__(self):  # plans are not copied, and layers are copied in their way
-        return Compiled, (self.definition, self.threads, self.input_gradient, self.frozen)
+        return Compiled, (self.definition, self.threads, self.input_gradient, self.frozen, self.precision)
 
     def __deepcopy__(self, memo):
-        return Compiled(copy.deepcopy(self.definition, memo), self.threads, self.input_gradient, self.frozen)
+        twin = copy.deepcopy(self.definition, memo)
+        return Compiled(twin, self.threads, self.input_gradient, self.frozen, self.precision)
 
     def _refusal(self, dy, plan):
         """The error of the definition for a dy that does not fit: it names the layer that gets dy first."""
@@ -167,7 +179,16 @@ class Compiled(Layer):
                     self._executors.clear()
                 self._watch = watch
             reason = unsuited(x, self._watch.forms)
-            key = mode, x.shape, x.dtype.newbyteorder("="), type(x), reason, self.input_gradient, self.threads
+            key = (
+                mode,
+                x.shape,
+                x.dtype.newbyteorder("="),
+                type(x),
+                reason,
+                self.input_gradient,
+                self.threads,
+                self.precision,
+            )
             if key not in self._executors:
                 self._executors[key] = reason or self._made(x, *key[:3])
             self._executors.move_to_end(key)
@@ -179,7 +200,7 @@ class Compiled(Layer):
     def _made(self, x, mode, shape, dtype):
         try:
             plan = Plan(self.definition, shape, dtype, mode, self.input_gradient)
-            return executor(plan, x, self.threads, self._lock, self.frozen)
+            return executor(plan, x, self.threads, self._lock, self.frozen, self.precision)
         except Unsuited as reason:
             return str(reason)
 

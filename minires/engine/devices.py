@@ -11,8 +11,10 @@ import numpy as np
 from ..backend import Array, xp_of
 from .cpu.executor import Executor
 from .cuda.executor import Executor as CudaExecutor
-from .cuda.modules import Modules
+from .cuda.modules import PRECISIONS, Modules
 from .plan import Plan
+
+__all__ = ["PRECISIONS", "executor", "is_plain", "native", "unsuited"]
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 CAPABILITY = 80  # of a GPU, in tenths: cp.async and the products of tensor cores in TF32 and bf16
@@ -44,12 +46,12 @@ def _unable(xp, dtype):
     return None
 
 
-def executor(plan: Plan, x: Array, threads: int, lock: Lock, frozen: bool) -> Any:
+def executor(plan: Plan, x: Array, threads: int, lock: Lock, frozen: bool, precision: str) -> Any:
     """What runs ``plan`` where ``x`` lives, see :mod:`~minires.engine.plan`."""
     xp = xp_of(x)
     if xp is np:
         return Executor(plan, threads, lock, frozen)
-    return CudaExecutor(plan, lock, xp, _modules(xp, "float32"))
+    return CudaExecutor(plan, lock, xp, _modules(xp, precision))
 
 
 @functools.cache

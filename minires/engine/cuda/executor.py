@@ -3,6 +3,7 @@
 from ..describe import table
 from ..values import Unsuited
 from .frame import Frame
+from .memory import require_room
 from .program import Program, settings
 
 
@@ -77,4 +78,6 @@ class Executor:
         try:
             return self.free.pop()
         except IndexError:
-            return Frame(self.program, self.xp, self.modules, self.constants)
+            xp = self.xp
+            require_room(self.program, xp.cuda.Device().mem_info[0] + xp.get_default_memory_pool().free_bytes())
+            return Frame(self.program, xp, self.modules, self.constants)

@@ -11,8 +11,9 @@ from .slots import Addresses, Held, Unless, slots_of
 class Program:
     """``forward``, ``track``, ``backward``: launches and calls in their order   ``held``: the tensors that they name
 
-    ``places``: {slot: where it begins in the arena}   ``bytes``: of the arena. What backward reads of the forward stays
-    as it is, so that backward may run again; other arrays share memory where they do not live at once.
+    ``values``: (path, slot) of what each operation makes   ``places``: {slot: where it begins in the arena}
+    ``bytes``: of the arena. What backward reads of the forward stays as it is, so that backward may run again; other
+    arrays share memory where they do not live at once.
     """
 
     def __init__(self, plan, precision):
@@ -22,6 +23,7 @@ class Program:
         self.backward = Backward(forward).launches if plan.mode != "infer" else []
         self.places, self.bytes = offsets(self._spans())
         self.settings = settings(plan)
+        self.values = [(o.path or "(model)", forward.rows[o.y]) for o in plan.operations if o.y in forward.rows]
         launches = [i.launch if isinstance(i, Unless) else i for i in [*self.forward, *self.track, *self.backward]]
         arguments = [a for i in launches for a in getattr(i, "arguments", ())]
         self.held = [a for a in arguments if isinstance(a, Held)]

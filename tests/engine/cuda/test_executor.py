@@ -2,7 +2,6 @@
 
 import copy
 import gc
-import threading
 
 import numpy as np
 import pytest
@@ -14,8 +13,9 @@ from oracles import run
 import minires
 from minires import layers as L
 from minires.backend import to_device, to_numpy
-from minires.engine import devices
+from minires.errors import DeviceError, RangeError
 from minires.engine.cuda.executor import Executor
+from minires.engine.cuda.memory import largest_batch
 from minires.engine.cuda.program import Program
 from minires.engine.plan import Plan
 
@@ -217,11 +217,31 @@ def test_a_step_in_other_precisions(precision, tolerance, strict):
     """Rounded products: near the layers, and not equal to float32."""
     model, x, dy = problem("resnet8")
     exact = run(copy.deepcopy(model).to(dtype=np.float64), x.astype(np.float64), dy.astype(np.float64), True)
-    model.to(device="cuda").zero_grads()
-    plan = Plan(model, x.shape, np.float32, "train")
-    executor = Executor(plan, threading.Lock(), strict, devices._modules(strict, precision))
-    y, frame = executor.forward(to_device(x, "cuda"))
-    dx = executor.backward(to_device(dy, "cuda"), frame)
-    found = {"y": y, "dx": dx} | {path: p.grad for path, p in model.params()}
+    fast = copy.deepcopy(minires.compile(model.to(device="cuda"), precision=precision))
+    found = device_run(fast, x, dy, True)
     errors = {name: distance(a, exact[name]) for name, a in found.items()}
     assert max(errors.values()) <= tolerance and errors["y"] > 1e-6, errors
+    assert f"products in {precision}" in fast.describe()
+
+
+def test_another_precision_is_refused():
+    with pytest.raises(RangeError, match="precision is 'fp8', expected one of float32, tf32, bf16"):
+        minires.compile(network("resnet8"), precision="fp8")
+
+
+def test_out_of_memory_is_foreseen(strict, monkeypatch):
+    """Before the first launch: what needs most, what is free, and a batch that then runs."""
+    fast, x = minires.compile(network("resnet8").to(device="cuda")), images(20, 2, 8, 8, dtype=np.float32)
+    program = Program(Plan(fast.definition, x.shape, np.float32, "train"), "float32")
+    monkeypatch.setattr(strict.cuda.Device, "mem_info", (program.bytes * 4 // 5, 10**9))
+    with watch() as seen, pytest.raises(DeviceError, match="a batch of 20 needs . MB on the GPU") as refused:
+        fast.forward(to_device(x, "cuda"), True)
+    assert "stem.conv" in str(refused.value) and not any("<" in event for event in seen.launches)
+    fits = int(str(refused.value).split("a batch of ")[-1].split()[0])
+    assert 1 <= fits < 20 and fits == largest_batch(program, program.bytes * 4 // 5)
+    fast.forward(to_device(x[:fits], "cuda"), True)
+    with pytest.raises(DeviceError):
+        fast.forward(to_device(x[: fits + 1], "cuda"), True)
+    monkeypatch.setattr(strict.cuda.Device, "mem_info", (0, 10**9))
+    with pytest.raises(DeviceError, match="not even one image fits"):
+        fast.forward(to_device(x[:2], "cuda"), False)
