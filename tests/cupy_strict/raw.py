@@ -1,9 +1,13 @@
 """``cupy.RawModule`` of the stand-in: CUDA sources run by the emulation, on arguments that CuPy would take."""
 
+import threading
+
 import numpy as np
 
 from .counters import record
 from .device_array import ndarray
+
+STREAM = threading.Lock()  # launches of all threads run one after the other
 
 
 class RawModule:
@@ -34,7 +38,9 @@ class RawKernel:
 
     def __call__(self, grid, block, arguments):
         record("launches", self.name)
-        self.kernel(grid, block, tuple(map(self._argument, arguments)))
+        arguments = tuple(map(self._argument, arguments))
+        with STREAM:
+            self.kernel(grid, block, arguments)
 
     def _argument(self, value):
         if isinstance(value, ndarray):

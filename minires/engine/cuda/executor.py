@@ -1,6 +1,7 @@
 """Runs a plan on a GPU: kernels in the order of the plan, on one stream."""
 
 from ..describe import table
+from ..operations import Convolution
 from ..values import Unsuited
 from .frame import Frame
 from .memory import require_room
@@ -72,7 +73,14 @@ class Executor:
         """The plan as a table."""
         launches = f"{len(self.program.forward)} + {len(self.program.backward)} launches"
         how = f"products in {self.program.precision}, {launches}, an arena of {self.program.bytes / 1e6:.1f} MB"
-        return table(self.plan, [how], lambda operation: operation.name, {}, {})
+        return table(self.plan, [how], self._algorithm, {}, {})
+
+    def _algorithm(self, operation):
+        if operation in self.program.layered:
+            return f"{type(operation.layer).__name__} (layer)"
+        if isinstance(operation, Convolution):
+            return f"implicit product {'x'.join(map(str, operation.geometry.kernel))}"
+        return operation.name
 
     def _frame(self):
         try:

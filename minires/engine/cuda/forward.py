@@ -25,7 +25,7 @@ class Forward:
         self.stored = np.dtype(np.uint16 if precision == "bf16" else np.float32)
         self.launches, self.track = [], []
         self.rows, self.norms, self.packed, self.winners, self.statistics = {}, {}, {}, {}, {}
-        self.of = {}  # the maps of a value
+        self.of, self.layered = {}, set()  # the maps of a value; the operations that no kernel covers
         for affine in plan.maps:
             self.of.setdefault(affine.y, []).append(affine)
         # a layer of the user may fail in the middle of a forward, which must not have moved anything then
@@ -185,6 +185,7 @@ class Forward:
         """What no kernel covers: out of the rows, through the layer, and back."""
         x, y = self.rows[o.x], self.new(o.y)
         self.rows[o.y] = y
+        self.layered.add(o)
 
         def run(frame):
             out, frame.caches[o] = layer.forward(frame.leave(x, o.x))

@@ -11,9 +11,9 @@ from .slots import Addresses, Held, Unless, slots_of
 class Program:
     """``forward``, ``track``, ``backward``: launches and calls in their order   ``held``: the tensors that they name
 
-    ``values``: (path, slot) of what each operation makes   ``places``: {slot: where it begins in the arena}
-    ``bytes``: of the arena. What backward reads of the forward stays as it is, so that backward may run again; other
-    arrays share memory where they do not live at once.
+    ``values``: (path, slot) of what each operation makes   ``layered``: the operations that no kernel covers
+    ``places``: {slot: where it begins in the arena}   ``bytes``: of the arena. What backward reads of the forward stays
+    as it is, so that backward may run again; other arrays share memory where they do not live at once.
     """
 
     def __init__(self, plan, precision):
@@ -22,7 +22,7 @@ class Program:
         self.forward, self.track = forward.launches, forward.track
         self.backward = Backward(forward).launches if plan.mode != "infer" else []
         self.places, self.bytes = offsets(self._spans())
-        self.settings = settings(plan)
+        self.settings, self.layered = settings(plan), forward.layered
         self.values = [(o.path or "(model)", forward.rows[o.y]) for o in plan.operations if o.y in forward.rows]
         launches = [i.launch if isinstance(i, Unless) else i for i in [*self.forward, *self.track, *self.backward]]
         arguments = [a for i in launches for a in getattr(i, "arguments", ())]

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import threading
 
 import numpy as np
 import pytest
@@ -245,3 +246,42 @@ def test_out_of_memory_is_foreseen(strict, monkeypatch):
     monkeypatch.setattr(strict.cuda.Device, "mem_info", (0, 10**9))
     with pytest.raises(DeviceError, match="not even one image fits"):
         fast.forward(to_device(x[:2], "cuda"), False)
+
+
+def test_the_table_says_what_runs_by_its_layer(strict):
+    model = entered(4, conv(4, groups=4), L.Scale(0.5)).to(dtype=np.float32, device="cuda")
+    fast = minires.compile(model)
+    fast(to_device(images(2, 4, 8, 8, dtype=np.float32), "cuda"))
+    lines = [line.split() for line in fast.describe().splitlines()]
+    assert ["0", "implicit", "product", "1x1"] in [line[:4] for line in lines]
+    assert {("1", "Conv2d", "(layer)"), ("2", "Scale", "(layer)")} <= {tuple(line[:3]) for line in lines}
+
+
+def test_a_frozen_copy_serves_inference(strict):
+    model, x, _ = problem("resnet8")
+    fast = minires.compile(model.to(device="cuda"), frozen=True)
+    expected = to_numpy(minires.compile(model)(to_device(x, "cuda")))
+    for _, p in model.params():
+        p.data *= 0
+    assert np.array_equal(to_numpy(fast(to_device(x, "cuda"))), expected)
+
+
+def test_threads_share_one_model(strict):
+    """Forwards in flight have arenas of their own, and gradients add up."""
+    model, x, dy = problem("resnet8")
+    fast = minires.compile(model.to(device="cuda"))
+    once = device_run(fast, x, dy, False)
+    fast.zero_grads()
+
+    def work():
+        y, cache = fast.forward(to_device(x, "cuda"), False)
+        answers.append((to_numpy(y), to_numpy(fast.backward(to_device(dy, "cuda"), cache))))
+
+    answers, threads = [], [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 4
+    assert all(np.array_equal(y, once["y"]) and np.array_equal(dx, once["dx"]) for y, dx in answers)
+    assert_close({path: p.grad for path, p in fast.params()}, {path: 4 * once[path] for path, _ in fast.params()})
