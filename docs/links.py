@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 # of Sphinx and of the theme: search results and what a script adds
 MADE_BY_SCRIPTS = {"#"}
+BESIDE = "lite"  # which make lite builds and a publisher puts beside the languages
 
 
 class Page(HTMLParser):
@@ -34,6 +35,8 @@ def broken(site):
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             where = path.relative_to(site)
+            if target.is_relative_to(site / BESIDE) and not (site / BESIDE).exists():
+                continue
             if not target.is_relative_to(site) or not target.exists():
                 yield where, link, "there is no such file"
             elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].anchors:

@@ -12,5 +12,5 @@ from minires.lab import to_widget
 to_widget()
 
 # %% [markdown]
-# There is no BLAS in a browser: a step of the two networks of 56 layers takes some seconds there, one of 8 layers
-# a tenth of that. `minires lab` shows the same page on your machine.
+# There is no BLAS in a browser: networks of 56 layers take their time here, those of 8 answer at once. `minires lab` shows
+# the same page on your own machine, faster.

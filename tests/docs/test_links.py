@@ -31,6 +31,17 @@ def test_what_is_broken(tmp_path, link, why):
     assert [found[2] for found in broken(site)] == ([why] if why else [])
 
 
+@pytest.mark.parametrize(
+    ("built", "why"), [(None, None), ("lab/index.html", None), ("other.html", "there is no such file")]
+)
+def test_what_make_lite_builds_is_looked_at_where_it_is(tmp_path, built, why):
+    (tmp_path / "a.html").write_text('<a href="lite/lab/index.html?path=laboratory.ipynb">x</a>')
+    if built:
+        (tmp_path / "lite" / "lab").mkdir(parents=True)
+        (tmp_path / "lite" / built).write_text("<p>x</p>")
+    assert [found[2] for found in broken(tmp_path)] == ([why] if why else [])
+
+
 @pytest.mark.parametrize(("link", "code", "words"), [("a.html", 0, ""), ("c.html", 1, "c.html: there is no such file")])
 def test_the_command_fails_where_a_link_is_dead(tmp_path, link, code, words):
     (tmp_path / "a.html").write_text(f'<a href="{link}">x</a>')
