@@ -119,6 +119,7 @@ function render({ el, facts, ask }) {
     fill(".ratios", [doc.nets.map((net, side) => net.first_to_last > 0 && html`<li class="${SIDES[side]}">
       <b class="badge">${"AB"[side]}</b> ${words.firstToLast(num(doc, `nets.${side}.first_to_last`))}</li>`),
       doc.compared > 0 && html`<li>${words.compared(num(doc, "compared"))}</li>`]);
+    find(".of-gates").hidden = !doc.nets.some(({ blocks }) => blocks?.some(({ terms }) => terms.gate));
     find(".which").max = most();
     find(".which").value = chosen;
     fill(".now", chosen);
@@ -231,7 +232,7 @@ const frame = (facts, words) => html`<header>
     <label>${words.seed} <input type="number" data-setting="seed" min="0" max="999999" step="1"></label>
   </div>
   <div class="pair">${[0, 1].map((side) => choiceCard(side, facts, words))}</div>
-  <p class="note about-terms">${words.termsNote}${words.gateNote}</p>
+  <p class="note about-terms">${words.termsNote}<span class="of-gates" hidden>${words.gateNote}</span></p>
   <label class="chooser"><span>${words.chosen} <b class="now"></b></span><input type="range" class="which" min="0" max="0" value="0"></label>
   <div class="pair">${[0, 1].map((side) => insideCard(side, words))}</div>
   <details class="panel tables"><summary>${words.numbers}</summary><div class="numbers-of"></div></details>`;

@@ -74,7 +74,7 @@ const WORDS = {
     guessing: "guessing",
     pressTrain: "press Train: here they learn",
     lossNote: "Of each batch of 32 pictures; the thick line is its running mean.",
-    right: (number) => html`${number} of the last pictures right`,
+    right: (number) => html`part of the last pictures that it gets right: ${number}`,
     byDepth: "Gradient by depth",
     depthNote: "|dW| of each layer, logarithmic: level is good, steep is not.",
     firstLayer: "first layer",

@@ -122,6 +122,7 @@ try {
   const other = await open(url);
   await made(other, () => other.locator("[data-try='gate']").click());
   assert.equal(await other.locator(".bars-of[data-side='0'] rect.gate").count(), 7, "a gate has a third term");
+  assert.ok(await other.locator(".of-gates").isVisible() && !(await page.locator(".of-gates").isVisible()), "said where one is");
   const before = await stepOf(page);
   await Promise.all([button(page, "train").click(), button(other, "train").click()]);
   await other.waitForFunction(() => Number(document.querySelector("main").dataset.step) >= 3);
