@@ -12,5 +12,5 @@ from minires.lab import to_widget
 to_widget()
 
 # %% [markdown]
-# There is no BLAS in a browser: networks of 56 layers take their time here, those of 8 answer at once. `minires lab` shows
-# the same page on your own machine, faster.
+# There is no BLAS in a browser: networks of 56 layers take their time here, those of 8 answer at once. `minires lab`
+# shows the same page on your own machine, faster.

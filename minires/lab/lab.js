@@ -72,7 +72,7 @@ function render({ el, facts, ask }) {
     const answer = await ask({ do: "make", ...wish });
     if (answer.error) {
       if (built) chooseIn(built);
-      return tell(answer.error);
+      return tell(words.refused(answer.error));
     }
     [built, doc, losses] = [structuredClone(wish), answer, []];
     count = 1;
@@ -86,7 +86,7 @@ function render({ el, facts, ask }) {
 
   async function step(steps) {
     const answer = await ask({ do: "step", steps });
-    if (answer.error) return tell(answer.error);
+    if (answer.error) return tell(words.refused(answer.error));
     losses.push(...answer.losses);
     doc = { ...answer, pictures: doc.pictures };
     draw();

@@ -81,7 +81,7 @@ const WORDS = {
     lastLayer: "last",
     firstToLast: (number) => html`the first layer gets ${number} times the gradient of the last`,
     compared: (number) => html`That is ${number} times as much in A as in B.`,
-    terms: "The two terms at each block",
+    terms: "The terms at each block",
     termsNote: html`What comes before each block is a sum; 1 is all of it. <b class="shortcut">Violet</b> came over the
       shortcut, <b class="branch">green</b> through the branch. Below 0 a term works against the sum.`,
     gateNote: html` <b class="gate">Rose</b> came through the gate.`,
@@ -93,7 +93,8 @@ const WORDS = {
     overShortcut: "shortcut",
     throughBranch: "branch",
     throughGate: "gate",
-    angle: (number) => html`The two are not of one direction (cosine ${number}), so their lengths do not simply add up.`,
+    angle: (number) => html`The shortcut’s term and the rest point in different directions (cosine ${number}), so lengths do
+      not simply add up.`,
     plainFormula: "All of it went through the layers of the block: there is no second way.",
     lost: (step) => html`<b>It has diverged</b>: at step ${step} its loss was no number any more (NaN). What is shown is from
       before. Take a smaller learning rate, batch norm, or another start of the branches, and start over.`,
@@ -103,6 +104,7 @@ const WORDS = {
     python: "in Python",
     parameters: (number) => html`${number} parameters`,
     offline: "minires lab has ended: start it again in the terminal, and open the address that it prints.",
+    refused: (why) => `All is as it was: ${why}`,
     bothLost: "Both networks have diverged: the training has stopped.",
     enough: (steps) => `Stopped after ${steps} steps. Train goes on.`,
     numbers: "All numbers",
@@ -186,7 +188,7 @@ const WORDS = {
     lastLayer: "最后一层",
     firstToLast: (number) => html`第一层的梯度是最后一层的 ${number} 倍`,
     compared: (number) => html`A 的这个倍数是 B 的 ${number} 倍。`,
-    terms: "每个块上的两项",
+    terms: "每个块上的各项",
     termsNote: html`块之前的梯度是一个和，1 表示它的全部。<b class="shortcut">紫色</b>的部分来自捷径，
       <b class="branch">绿色</b>的部分来自分支。低于 0 的项与总和相抵。`,
     gateNote: html`<b class="gate">玫红色</b>的部分来自门。`,
@@ -198,7 +200,7 @@ const WORDS = {
     overShortcut: "捷径",
     throughBranch: "分支",
     throughGate: "门",
-    angle: (number) => html`两项方向不同（余弦 ${number}），所以长度不能直接相加。`,
+    angle: (number) => html`捷径项与其余部分方向不同（余弦 ${number}），所以长度不能直接相加。`,
     plainFormula: "全部梯度都穿过了块里的每一层：没有第二条路。",
     lost: (step) => html`<b>它发散了</b>：第 ${step} 步的损失已经不是数（NaN）。这里显示的是之前的结果。
       请减小学习率、使用批归一化或换一种分支初始化，然后重新开始。`,
@@ -208,6 +210,7 @@ const WORDS = {
     python: "在 Python 中",
     parameters: (number) => html`${number} 个参数`,
     offline: "minires lab 已经结束：请在终端里重新启动，并打开它给出的地址。",
+    refused: (why) => `一切保持原样，因为不能这样选：${why}`,
     bothLost: "两个网络都发散了，训练已停止。",
     enough: (steps) => `已在 ${steps} 步后停下。按训练可以继续。`,
     numbers: "全部数值",
