@@ -4,6 +4,8 @@ The parent (:func:`run_benchmark`) writes a case - weights, inputs, and the netw
 Every system reads it in processes of its own (``worker/``), so that threads and memory are its own too, and builds the
 same network from it. In each round the parent asks one system after the other for one repetition: what slows the
 machine down for a while slows all of them down.
+
+:mod:`.parallel` reckons what many ranks would gain: ``minires bench mpi``.
 """
 
 from .cases import Case, Conv, select

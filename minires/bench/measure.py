@@ -1,9 +1,7 @@
 """Rounds of turns: every system repeats the case once, one after the other, until there are enough of them."""
 
 import concurrent.futures
-import datetime
 import os
-import platform
 import shutil
 import statistics
 import tempfile
@@ -14,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import models
-from ..engine import processor
 from ..errors import RangeError, StateError
 from .cases import Case, select
+from .machine import facts
 from .subject import nodes_of, write_subject
 from .workers import SYSTEMS, Worker
 
@@ -199,17 +197,11 @@ def with_ratios(rows):
 
 def machine(options):
     """What is measured on, its load average of a minute before, its limits with one thread and with the most."""
-    load, limits = os.getloadavg()[0] if hasattr(os, "getloadavg") else None, {}
+    known, limits = facts(), {}
     for threads in sorted({1, max(options.threads)}):
         with Worker("reference", threads) as worker:
             limits[threads] = worker.ask("limits")
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "load": load,
-        "date": datetime.date.today().isoformat(),
+    return known | {
         "blas": limits[1]["blas"],
         "kernels": limits[1]["kernels"],
         "gemm_gflop_s": {threads: found["gemm_gflop_s"] for threads, found in limits.items()},

@@ -1,6 +1,7 @@
 """The result of a run for people: a table in Markdown and a picture."""
 
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..files import StrPath
@@ -76,10 +77,15 @@ def _grid(rows, cell):
     lines = [["case", *systems]]
     for case in dict.fromkeys(row["case"] for row in rows):
         lines.append([case, *(cells.get((case, system), "") for system in systems)])
+    return grid(lines)
+
+
+def grid(lines: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown of rows of cells, the first of which is the head; columns but the first end at the right."""
     widths = [max(map(len, column)) for column in zip(*lines)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines.insert(1, rule)
-    padded = ([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in lines)
+    head, *rest = lines
+    padded = ([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in (head, rule, *rest))
     return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
@@ -101,8 +107,13 @@ def _digits(number):
 
 def draw(result: dict[str, Any], path: StrPath) -> None:
     """Draw the ratios to the engine (to the first system, where there is none) into the picture at ``path``."""
+    draw_into(path, _figure, result)
+
+
+def draw_into(path: StrPath, figure: Callable[[dict[str, Any]], Any], result: dict[str, Any]) -> None:
+    """Write the picture of ``figure(result)`` to ``path``; say so where matplotlib is missing."""
     try:
-        write_atomically(path, png(_figure(result), dpi=120))
+        write_atomically(path, png(figure(result), dpi=120))
     except ImportError:
         print(f"{path} is not drawn, matplotlib is missing: pip install matplotlib", file=sys.stderr)
 

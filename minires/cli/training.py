@@ -35,6 +35,7 @@ from .common import (
     given_options,
     print_json,
 )
+from .forecast import print_forecast
 
 Channels = Annotated[tuple[float, ...] | None, tyro.conf.arg(metavar="R G B")]
 RESULTS = ("curves.png", "metrics.jsonl", "config.json", "checkpoint.safetensors")  # no curves without matplotlib
@@ -63,6 +64,7 @@ def train(
     run: Annotated[str | None, tyro.conf.arg(name="resume", metavar="RUN")] = None,
     parallel: Literal["none", "mpi"] = "none",
     timeout: Annotated[float | None, tyro.conf.arg(metavar="SECONDS")] = None,
+    dry_run: Switch = False,
     as_json: Json = False,
     given: Hidden = (),
 ) -> None:
@@ -74,10 +76,13 @@ def train(
         run: Go on with the run in this folder, bit for bit. Of its settings, device and data-dir may change.
         parallel: mpi: one of several processes that share each batch: mpiexec -n 4 minires train --parallel mpi.
         timeout: With parallel: seconds that a process waits for the others before it ends the job. None: for ever.
+        dry_run: With parallel: print each process's share, bytes a step and the speed-up to expect; train nothing.
         given: Fields that the command line sets: a value does not tell whether it was given or is the default.
     """
     job = {} if parallel == "none" else {"comm": _world(), "timeout": timeout}
     rank = job["comm"].Get_rank() if job else 0
+    if dry_run:
+        return print_forecast(config, run, job, as_json)
     try:
         result = _result(config, run, given, job)
     except MiniresError as error:

@@ -11,17 +11,17 @@ from ...errors import RangeError
 from .cost import FORWARD
 
 
-def finishing_times(work: Array, cores: int) -> Array:
+def finishing_times(work: Array, cores: int, others: float = 0.0) -> Array:
     """(k,) seconds at which each of k ranks has done its ``work`` (k,), in seconds of a core of its own.
 
-    Those that are not done share ``cores`` equally, as a fair scheduler has it; none has more than one. Events are the
-    ends of ranks: between two of them all that are left advance at one speed.
+    Those that are not done share ``cores`` equally with ``others``, processes that never end, as a fair scheduler has
+    it; none has more than one. Events are the ends of ranks: between two all that are left advance at one speed.
     """
     order = np.argsort(work, kind="stable")
     found, now, done = np.empty(len(work)), 0.0, 0.0
     for place, rank in enumerate(order):
         left = len(work) - place
-        now += (work[rank] - done) * max(1.0, left / cores)
+        now += (work[rank] - done) * max(1.0, (left + others) / cores)
         found[rank], done = now, work[rank]
     return found
 
@@ -43,10 +43,13 @@ class Reduction:
         return max(end, slowest)
 
 
-def synchronous_steps(work: Array, reduction: Reduction | None = None, cores: int | None = None) -> Array:
+def synchronous_steps(
+    work: Any, reduction: Reduction | None = None, cores: int | None = None, others: Any = 0.0
+) -> Array:
     """(steps,) seconds of each of the steps, in which k ranks do ``work`` (steps, k) and wait for each other.
 
-    cores: of the machine that all ranks are on; None gives each one of its own
+    cores: of the machine that all ranks are on; None gives each one of its own   others: processes that share them too,
+    a number, or one for each step
     """
     work = np.asarray(work, np.float64)
     if work.ndim != 2 or not work.size or not (work >= 0).all():
@@ -54,7 +57,8 @@ def synchronous_steps(work: Array, reduction: Reduction | None = None, cores: in
             f"work has the shape {work.shape}, expected (steps, ranks) of seconds of at least 0: change work"
         )
     reduction = reduction or Reduction()
-    return np.array([reduction.end(finishing_times(row, cores or len(row))) for row in work])
+    many = np.broadcast_to(others, len(work))
+    return np.array([reduction.end(finishing_times(row, cores or len(row), n)) for row, n in zip(work, many)])
 
 
 def stragglers(steps: int, ranks: int, seconds: float, spread: float, seed: int) -> Array:
@@ -121,5 +125,5 @@ class Failures:
 
 
 def agreement(measured: Any, predicted: Any) -> float:
-    """How far the median of ``predicted`` is from that of ``measured``, as a part of the latter."""
-    return float(np.median(predicted) / np.median(measured) - 1)
+    """How far ``predicted`` is from ``measured``, as a part of it: the median over pairs, measured side by side."""
+    return float(np.median(np.asarray(predicted) / np.asarray(measured)) - 1)
