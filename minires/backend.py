@@ -11,7 +11,7 @@ from .errors import DeviceError
 Array = np.ndarray[Any, np.dtype[Any]]  # or one of CuPy, which has the same methods
 DType = np.dtype[Any] | type[Any] | str
 
-__all__ = ["Array", "DType", "device_of", "require_device", "to_device", "to_numpy", "xp_of"]
+__all__ = ["Array", "DType", "device_of", "join_gpus", "require_device", "to_device", "to_numpy", "xp_of"]
 
 INSTALL = 'pip install "minires[cuda13x]", or "minires[cuda12x]" where nvidia-smi shows CUDA 12'
 
@@ -69,6 +69,23 @@ def require_device(device: str) -> None:
         (one @ one).get()
     except Exception as error:  # CuPy's own kinds of error, ImportError, MemoryError: none may pass unexplained
         raise _unusable(*_why_failed(error)) from error
+
+
+def join_gpus(size: int, rank: int, number: int) -> Any:
+    """Take the GPU ``number`` of this host, and join it by NCCL with those of the other ranks of an MPI job.
+
+    Returns what CuPy makes for that (``cupyx.distributed``): its all_reduce, all_to_all and all_gather wait for nobody.
+    """
+    cupy = _cupy()
+    if number >= (count := cupy.cuda.runtime.getDeviceCount()):
+        raise DeviceError(
+            f"rank {rank} is number {number + 1} of its host, which has {count} GPUs, expected one for each rank: "
+            "start as many ranks as GPUs on each host"
+        )
+    cupy.cuda.Device(number).use()
+    from cupyx.distributed import init_process_group
+
+    return init_process_group(size, rank, backend="nccl", use_mpi=True)
 
 
 def _check_name(device):

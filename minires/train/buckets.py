@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from ..backend import Array, xp_of
 from ..engine.compiled import Compiled
 from ..layers import Sequential
@@ -24,7 +26,8 @@ class Buckets:
 
     def __init__(self, params: Iterable[tuple[str, Param]], ranks: Ranks) -> None:
         found = [p for _, p in params if not p.frozen][::-1]
-        size = max(LEAST, sum(p.data.nbytes for p in found) // MOST)
+        on_gpu = bool(found) and xp_of(found[0].data) is not np  # where one call is cheaper than many
+        size = max(LEAST, sum(p.data.nbytes for p in found) // (1 if on_gpu else MOST))
         self.ranks, self.all = ranks, []
         for p in found:
             if not self.all or self.all[-1].bytes >= size or self.all[-1].params[0].data.dtype != p.data.dtype:
@@ -39,6 +42,10 @@ class Buckets:
         self.begun, self.underway = 0, []
         for bucket in self.all:
             bucket.left = {id(p) for p in bucket.params}
+
+    def backward(self, network: Layer, dy: Array, cache: Any) -> None:
+        """``network.backward(dy, cache)``, in which gradients are sent as soon as they are whole."""
+        backward(network, dy, cache, self.ready)
 
     def ready(self, params: Iterable[Param]) -> None:
         """The gradients of ``params`` are whole: begin the buckets that are, and carry on those under way."""
@@ -55,10 +62,10 @@ class Buckets:
             self._begin_next()
         self.ranks.wait(iter(self._carry_on, True))
 
-    def divide(self, number: float) -> None:
-        """Divide all gradients by a number."""
+    def divide(self, number: Any) -> None:
+        """Divide all gradients by a number, or an array without axes."""
         for bucket in self.all:
-            bucket.numbers /= bucket.numbers.dtype.type(number)
+            bucket.numbers /= number
 
     def _begin_next(self):
         bucket = self.all[self.begun]

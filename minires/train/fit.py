@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import to_numpy
 from ..data import DATASETS
 from ..data.dataset import Dataset
 from ..errors import CheckpointError, RangeError, StateError
@@ -97,8 +98,8 @@ def _ranks(comm, config, timeout):
         return
     ranks = Ranks(comm, ordered=config.reduction == "ordered", timeout=timeout)
     with ranks.together():
-        if config.device != "cpu":
-            raise RangeError(f"device is {config.device!r}, but several ranks compute on the cpu: leave device out")
+        if config.device == "cuda":
+            ranks.take_gpu()
         yield ranks
         ranks.free()
 
@@ -111,7 +112,7 @@ def _training(stack, config, model, data, notes, ranks):
     """The :class:`Training` of this process. Several ranks must begin with the same; rank 0 alone writes and speaks."""
     if ranks is None:
         return Training(config, model, data, notes)
-    weights = [zlib.crc32(np.ascontiguousarray(t.data).data) for _, t in model.tensors()]
+    weights = [zlib.crc32(np.ascontiguousarray(to_numpy(t.data)).data) for _, t in model.tensors()]
     facts = {"configuration": replace(config, run_dir=None).to_dict(), "data": fingerprint(data), "weights": weights}
     require_the_same(ranks, facts)
     if config.batch_norm == "global":

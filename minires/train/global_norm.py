@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-from ..backend import Array, xp_of
+from ..backend import Array
 from ..layers import BatchNorm1d, BatchNorm2d
 from ..layers.base import Layer
 from ..layers.parts import put
@@ -34,7 +34,7 @@ class GlobalBatchNorm2d(BatchNorm2d):
 
     def _mean(self, a: Array) -> Any:
         sums = a.sum(axis=self._batch_axes())
-        total = self.ranks.sum(sums) / xp_of(a).asarray(self._values(a), a.dtype)
+        total = self.ranks.sum(sums) / a.dtype.type(self._values(a))
         return self._expand(total)
 
 

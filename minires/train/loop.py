@@ -24,7 +24,8 @@ from .schedule import learning_rate, scale, warmup_steps
 from .splits import require_same_kind
 from .start import freeze_rest
 from .ranks import reseed
-from .step import accumulated_step, count_labels, evaluate_batches, evaluate_shared, shared_step, train_step
+from .shared import evaluate_shared, shared_step
+from .step import accumulated_step, count_labels, evaluate_batches, train_step
 
 FILES = {"run_dir", "weights", "weights_sha256", "entry", "checkpoint_every"}  # settings for fit alone
 
@@ -110,17 +111,21 @@ class Loop:
         ranks = self.ranks
         ranks.at_step(self.position.step)
         reseed(self.model, self.config.seed, ranks.step, ranks.rank)
-        parts = ((x[ranks.share(len(x))], labels[ranks.share(len(x))]) for x, labels in group)
-        return shared_step(
-            *(self.network, self.loss, self.optimizer, (part for part in parts if len(part[0]))),
-            *(lr, self.buckets, self.config.clip_norm),
-        )
+
+        def parts():
+            for batch in group:
+                share = ranks.share(len(batch[0]))
+                if share.stop > share.start:
+                    yield tuple(to_device(array[share], self.config.device) for array in batch)
+
+        learner = self.network, self.loss, self.optimizer
+        return shared_step(*learner, parts(), lr, self.buckets, self.config.clip_norm)
 
     def _evaluated(self):
         config, loader = self.config, self.test_loader
         if self.ranks is None:
             return evaluate_batches(self.network, self.watch(loader.epoch(0)), config.device, config.ignore_index)
-        return evaluate_shared(self.network, loader, self.ranks, config.ignore_index)
+        return evaluate_shared(self.network, loader, self.ranks, config.device, config.ignore_index)
 
     def _row_of_step(self, loss, lr):
         self.require_finite("loss", loss)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, xp_of
+from ..backend import Array, join_gpus, xp_of
 from ..engine.quota import cores
 from ..errors import MiniresError, RangeError
 from ..files.streams import Stream
@@ -42,6 +42,7 @@ class Ranks:
         self.channels = [comm.Dup(), comm.Dup()] if self.size > 1 else [comm, comm]  # for what goes on during backward
         self.step = 0  # for messages
         self.known: BaseException | None = None  # the error that all ranks have
+        self.gpus: Any = None  # what adds that which lies on GPUs
         GUARD.note(self.rank, self.step)
         place = [socket.gethostname(), sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []]
         self.places = self.exchange(place)
@@ -51,6 +52,11 @@ class Ranks:
         """Note the step, for messages."""
         self.step = step
         GUARD.note(self.rank, step)
+
+    def take_gpu(self) -> None:
+        """Compute on a GPU of one's own: the first rank of a host on its first one."""
+        hosts = [host for host, _ in self.places]
+        self.gpus = join_gpus(self.size, self.rank, hosts[: self.rank].count(hosts[self.rank]))
 
     def free(self) -> None:
         """Give the communicators back."""
@@ -76,9 +82,13 @@ class Ranks:
         """Put the sum over the ranks into an array (k, n); each ``next`` carries that on, without waiting.
 
         Each rank adds one row, in the order of the ranks, and hands that to the others: 2 (k - 1) / k of the array go
-        out from each of k ranks, as in a ring. first, second: the communicators for the two halves of that.
+        out from each of k ranks, as in a ring. first, second: the communicators for the two halves of that. On a GPU
+        all of that is in its queue at once, and nobody waits.
         """
         if self.size == 1:
+            return
+        if xp_of(numbers) is not np:
+            self._sum_on_gpus(numbers)
             return
         came = np.empty_like(numbers)
         if not self.ordered:
@@ -86,10 +96,15 @@ class Ranks:
             numbers[...] = came
             return
         yield from _asked(FIRST, first.Ialltoall(numbers, came))
-        total = came[0].copy()
-        for one in came[1:]:
-            total += one
-        yield from _asked(SECOND, second.Iallgather(total, numbers))
+        yield from _asked(SECOND, second.Iallgather(_in_order(came), numbers))
+
+    def _sum_on_gpus(self, numbers):
+        if not self.ordered:
+            self.gpus.all_reduce(numbers, numbers)
+            return
+        came = xp_of(numbers).empty_like(numbers)
+        self.gpus.all_to_all(numbers, came)
+        self.gpus.all_gather(_in_order(came), numbers, numbers.shape[1])
 
     def gather(self, numbers: Any) -> Array:
         """(k, n): the n numbers of each of the k ranks, in float64."""
@@ -161,6 +176,13 @@ def reseed(model: Layer, seed: int, step: int, rank: int) -> None:
     for number, (_, generator) in enumerate(model.generators()):
         kind = type(generator.bit_generator)
         generator.bit_generator.state = kind(np.random.SeedSequence([seed, step, rank, number, 1])).state
+
+
+def _in_order(rows):
+    total = rows[0].copy()
+    for row in rows[1:]:
+        total += row
+    return total
 
 
 def _asked(half, request):

@@ -5,18 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 
 from ..backend import Array, to_device, to_numpy
 from ..data import Loader
 from ..errors import NumericError, StateError
 from ..layers import BatchNorm2d
-from ..layers.base import Layer, Param
+from ..layers.base import Layer
 from ..losses import Loss, SoftmaxCrossEntropy
-from .buckets import Buckets, backward
-from .global_norm import GlobalBatchNorm2d
 from .optim import Optimizer, clip_gradients
-from .ranks import Ranks
 
 
 def train_step(
@@ -29,8 +25,8 @@ def train_step(
     without axes on the device.
     """
     model.zero_grads()
-    value, correct = _add_gradients(model, loss, x, labels)
-    _update(optimizer, lr, clip_norm)
+    value, correct = add_gradients(model, loss, x, labels)
+    update(optimizer, lr, clip_norm)
     return value, correct
 
 
@@ -52,105 +48,37 @@ def accumulated_step(
     total, loss_sum, correct = 0, 0, 0
     for x, labels in batches:
         share = loss.total(labels)
-        value, right = _add_gradients(model, loss, x, labels, share)
-        total, loss_sum, correct = total + share, loss_sum + value * _like(share, value), correct + right
+        value, right = add_gradients(model, loss, x, labels, share)
+        total, loss_sum, correct = total + share, loss_sum + value * like(share, value), correct + right
     total = total + (total == 0)  # nothing counts: the gradients are 0
     for _, p in model.params():
-        p.grad /= _like(total, p.grad)
-    _update(optimizer, lr, clip_norm)
-    return loss_sum / _like(total, loss_sum), correct
+        p.grad /= like(total, p.grad)
+    update(optimizer, lr, clip_norm)
+    return loss_sum / like(total, loss_sum), correct
 
 
-def shared_step(
-    model: Layer,
-    loss: Any,
-    optimizer: Optimizer,
-    batches: Iterable[tuple[Array, Array]],
-    lr: float,
-    buckets: Buckets,
-    clip_norm: float | None = None,
-) -> tuple[Any, Any, int]:
-    """:func:`accumulated_step` on this rank's shares ``batches``, whose sums of gradients are added over all ranks.
-
-    The ``buckets`` of the gradients are added while the backward of the last batch goes on.
-
-    The gradient of a mean over all images is the sum of the ranks' sums, divided once: a rank with more images weighs
-    more, one without any nothing. Running statistics move by the mean of what they moved on the ranks, weighted by
-    images; all ranks so end with the same bits. Returns also how many images count on all ranks.
-    """
-    ranks = buckets.ranks
-    model.zero_grads()
-    buckets.begin()
-    statistics = _moved_apart(model)
-    before = [t.data.copy() for t in statistics]
-    total, counted, correct, images, loss_sum = 0, 0, 0, 0, 0.0
-    for x, labels, is_last in _with_last(iter(batches)):
-        share = loss.total(labels)
-        value, right = _add_gradients(model, loss, x, labels, share, buckets.ready if is_last else None)
-        loss_sum = loss_sum + value * _like(share, value)
-        total, correct, images = total + share, correct + right, images + len(x)
-        counted = counted + count_labels(labels, getattr(loss, "ignore_index", None))
-    buckets.finish()
-    sums = ranks.gather([float(total), float(correct), float(counted), images]).sum(0)
-    moved = [(t.data - old) * t.data.dtype.type(images) for t, old in zip(statistics, before)]
-    loss_type = optimizer.params[0][1].data.dtype
-    *moved, loss_sum = _summed([*moved, np.asarray(loss_sum, loss_type)], ranks)
-    buckets.divide(sums[0] or 1)
-    for t, old, whole in zip(statistics, before, moved):
-        t.data = old + whole / old.dtype.type(sums[3])
-    _update(optimizer, lr, clip_norm)
-    return loss_sum / loss_type.type(sums[0] or 1), int(sums[1]), int(sums[2])
-
-
-def _moved_apart(model):
-    """The running statistics that each rank moves by its share: those of all batch norms that are not over all."""
-    agreed = {id(t) for _, layer in model.walk() if isinstance(layer, GlobalBatchNorm2d) for _, t in layer.tensors()}
-    return [
-        t for _, t in model.tensors() if not isinstance(t, Param) and t.data.dtype.kind == "f" and id(t) not in agreed
-    ]
-
-
-def _with_last(batches):
-    """(x, labels, whether it is the last) of each batch."""
-    following = next(batches, None)
-    while following is not None:
-        batch, following = following, next(batches, None)
-        yield *batch, following is None
-
-
-def _summed(arrays, ranks):
-    """The sums of ``arrays`` over the ranks, in one message for each dtype."""
-    found = list(arrays)
-    for dtype in dict.fromkeys(a.dtype for a in arrays):
-        numbers = [i for i, a in enumerate(arrays) if a.dtype == dtype]
-        flat = ranks.sum(np.concatenate([arrays[i].reshape(-1) for i in numbers]))
-        ends = np.cumsum([arrays[i].size for i in numbers])[:-1]
-        for i, part in zip(numbers, np.split(flat, ends)):
-            found[i] = part.reshape(arrays[i].shape)
-    return found
-
-
-def _add_gradients(model, loss, x, labels, times=None, ready=None):
+def add_gradients(model, loss, x, labels, times=None, backward=None):
+    """(mean loss, number of images classified rightly) of a batch, whose gradients, ``times`` a number, are added."""
     logits, cache = model.forward(x, train=True)
     value, loss_cache = loss.forward(logits, labels)
     dlogits = loss.backward(loss_cache)
-    dlogits = dlogits if times is None else dlogits * _like(times, dlogits)
-    if ready is None:
+    dlogits = dlogits if times is None else dlogits * like(times, dlogits)
+    if backward is None:
         model.backward(dlogits, cache)
     else:
-        backward(model, dlogits, cache, ready)
+        backward(model, dlogits, cache)
     return value, count_correct(logits, labels, getattr(loss, "ignore_index", None))
 
 
-def _update(optimizer, lr, clip_norm):
+def update(optimizer, lr, clip_norm):
     if clip_norm is not None:
         clip_gradients(optimizer.params, clip_norm)
     optimizer.step(lr)
 
 
-def _like(number, array):
-    """An int, or an array without axes with the type of ``array``: a float64 would widen it."""
-    return number if isinstance(number, int) else number.astype(array.dtype)
+def like(number, array):
+    """A number of Python, or an array without axes with the type of ``array``: a float64 would widen it."""
+    return number.astype(array.dtype) if hasattr(number, "astype") else number
 
 
 @dataclass(frozen=True)
@@ -194,25 +122,10 @@ def evaluate_batches(
         total = total + counted
         correct = correct + count_correct(logits, labels, ignore_index)
         loss_sum = loss_sum + value.astype("float64") * counted
-    return _evaluation(model, int(to_numpy(correct)), int(to_numpy(total)), float(to_numpy(loss_sum)), classes)
+    return evaluation(model, int(to_numpy(correct)), int(to_numpy(total)), float(to_numpy(loss_sum)), classes)
 
 
-def evaluate_shared(model: Layer, loader: Loader, ranks: Ranks, ignore_index: int | None = None) -> Evaluation:
-    """:func:`evaluate`, of whose batches each rank takes every k-th; all get the same, which is that of one process."""
-    loss, found = SoftmaxCrossEntropy(ignore_index=ignore_index), np.zeros((len(loader), 3))
-    for number, (x, labels) in enumerate(loader.epoch(0)):
-        if number % ranks.size == ranks.rank:
-            logits = model(x)
-            counted = count_labels(labels, ignore_index)
-            value = float(loss.forward(logits, labels)[0]) * counted
-            found[number] = count_correct(logits, labels, ignore_index), counted, value
-    all_ranks = ranks.gather(found).reshape(ranks.size, len(loader), 3)
-    rows = [all_ranks[number % ranks.size, number] for number in range(len(loader))]
-    correct, total, loss_sum = (float(sum(column)) for column in zip(*rows))  # in the order of the batches
-    return _evaluation(model, int(correct), int(total), loss_sum, len(loader.dataset.classes))
-
-
-def _evaluation(model, correct, total, loss_sum, classes):
+def evaluation(model, correct, total, loss_sum, classes):
     if total == 0:
         raise StateError("there are 0 images to evaluate, expected at least 1: pass a loader that holds images")
     if math.isnan(loss_sum):

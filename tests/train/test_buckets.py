@@ -12,7 +12,7 @@ from minires.losses import SoftmaxCrossEntropy
 from minires.train import SGD
 from minires.train.buckets import Buckets, backward
 from minires.train.ranks import Ranks
-from minires.train.step import shared_step
+from minires.train.shared import shared_step
 
 
 def twice():
