@@ -15,7 +15,8 @@ from ...models.summary import multiply_adds, output_shapes
 from ...train import SGD
 from ...train.buckets import Buckets
 from ...train.ranks import Ranks
-from ...train.step import accumulated_step, shared_step
+from ...train.shared import shared_step
+from ...train.step import accumulated_step
 from ..cases import Case
 from .cost import Work, cut, ring
 from .network import fit, reductions
