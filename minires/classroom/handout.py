@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import RangeError, StateError
 from ..files.whole import make_folder, write_atomically
-from .box.box import CALL, TOTAL
+from .box.limits import CALL, PATIENCE, TOTAL
 from .course import Assignment, assignment
 from .exercises import Exercise
 from .notebook import notebook
@@ -135,7 +135,8 @@ HOW = {
 
 {tells} Hand in `{file}` with {functions}.
 It is graded with other numbers of the same kind, {points} points in all: each output counts if it is right on all of
-them. A call may take {seconds:g} seconds, all of them together {total:g}.
+them. A call may take {seconds:g} seconds of computing time, all of them together {total:g}; on the clock {patience}
+times as many.
 """,
     "zh": """
 ## 如何检查
@@ -145,7 +146,7 @@ them. A call may take {seconds:g} seconds, all of them together {total:g}.
 
 {tells}请提交 `{file}`，其中包含 {functions}。
 评分使用同类的其他数值，共 {points} 分：一个输出在所有数值上都正确才得分。
-每次调用最多 {seconds:g} 秒，全部调用合计最多 {total:g} 秒。
+每次调用最多 {seconds:g} 秒计算时间，全部调用合计最多 {total:g} 秒；实际经过的时间最多为其 {patience} 倍。
 """,
 }
 MINIRES = {"en": "In the box that grades it, minires can be imported.\n", "zh": "评分的沙箱中可以导入 minires。\n"}
@@ -166,5 +167,5 @@ TELLS = {
 def _how(each, language, where, file):
     functions = ", ".join(f"`{function}`" for function in each.functions())
     about = {"where": where, "file": file, "tells": TELLS[language][where == "."], "functions": functions}
-    text = HOW[language].format(**about, points=each.points, seconds=CALL, total=TOTAL)
+    text = HOW[language].format(**about, points=each.points, seconds=CALL, total=TOTAL, patience=PATIENCE)
     return text + (MINIRES[language] if each.minires else "")

@@ -1,9 +1,6 @@
 """Fetch data sets from their official addresses, checked against the published MD5 sums."""
 
 import hashlib
-import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +80,9 @@ def download(name: str, data_dir: StrPath, *, progress: bool = True, sources: Ma
     its name only when it is complete. progress: show a bar on stderr. sources: {name: tuple of Source}.
     Raises RangeError for an unknown name, DataFileError where a file cannot be fetched, with the way to do it by hand.
     """
+    import http.client  # a fifth of the time that ``import minires`` would take
+    import urllib.error
+
     if name not in sources:
         raise RangeError(f"download: name is {name!r}, expected one of {', '.join(sorted(sources))}: choose one")
     for source in sources[name]:
@@ -121,6 +121,8 @@ def fetch(source, target, progress):
 
 def copy(source, file, progress):
     """Copy the bytes at the address to ``file`` and return their MD5 sum."""
+    import urllib.request
+
     from tqdm import tqdm
 
     digest, received = hashlib.md5(usedforsecurity=False), 0

@@ -2,7 +2,20 @@
 
 from .box import Box, BoxError, Failure
 from .inside.wire import Handle
+from .served import Shown
 from .strongest import self_test, strongest
 from .tiers import BUBBLEWRAP, LANDLOCK, TRUST, Tier
 
-__all__ = ["BUBBLEWRAP", "Box", "BoxError", "Failure", "Handle", "LANDLOCK", "TRUST", "Tier", "self_test", "strongest"]
+__all__ = [
+    "BUBBLEWRAP",
+    "Box",
+    "BoxError",
+    "Failure",
+    "Handle",
+    "LANDLOCK",
+    "Shown",
+    "TRUST",
+    "Tier",
+    "self_test",
+    "strongest",
+]

@@ -9,17 +9,16 @@ import signal
 import struct
 import subprocess
 import tempfile
-import time
 
 import numpy as np
 
 from ...errors import MiniresError
 from .inside.wire import LIMIT, WireError, frame, unpack
+from .limits import ALL, CALL, ComputingTime, Limit
 from .served import Seen, Served
 
-START = 20.0  # seconds for a worker to be ready
-CALL = 5.0  # and for a call,
-TOTAL = 60.0  # for all calls together
+START = 20.0  # seconds on the clock for a worker to be ready
+PIPE = 1 << 16  # bytes that a pipe holds
 SHOWN = 2000  # bytes of what a worker says that does not start
 
 
@@ -40,14 +39,14 @@ class Box:
     """A worker in a box of the given :class:`~.tiers.Tier`, to be used in a ``with`` block.
 
     minires: whether it can be imported there, which only some assignments say
-    Raises BoxError where it does not start. All limits are in seconds of time on the clock. The thread that opens it
-    must outlive it.
+    Raises BoxError where it does not start. Seconds are of computing time; on the clock a call may take four times
+    as many. The thread that opens it must outlive it.
     """
 
     def __init__(self, tier, minires=False):
         self.tier = tier
         self._command = functools.partial(tier.command, minires=True) if minires else tier.command
-        self._served, self._seen, self._left = Served(), Seen(), TOTAL
+        self._served, self._seen, self._got, self._left = Served(), Seen(), bytearray(), ALL
 
     def __enter__(self):
         requests, self._to = os.pipe()
@@ -59,7 +58,8 @@ class Box:
                 finally:  # the worker has its own: its end is seen once ours are closed
                     os.close(requests)
                     os.close(answers)
-                ready = self._receive(time.monotonic() + START)
+                ready = self._receive(Limit(START))
+                self._computed = ComputingTime(self._process.pid)
             except (Failure, OSError, EOFError) as error:
                 self._stop()
                 said.seek(0)
@@ -90,17 +90,17 @@ class Box:
         if taken >= 0:
             only = inspect.Parameter.POSITIONAL_ONLY
             function.__signature__ = inspect.Signature([inspect.Parameter(f"a{i}", only) for i in range(taken)])
-        function.__name__ = name
+        function.__name__, function.apart = name, True  # what it gets stays here
         return function
 
     def call(self, name, *arguments, seconds=CALL):
         """Call the function ``name`` and return what it returns. Raises Failure.
 
         Arguments: arrays, which get what the function writes into them, numbers, text, None, handles, generators of
-        random numbers, of which it gets another one, and layers and functions, of which it gets stand-ins that ask
-        here; where the box has minires, layers are layers of minires. Results, alone or in a tuple: arrays and numbers
-        as arrays, text and None; of anything else, such as a cache, a :class:`~.inside.wire.Handle`, to be handed in
-        again.
+        random numbers, of which it gets another one, functions of the kind :class:`~.served.Shown`, and layers and
+        other functions, of which it gets stand-ins that ask here; where the box has minires, layers are layers of
+        minires. Results, alone or in a tuple: arrays and numbers as arrays, text and None; of anything else, such as a
+        cache, a :class:`~.inside.wire.Handle`, to be handed in again.
         """
         numbers = [self._seen.number(value) for value in arguments]
         answer = self._ask(seconds, name, "call", name, [self._served.part(value) for value in arguments], numbers)
@@ -121,18 +121,16 @@ class Box:
     def _ask(self, seconds, what, *request):
         if self._process is None:
             raise Failure("ended", "the submission has ended its process")
-        began = time.monotonic()
-        deadline = began + min(seconds, self._left)
+        limit = Limit(seconds, self._left, self._computed)
         try:
-            self._send(frame(list(request)), deadline)
-            while _word(answer := self._receive(deadline)) == "use":
-                self._send(self._answer(*answer[1:]), deadline)
-        except TimeoutError:
-            limit = f"{seconds:g} s" if seconds <= self._left else f"{TOTAL:g} s with all calls before"
-            raise self._broken("time", f"{what} takes longer than {limit}") from None
+            self._send(frame(list(request)), limit)
+            while _word(answer := self._receive(limit)) == "use":
+                self._send(self._answer(*answer[1:]), limit)
+        except TimeoutError as error:
+            raise self._broken("time", f"{what} takes longer than {error}") from None
         except (BrokenPipeError, EOFError):
             raise self._broken("ended", f"{what} ends its process") from None
-        self._left -= time.monotonic() - began
+        self._left = limit.left()
         if _word(answer) not in ("ok", "error"):
             raise self._broken("garbled", f"{what}: the answer is not one of the worker")
         if answer[0] == "error":
@@ -166,34 +164,37 @@ class Box:
         )
         os.set_blocking(self._to, False)
 
-    def _send(self, data, deadline):
+    def _send(self, data, limit):
         while data:
-            _, ready, _ = select.select([], [self._to], [], max(0, deadline - time.monotonic()))
-            if not ready:
-                raise TimeoutError
-            data = data[os.write(self._to, data[:65536]) :]
+            try:
+                data = data[os.write(self._to, data[:PIPE]) :]
+            except BlockingIOError:
+                self._wait([], [self._to], limit)
 
-    def _receive(self, deadline):
-        (size,) = struct.unpack("<I", self._read(4, deadline))
+    def _receive(self, limit):
+        limit.pause()  # also where the answer is here already
+        (size,) = struct.unpack("<I", self._read(4, limit))
         if size > LIMIT:
             raise self._broken("garbled", f"an answer of {size} bytes")
         try:
-            return unpack(self._read(size, deadline))
+            return unpack(self._read(size, limit))
         except (WireError, struct.error, ValueError, MemoryError):
             raise self._broken("garbled", "an answer that is no value") from None
 
-    def _read(self, size, deadline):
-        parts = []
-        while size:
-            ready, _, _ = select.select([self._from], [], [], max(0, deadline - time.monotonic()))
-            if not ready:
-                raise TimeoutError
-            part = os.read(self._from, min(size, 1 << 20))
+    def _read(self, size, limit):
+        while len(self._got) < size:
+            self._wait([self._from], [], limit)
+            part = os.read(self._from, PIPE)
             if not part:
                 raise EOFError
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
+            self._got += part
+        data = bytes(self._got[:size])
+        del self._got[:size]
+        return data
+
+    def _wait(self, readable, writable, limit):
+        while not any(select.select(readable, writable, [], limit.pause())):
+            pass
 
     def _stop(self):
         if self._process is not None:

@@ -14,16 +14,18 @@ from ..box.served import Served
 
 
 class Block(Layer):
-    """Parts by their names, and a layer made of them that computes."""
+    """Parts by their names, and a layer made of them that computes. watch(method): is told of every use"""
 
     def __init__(self, parts, computes):
         vars(self).update(parts)
-        self.computes = computes
+        self.computes, self.watch = computes, lambda method: None
 
     def forward(self, x, train=False):
+        self.watch("forward")
         return self.computes.forward(x, train)
 
     def backward(self, dy, cache):
+        self.watch("backward")
         return self.computes.backward(dy, cache)
 
 
@@ -156,13 +158,12 @@ SILENT = (not_added, no_relu, behind_pool, pool_for_stride, relu_before_add)
 CRASHES = (pooled_twice, not_padded)
 
 
-def opaque(layer, watch=lambda method: None):
-    """``layer`` as a submission sees it, by its arrays and what it computes. watch(method): is told of every use"""
+def opaque(layer):
+    """``layer`` as a submission in a box sees it, by its arrays and what it computes."""
     served = Served()
     part = served.part(layer)
 
     def use(method, *arguments):
-        watch(method)
         word, *found = served.answer(part, method, list(arguments))
         if word != "ok":
             raise RuntimeError(*found)

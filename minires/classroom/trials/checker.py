@@ -1,10 +1,13 @@
 """The trial of a gradient checker: it must refuse 20 wrong backwards and none of 10 right ones."""
 
+import functools
+import inspect
 import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..box import Shown
 from .checker_words import CRITERIA, DEMOS, IDEAS, LINES
 from .layers import GROUPS
 from .trial import Answer, Trial, Verdict, answer
@@ -50,7 +53,8 @@ def judge(functions: dict, seed: int) -> Verdict:
         group, build, kind = QUESTIONS[i]
         x, ways = build(rng)
         forward, backward = ways[kind]
-        asked.append(ask(functions["check"], x, forward, backward, rng, Asked(group, build.__name__, kind)))
+        shown = Shown(_text(forward.func), forward.func.__name__, *forward.args)
+        asked.append(ask(functions["check"], x, shown, backward, rng, Asked(group, build.__name__, kind)))
     right = tuple(group for group in GROUPS if all(each.is_right for each in asked if each.group == group))
     if len(right) == len(GROUPS):
         return Verdict(right)
@@ -63,19 +67,35 @@ def judge(functions: dict, seed: int) -> Verdict:
 
 
 def ask(check, x, forward, backward, rng, asked):
-    """Ask ``check`` and keep its answer, and which dy it has used."""
+    """Ask ``check`` about ``forward``, which is Shown, and ``backward``; keep its answer, and which dy it has used.
 
-    def watched(x):
-        y, cache = forward(x)
-        return y, (np.array(y), cache)
+    Its forward runs beside it: to ask here each time would take longer than all the rest. What that hands out as its
+    cache is x, so that the true one is made here.
+    """
+    shown = Shown(forward.text + WITH_X.format(forward.name), "shown", *forward.given)
 
-    def watched_backward(dy, cache):
+    def watched(dy, at):
+        if np.shape(at) != x.shape:
+            raise ValueError("backward got a cache that is not of this forward")
+        y, cache = forward(np.array(at))
         if len(asked.seen) < ENOUGH:
-            asked.seen.append((np.array(dy), cache[0]))
-        return backward(dy, cache[1])
+            asked.seen.append((np.array(dy), np.array(y)))
+        return backward(dy, cache)
 
-    asked.answer = answer(check, watched, watched_backward, x, rng)
+    asked.answer = answer(check, shown, watched, x, rng)
     return asked
+
+
+WITH_X = """
+def shown(*given):
+    x = np.array(given[-1])
+    return {}(*given)[0], x
+"""
+
+
+@functools.cache
+def _text(function):
+    return inspect.getsource(function)
 
 
 CHECKER = Trial("gradcheck", ("check",), CRITERIA, IDEAS, judge, (2, "Lie 1: an upstream gradient of ones"))
@@ -160,7 +180,7 @@ def _example(check, names):
     rows = [demo for demo in DEMOS if demo[0] in names] or DEMOS
     for _, forward, backward, numbers, is_right in sorted(rows, key=lambda demo: len(demo[3])):
         for number in range(3):
-            ways = eval(forward, {"np": np}), eval(backward, {"np": np})
+            ways = Shown(f"demo = {forward}\n", "demo"), eval(backward, {"np": np})
             rng = np.random.default_rng(number)
             found = ask(check, np.array(numbers), *ways, rng, Asked("", "", "right" if is_right else "wrong"))
             if not found.is_right:

@@ -186,16 +186,6 @@ def test_a_worker_that_does_not_start_is_the_failure_of_the_grader(command, mess
         pass
 
 
-def test_all_calls_together_have_a_limit(monkeypatch):
-    monkeypatch.setattr("minires.classroom.box.box.TOTAL", 0.5)
-    with Box(TRUST) as box:
-        box.load("import time\ndef f(): time.sleep(.2)")
-        with pytest.raises(Failure, match="f takes longer than 0.5 s with all calls before") as error:
-            for _ in range(9):
-                box.call("f")
-        assert error.value.kind == "time"
-
-
 @pytest.mark.parametrize("tier", KINDS)
 def test_a_worker_ends_with_its_grader_however_that_ends(tier):
     code = (

@@ -181,7 +181,10 @@ def test_an_endless_check_is_told_so():
     with Box(TRUST) as box:
         box.load("def check(forward, backward, x, rng):\n  while True: pass")
         found = feedback("gradcheck", {"check": box.function("check", seconds=0.3)})
-    assert found.right == () and "check takes longer than 0.3 s (for 87 of 87 questions)" in str(found)
+    assert found.right == ()
+    assert re.search(
+        r"check takes longer than \S+ s (of computing time|on the clock) \(for 87 of 87 questions\)", str(found)
+    )
 
 
 @pytest.mark.parametrize("tier", boxes())

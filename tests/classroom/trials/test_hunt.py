@@ -96,14 +96,15 @@ def test_a_coin_is_never_told_of_first_values():
 
 
 @pytest.mark.parametrize(
-    ("stem", "blocks"), [("right_by_definition", 29), ("returns", 19), ("kills_no_relu", 21), ("never", 29)]
+    ("stem", "least", "most"),
+    [("right_by_definition", 29, 29), ("returns", 11, 18), ("kills_no_relu", 21, 21), ("never", 29, 29)],
 )
-def test_no_block_is_built_whose_answer_says_nothing_new(stem, blocks):
+def test_no_block_is_built_whose_answer_says_nothing_new(stem, least, most):
     test_block, built = load(next(path for path in PATHS if path.stem == stem))["test_block"], []
     for seed in range(4):
         built.clear()
         feedback("bug_hunt", {"test_block": lambda build: built.append(1) or test_block(build)}, seed=seed)
-        assert len(built) == blocks, seed
+        assert least <= len(built) <= most, seed
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

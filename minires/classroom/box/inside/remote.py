@@ -20,17 +20,16 @@ class RemoteLayer(Layer):
             vars(part)[last] = (Param if trained else Buffer)(array)
 
     def forward(self, x, train=False):
-        y, cache, moved = self._use("forward", x, bool(train), self._arrays())
-        for (_, t), array in zip(self.tensors(), moved):
+        tensors = [t for _, t in self.tensors()]
+        y, cache, moved = self._use("forward", x, bool(train), [t.data for t in tensors])
+        for t, array in zip(tensors, moved):
             t.data = t.data if array is None else array
         return y, cache
 
     def backward(self, dy, cache):
-        dx, gradients = self._use("backward", dy, cache, self._arrays())
-        for (_, p), gradient in zip(self.params(), gradients):
+        tensors = [t for _, t in self.tensors()]
+        dx, gradients = self._use("backward", dy, cache, [t.data for t in tensors])
+        for p, gradient in zip((t for t in tensors if isinstance(t, Param)), gradients):
             if not p.frozen:
                 p.add_grad(gradient)
         return dx
-
-    def _arrays(self):
-        return [t.data for _, t in self.tensors()]

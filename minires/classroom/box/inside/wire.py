@@ -12,6 +12,7 @@ import numpy as np
 DTYPES = "<f4", "<f8", "<i8", "<i4", "|b1", "<c16", "<c8"
 LIMIT = 64 << 20  # bytes of a frame
 DEPTH = 6
+AS_TEXT = -2  # the number of an argument that is a function: [its text, its name, its first arguments ...]
 SEEN = 16  # arrays that a worker and its grader keep in step
 FORMS = {b"b": "<?", b"i": "<q", b"d": "<d", b"h": "<I", b"p": "<I", b"f": "<I", b"g": "<I"}
 

@@ -11,7 +11,6 @@ is closed; all that runs before is ours. Requests: ["load", source] -> [[name, a
 
 import json
 import os
-import resource
 import struct
 import sys
 import types
@@ -24,63 +23,31 @@ MB = 1 << 20
 def main():
     settings = json.loads(sys.argv[1])
     sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), settings["numpy"]]
+    import closing
     import numpy as np
     import wire
 
-    remote = None
-    if settings["minires"]:  # read before the box closes, as are the folders of its modules
+    narrow = remote = None
+    if settings["minires"]:  # its layers are read before the box closes, as are the folders of its modules
         sys.path.append(settings["minires"])
+        import narrow
+
+        narrow.find()
         import remote
 
         del sys.path[-1]
     np.linalg.inv(np.ones((1, 1)) @ np.eye(1))  # BLAS and what NumPy reads late, as long as files can be read
     np.random.default_rng(0).standard_normal()
-    close_box(settings)
+    closing.close_box(settings)
     del sys.path[:2]
     sys.argv[1:] = []
-    Worker(np, wire, remote).serve()
-
-
-def close_box(settings):
-    """Give up all that can be given up; in this order, since each step takes away what the one before needs."""
-    import landlock
-    import seccomp
-
-    if settings["uid"] is not None:  # we are root: become nobody
-        os.setgroups([])
-        os.setresgid(*[settings["uid"]] * 3)
-        os.setresuid(*[settings["uid"]] * 3)
-    if settings["parent"] is not None:  # another uid would undo it
-        seccomp.end_with_parent(settings["parent"])
-    os.chdir("/")
-    os.environ.clear()
-    requests, answers = (os.dup(pipe) for pipe in settings["pipes"])  # away from the numbers that they shall get
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number, place in enumerate((nothing, nothing, nothing, requests, answers)):
-        os.dup2(place, number)
-    os.closerange(5, 256)
-    limits = {
-        "RLIMIT_AS": settings["memory"],
-        "RLIMIT_CPU": settings["seconds"],
-        "RLIMIT_FSIZE": 0,
-        "RLIMIT_NOFILE": 32,
-        "RLIMIT_NPROC": 0,
-        "RLIMIT_CORE": 0,
-        "RLIMIT_MSGQUEUE": 0,
-    }
-    for name, limit in limits.items():
-        resource.setrlimit(getattr(resource, name), (limit, limit))
-    seccomp.no_new_privileges()
-    if settings["readable"] is not None:
-        landlock.restrict(settings["readable"], settings["listed"])
-    if settings["filter"]:
-        seccomp.restrict()
+    Worker(np, wire, narrow, remote).serve()
 
 
 class Worker:
-    def __init__(self, np, wire, remote=None):
-        self.np, self.wire, self.remote = np, wire, remote
-        self.functions, self.kept, self.arrays = {}, [], {}
+    def __init__(self, np, wire, narrow, remote):
+        self.np, self.wire, self.narrow, self.remote = np, wire, narrow, remote
+        self.functions, self.kept, self.arrays, self.texts = {}, [], {}, {}
 
     def serve(self):
         self.send("ready")
@@ -97,7 +64,10 @@ class Worker:
     def load(self, source):
         module = types.ModuleType("submission")
         sys.modules["submission"] = module
-        exec(compile(source, "submission.py", "exec"), vars(module))
+        code = compile(source, "submission.py", "exec")
+        if self.narrow is not None:
+            self.narrow.read_for(code)
+        exec(code, vars(module))
         self.functions = vars(module)
         return [[[name, taken(value)] for name, value in self.functions.items() if callable(value)]]
 
@@ -110,12 +80,23 @@ class Worker:
         function = self.functions.get(name)
         if not callable(function):
             raise Wrong("missing", f"there is no function {name}")
-        given = [self.seen(self.build(value), number) for value, number in zip(arguments, numbers)]
+        given = [self.given(value, number) for value, number in zip(arguments, numbers)]
         before = {number: array.copy() for number, array in self.arrays.items()}
         result = function(*given)
         several = isinstance(result, tuple)
         result = [several, [self.export(part) for part in (result if several else [result])]]
         return [result, [[n, self.arrays[n]] for n, array in before.items() if changed(self.arrays[n], array)]]
+
+    def given(self, value, number):
+        return self.defined(*value) if number == self.wire.AS_TEXT else self.seen(self.build(value), number)
+
+    def defined(self, text, name, *given):
+        """The function ``name`` that a text of the grader defines; many of one text are asked for."""
+        if text not in self.texts:
+            self.texts[text] = {"np": self.np}
+            exec(text, self.texts[text])
+        function = self.texts[text][name]
+        return lambda *arguments: function(*given, *arguments)
 
     def seen(self, value, number):
         """The array that the submission got under this number before, if there is one, with the content of now."""

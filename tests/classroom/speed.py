@@ -1,0 +1,125 @@
+"""How long it takes to grade a submission, above an import of NumPy in the same box; and a whole class.
+
+    PYTHON tests/classroom/speed.py [ROUNDS [NAME ...]]      right and wrong submissions of the tests, each ROUNDS times
+    PYTHON tests/classroom/speed.py class [STUDENTS]         ten assignments by minires assign grade, two at a time
+
+Computing time is that of the grader and of all in the box. A box that starts, imports NumPy and ends takes turns with
+each submission; of several rounds the shortest counts, which is the one that others disturb least.
+"""
+
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from classroom.box.table import descendants
+from classroom.simulated import hand_in
+from classroom.submissions import expected
+
+from minires.classroom import assignments
+from minires.classroom.box import Box, strongest
+from minires.classroom.grade import grade_one
+from minires.classroom.submissions import Submission
+
+HERE = Path(__file__).parent
+MOST = {"right": 150, "wrong": 400}  # milliseconds
+HEAD = "| assignment | | submissions | computing: median | most | on the clock: median | most |\n|" + "---|" * 7
+
+
+class Counting(Box):
+    """Adds up the computing time of workers before they end: nobody waits for those in a namespace."""
+
+    seconds = 0.0
+
+    def _stop(self):
+        if self._process is not None:
+            Counting.seconds += sum(map(_computed, descendants(os.getpid())))
+        super()._stop()
+
+
+def _computed(pid):
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    except OSError:  # it has ended
+        return 0.0
+
+
+def measured(work, *arguments):
+    """Milliseconds (of computing time, on the clock) of work(*arguments)."""
+    Counting.seconds, before, began = 0.0, time.process_time(), time.perf_counter()
+    work(*arguments)
+    took = time.perf_counter() - began
+    return 1000 * (time.process_time() - before + Counting.seconds), 1000 * took
+
+
+def numpy_alone(tier):
+    with Counting(tier):
+        pass
+
+
+def above(each, text, tier, rounds):
+    """What ``measured`` gives for grading a text, and for NumPy alone, which is taken off the first."""
+    one, alone, graded = Submission("ada", text), [], []
+    for number in range(rounds):
+        alone.append(measured(numpy_alone, tier))
+        graded.append(measured(grade_one, each, one, tier, number))
+    base = [min(each) for each in zip(*alone)]
+    return [min(each) - least for each, least in zip(zip(*graded), base)], base
+
+
+def submissions(each):
+    """{"right": texts, "wrong": texts} of the tests; they stand behind the solution and take its place."""
+    found = {"right": [each.solution()], "wrong": []}
+    for exercise in each.exercises:
+        for path in sorted(HERE.glob(f"*/{exercise}/*.py")):
+            kind = "right" if expected(path)[0] == "right" else "wrong"
+            found[kind].append(f"{each.solution()}\n\n{path.read_text()}")
+    return found
+
+
+def each_alone(rounds="5", *names):
+    sys.modules[grade_one.__module__].Box = Counting
+    tier, bases, slow = strongest(), [], []
+    print(f"Milliseconds above an import of NumPy, box: {tier.name}, {rounds} rounds\n\n{HEAD}")
+    for name, each in assignments().items():
+        for kind, texts in submissions(each).items() if not names or name in names else ():
+            grade_one(each, Submission("ada", texts[0]), tier, 0)  # what is made once
+            rows, least = zip(*(above(each, text, tier, int(rounds)) for text in texts))
+            bases += least
+            cells = [f"{of(column):.0f}" for column in zip(*rows) for of in (statistics.median, max)]
+            print(f"| {name} | {kind} | {len(texts)} | {' | '.join(cells)} |", flush=True)
+            slow += [name] * (max(computed for computed, _ in rows) > MOST[kind])
+    computed, took = map(statistics.median, zip(*bases))
+    print(
+        f"\nThe import itself, with the start of the box: {computed:.0f} ms of computing time, {took:.0f} on the clock."
+    )
+    print(f"Over {MOST} ms of computing time: {', '.join(slow) or 'none'}.")
+
+
+def a_class(students="300"):
+    rng, began = random.Random(0), time.perf_counter()
+    command = [sys.executable, "-c", "import sys; from minires.cli import main; sys.exit(main())", "assign", "grade"]
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, each in assignments().items():
+            texts = submissions(each)
+            drawn = {f"s{n}": (rng.choice(texts[rng.choice(("right", "wrong"))]), (), "") for n in range(int(students))}
+            folder, start = hand_in(drawn, Path(scratch) / name), time.perf_counter()
+            line = [*command, name, folder, "--out", f"{folder} out", "--jobs", "2"]
+            subprocess.run(line, check=True, capture_output=True)
+            print(f"{name:<12} {time.perf_counter() - start:6.1f} s", flush=True)
+    used, took = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - began
+    print(f"{students} students x {len(assignments())} assignments: {took / 60:.1f} minutes on the clock")
+    graders = (used.ru_utime + used.ru_stime) / 60
+    print(f"computing time of the graders: {graders:.1f} minutes, without that in the boxes")
+
+
+if __name__ == "__main__":
+    a_class(*sys.argv[2:]) if sys.argv[1:2] == ["class"] else each_alone(*sys.argv[1:])
