@@ -13,8 +13,8 @@ HERE = Path(__file__).parent
 
 project = "minires"
 author = "The minires developers"
-copyright = "the minires developers, MIT licence"
 language = os.environ.get("DOCS_LANGUAGE", "en")
+copyright = {"zh": "minires 的开发者，MIT 许可证"}.get(language, "the minires developers, MIT licence")
 
 extensions = ["myst_nb", "sphinx_design", "sphinx.ext.mathjax"]
 root_doc = "index"

@@ -72,7 +72,7 @@ assert np.isclose(dy.ravel() @ (J @ v.ravel()), (J.T @ dy.ravel()) @ v.ravel()) 
 # %% [markdown]
 # Can a wrong entry hide? It would have to be at right angles to a direction that was drawn after it was made: that has
 # the probability zero. The same works for the weights; move them instead of `x`. Here is the check, for `x` and every
-# weight of a layer:
+# weight of a layer. (`train=True` says that this is a training. The layers that we know do not care, later ones do.)
 
 
 # %%
