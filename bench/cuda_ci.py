@@ -6,12 +6,11 @@ Needs ``pip install "minires[cuda-ci]"``: CuPy, whose options are used, and NVRT
 registers of a thread and bytes of shared memory; ends with code 1 if a kernel spills registers into memory.
 """
 
+import hashlib
 import re
 import sys
 from collections import defaultdict
 from pathlib import Path
-
-from cupy_backends.cuda.libs import nvrtc
 
 from minires.engine.cuda import modules
 
@@ -21,6 +20,8 @@ USED = re.compile(r"Compiling entry function '(\w+)'.*?(\d+) bytes spill stores.
 
 def compile_all(file, names, architecture):
     """(registers, shared bytes, spilled bytes) of each kernel, by name."""
+    from cupy_backends.cuda.libs import nvrtc
+
     code = (modules.FOLDER / "ptx.cuh").read_text() + modules.source(file)
     program = nvrtc.createProgram(code, file, [], [])
     for name in names:
@@ -40,6 +41,12 @@ def compile_all(file, names, architecture):
     return {name: found[entry.decode() if isinstance(entry, bytes) else entry] for name, entry in lowered.items()}
 
 
+def digest():
+    """Of the sources: a table that was made of others is stale."""
+    sources = [path.read_text() for path in sorted(modules.FOLDER.iterdir())]
+    return hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
+
+
 def measure():
     """{(file, kernel): {architecture: (registers, shared bytes, spilled bytes)}}."""
     table = defaultdict(dict)
@@ -52,9 +59,12 @@ def measure():
 
 
 def text(table):
+    from cupy_backends.cuda.libs import nvrtc
+
     version = ".".join(map(str, nvrtc.getVersion()))
     lines = [
         f"Registers of a thread / bytes of shared memory of a block, by NVRTC {version}: `make cuda-ci`. None spills.",
+        f"Sources {digest()}.",
         "",
         "| file | kernel | " + " | ".join(f"sm_{a}" for a in ARCHITECTURES) + " |",
         "|---|---|" + "---|" * len(ARCHITECTURES),

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..values import Unsuited
 from .modules import NULL
+
+MOST = 2**31 - 2**20  # numbers of an array, which the kernels count in 32 bits, up to the end of the last block
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,14 @@ class Launch:
 def pitch(channels):
     """The length of a row: the channels rounded up to eight, with zeros behind them."""
     return -(-channels // 8) * 8
+
+
+def numbers(pixels, channels):
+    """Of a value, in rows of pitch(channels)."""
+    count = pixels * pitch(channels)
+    if count > MOST:
+        raise Unsuited(f"{pixels} pixels of {channels} channels are more than the kernels can count")
+    return count
 
 
 def whole(count, part):

@@ -6,7 +6,7 @@ Values are (pixels, pitch(C)) as stored; ``norm`` is (6, pitch(C)) float32, the 
 from dataclasses import dataclass
 from typing import Any
 
-from .launches import Launch, arguments, pitch, record, whole
+from .launches import Launch, arguments, numbers, pitch, record, whole
 from .modules import PRECISIONS
 
 NORM = 6  # rows of ``norm``
@@ -31,7 +31,7 @@ def slabs(pixels):
 
 def by_fours(pixels, channels):
     """The grid of a kernel that has a thread for four channels of a pixel."""
-    return (whole(pixels * pitch(channels), 1024),)
+    return (whole(numbers(pixels, channels), 1024),)
 
 
 def join(precision, pixels, channels, y, a, a_norm=None, b=None, b_norm=None, relu=False):
@@ -60,9 +60,9 @@ def assemble(precision, pixels, channels, z, contributions, y=None, summed=(), s
     pointers = [p for share in shares for p in (share.z, share.u, share.norm, share.slopes)]
     count, slab = slabs(pixels)
     side = lanes(channels)
-    numbers = arguments(z, y, *pointers, *pairs[0], *pairs[1], sums, pixels, channels, slab, side)
+    values = arguments(z, y, *pointers, *pairs[0], *pairs[1], sums, pixels, channels, slab, side)
     grid = (count, whole(pitch(channels), 4 * side))
-    return Launch("join.cu", f"assemble<{stored(precision)}>", grid, 256, numbers)
+    return Launch("join.cu", f"assemble<{stored(precision)}>", grid, 256, values)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from .launches import Launch, Window, arguments, pitch, record, whole
 from .passes import by_fours, lanes, stored
 
@@ -73,15 +71,15 @@ def scale(precision, images, pixels, channels, y, x, s, adds=False):
 
 
 def gate(precision, pixels, channels, y, x, f, t, exclusive):
-    count = _count(pixels, channels)
-    values = (*arguments(y, x, f, t), count, *arguments(exclusive))
+    count = pixels * pitch(channels)
+    values = arguments(y, x, f, t, count, exclusive)
     return Launch("gate.cu", f"gate<{stored(precision)}>", by_fours(pixels, channels), 256, values)
 
 
 def gate_back(precision, pixels, channels, gradients, adds, dy, x, f, t, exclusive):
     """gradients: dx, df, dt, each added to what is there where ``adds`` says so."""
     bits = sum(bool(a) << k for k, a in enumerate(adds))
-    values = (*arguments(*gradients, dy, x, f, t), _count(pixels, channels), *arguments(exclusive, bits))
+    values = arguments(*gradients, dy, x, f, t, pixels * pitch(channels), exclusive, bits)
     return Launch("gate.cu", f"gate_back<{stored(precision)}>", by_fours(pixels, channels), 256, values)
 
 
@@ -96,7 +94,3 @@ def activate_back(precision, pixels, channels, dx, dy, x, kind, slope=0.0, adds=
     values = arguments(dx, dy, x, pixels, channels, ACTIVATIONS.index(kind), float(slope), adds)
     grid = (whole(pixels * pitch(channels), 256),)
     return Launch("gate.cu", f"activate_back<{stored(precision)}>", grid, 256, values)
-
-
-def _count(pixels, channels):
-    return np.int64(pixels * pitch(channels))

@@ -5,7 +5,7 @@ Tiles and slabs follow from the shapes alone and are merged in one order: two ru
 
 from dataclasses import dataclass
 
-from .launches import Launch, Window, arguments, pitch, record, whole
+from .launches import Launch, Window, arguments, numbers, pitch, record, whole
 from .modules import PRECISIONS
 
 BLOCKS = 264  # of a convolution with small tiles rather than large ones: two for each processor of an H100
@@ -83,6 +83,7 @@ def _convolution(precision, geometry, source, weight, target, bias, statistics, 
     if back:
         classes = g.h.stride * g.w.stride
         pixels = g.images * whole(g.h.size, g.h.stride) * whole(g.w.size, g.w.stride)
+    numbers(g.images * g.h.size * g.w.size, g.in_channels), numbers(g.pixels, g.out_channels)
     channels = _across(g.in_channels if back else g.out_channels, g.groups)
     rows, columns = tile(pixels, channels, classes) if back else forward_tile(g)
     return Launch(
@@ -118,8 +119,8 @@ def weight_gradient(precision, geometry, x, dy, parts, dweight):
         arguments(x, dy, parts, g.record(), slab),
     )
     size = g.taps * inner * g.out_channels
-    numbers = arguments(parts, dweight, count, g.taps, inner, g.out_channels)
-    return [product, Launch("weight.cu", "weight_merge", (whole(size, 256),), 256, numbers)]
+    values = arguments(parts, dweight, count, g.taps, inner, g.out_channels)
+    return [product, Launch("weight.cu", "weight_merge", (whole(size, 256),), 256, values)]
 
 
 def packed_sizes(geometry):

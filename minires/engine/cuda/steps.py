@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from .launches import Launch, arguments, pitch, whole
 from .passes import stored
 
@@ -24,14 +22,14 @@ def batch(precision, y, images, scale, shift, top=None, left=None, mirrored=None
 def enter(precision, y, x):
     """y (N, H, W, pitch(C)) from x (N, C, H, W) float32, whose images are whole in memory."""
     n, c, h, w = x.shape
-    values = (*arguments(y, _memory(x), n, c, h * w), *_strides(x))
+    values = arguments(y, _memory(x), n, c, h * w, *_strides(x))
     return Launch("images.cu", f"enter<{stored(precision)}>", (whole(n * h * w * pitch(c), 256),), 256, values)
 
 
 def leave(precision, x, y, adds=False):
     """x (N, C, H, W) float32, whose images are whole in memory, from y (N, H, W, pitch(C)); or added to it."""
     n, c, h, w = x.shape
-    values = (*arguments(_memory(x), y, n, c, h * w), *_strides(x), *arguments(adds))
+    values = arguments(_memory(x), y, n, c, h * w, *_strides(x), adds)
     return Launch("images.cu", f"leave<{stored(precision)}>", (whole(n * c * h * w, 256),), 256, values)
 
 
@@ -61,7 +59,7 @@ def adamw(p, mean, square, g, steps, decay, part, lr, betas, eps, clear=True):
 
 def _strides(x):
     """How many numbers lie from one image to the next, and from one channel to the next."""
-    return [np.int64(s // x.itemsize) for s in x.strides[:2]]
+    return [int(s // x.itemsize) for s in x.strides[:2]]
 
 
 def _memory(x):

@@ -127,8 +127,8 @@ MISTAKES = {
     "layout of the packed weights": (
         forward,
         "weight.cu",
-        "w[((long long)m * C + c) * taps + tap]",
-        "w[((long long)m * taps + tap) * C + c]",
+        "w[(m * C + c) * taps + tap]",
+        "w[(m * taps + tap) * C + c]",
     ),
     "biased running variance": (batch_norm, "norm.cu", "((float)m / (m - 1))", "1.f"),
     "a ragged part as long as the others": (

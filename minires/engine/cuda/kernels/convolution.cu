@@ -56,11 +56,12 @@ struct Loader {
   Walk h, w;
   int base[Q], row[Q], column[Q], i, j, c, depth, length, kernel_w, taps, columns;
 
-  __device__ __forceinline__ void start(const T* from, const T* weights, const Place& at, const Walk& down, const Walk& across, int channels,
-                                        const Convolution& g) {
+  __device__ __forceinline__ void
+  start(const T* from, const T* weights, const Place& at, const Walk& down, const Walk& across, int channels,
+        const Convolution& g) {
     h = down, w = across, depth = channels, length = g.groups * channels, columns = at.outer - at.m0;
     taps = g.h.kernel * g.w.kernel, kernel_w = g.w.kernel;
-    source = from, weight = weights + (long long)at.across * taps * depth;
+    source = from, weight = weights + at.across * taps * depth;
 #pragma unroll
     for (int q = 0; q < Q; ++q) {
       const int p = at.p0 + (threadIdx.x >> 2) + 32 * q;
@@ -83,13 +84,13 @@ struct Loader {
     for (int q = 0; q < Q; ++q) {
       const int r = row[q] + i * h.turn, s = column[q] + j * w.turn;
       const bool in = tap && base[q] >= 0 && r >= 0 && r < h.source && s >= 0 && s < w.source;
-      const T* from = in ? source + ((long long)(base[q] + r) * w.source + s) * length + c : source;
+      const T* from = in ? source + ((base[q] + r) * w.source + s) * length + c : source;
       copy16(&tiles.a[stage][(line + 32 * q) * APART + at], from, in);
     }
     const int place = (h.first + i * h.skip) * kernel_w + w.first + j * w.skip;
     for (int m = line; m < COLUMNS; m += 32) {
       const bool in = tap && m < columns;
-      copy16(&tiles.b[stage][m * APART + at], in ? weight + ((long long)m * taps + place) * depth + c : weight, in);
+      copy16(&tiles.b[stage][m * APART + at], in ? weight + (m * taps + place) * depth + c : weight, in);
     }
     copies_close();
     c += 4 * E;
@@ -100,15 +101,16 @@ struct Loader {
 // sum[u][v][2 half + e] is row warp ROWS / 4 + 16 u + 8 half + lane / 4, column 8 v + 2 (lane % 4) + e of the tile;
 // it becomes what is stored.
 template <class T, int MT, int NT>
-__device__ __forceinline__ void write_tile(float (&sum)[MT][NT][4], T* target, const float* bias, const Place& at, const Walk& h,
-                                           const Walk& w, int height, int width, int adds) {
+__device__ __forceinline__ void
+write_tile(float (&sum)[MT][NT][4], T* target, const float* bias, const Place& at, const Walk& h, const Walk& w,
+           int height, int width, int adds) {
   const int lane = threadIdx.x & 31, row = at.p0 + (threadIdx.x >> 5) * 16 * MT + (lane >> 2);
 #pragma unroll
   for (int u = 0; u < MT; ++u)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int p = row + u * 16 + half * 8, s = p % w.rows, r = p / w.rows % h.rows, n = p / w.rows / h.rows;
-      const long long pixel = ((long long)n * height + r * h.stride + h.start) * width + s * w.stride + w.start;
+      const int pixel = (n * height + r * h.stride + h.start) * width + s * w.stride + w.start;
       T* to = target + pixel * at.length + at.across;
 #pragma unroll
       for (int v = 0; v < NT; ++v) {
@@ -130,8 +132,8 @@ __device__ __forceinline__ void write_tile(float (&sum)[MT][NT][4], T* target, c
 // Column by column over the rows of a lane, the 8 lanes of a column, the 4 warps, always in this order: first the mean,
 // then what is left around it, and the squares of that.
 template <int MT, int NT, int COLUMNS>
-__device__ __forceinline__ void leave_statistics(const float (&sum)[MT][NT][4], float (&sums)[2][4][COLUMNS], float* out,
-                                                 const Place& at) {
+__device__ __forceinline__ void
+leave_statistics(const float (&sum)[MT][NT][4], float (&sums)[2][4][COLUMNS], float* out, const Place& at) {
   const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, rows = min(64 * MT, at.pixels - at.p0);
   float mean[NT][2];
 #pragma unroll
@@ -172,8 +174,9 @@ __device__ __forceinline__ void leave_statistics(const float (&sum)[MT][NT][4], 
 
 // P: Float32, Tf32 or Bf16
 template <class P, int ROWS, int COLUMNS, bool BACK>
-__global__ void __launch_bounds__(128) convolution(const typename P::T* source, const typename P::T* weight, typename P::T* target,
-                                                   const float* bias, float* statistics, Convolution g, int adds) {
+__global__ void __launch_bounds__(128, ROWS * COLUMNS == 8192 ? 3 : 4)
+convolution(const typename P::T* source, const typename P::T* weight, typename P::T* target, const float* bias,
+            float* statistics, Convolution g, int adds) {
   typedef Tiles<ROWS, COLUMNS> Shared;
   SHARED(Shared, tiles);
   constexpr int MT = ROWS / 64, NT = COLUMNS / 8;
@@ -215,5 +218,5 @@ __global__ void __launch_bounds__(128) convolution(const typename P::T* source, 
   copies_wait<0>();
   write_tile(sum, target, bias, at, h, w, BACK ? g.h.in : g.h.out, BACK ? g.w.in : g.w.out, adds);
   if (!BACK && statistics)
-    leave_statistics(sum, tiles.sums, statistics + (long long)blockIdx.x * 3 * at.length + at.across, at);
+    leave_statistics(sum, tiles.sums, statistics + blockIdx.x * 3 * at.length + at.across, at);
 }

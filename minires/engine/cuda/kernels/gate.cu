@@ -20,10 +20,11 @@ __device__ __forceinline__ void put4(T* p, float (&v)[4], int adds) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(256) scale(T* y, const T* x, const T* s, int images, int pixels, int channels, int adds) {
+__global__ void __launch_bounds__(256)
+scale(T* y, const T* x, const T* s, int images, int pixels, int channels, int adds) {
   const int length = pitch(channels);
-  const long long at = 4 * ((long long)blockIdx.x * 256 + threadIdx.x), p = at / length;
-  if (p >= (long long)images * pixels) return;
+  const int at = 4 * (blockIdx.x * 256 + threadIdx.x), p = at / length;
+  if (p >= images * pixels) return;
   float v[4], f[4];
   load4(v, x + at), load4(f, s + p / pixels * length + at % length);
   for (int e = 0; e < 4; ++e) v[e] *= f[e];
@@ -31,8 +32,8 @@ __global__ void __launch_bounds__(256) scale(T* y, const T* x, const T* s, int i
 }
 
 template <class T>
-__global__ void __launch_bounds__(256) gate(T* y, const T* x, const T* f, const T* t, long long count, int exclusive) {
-  const long long at = 4 * ((long long)blockIdx.x * 256 + threadIdx.x);
+__global__ void __launch_bounds__(256) gate(T* y, const T* x, const T* f, const T* t, int count, int exclusive) {
+  const int at = 4 * (blockIdx.x * 256 + threadIdx.x);
   if (at >= count) return;
   float v[4], w[4], u[4];
   load4(v, x + at), load4(w, f + at), load4(u, t + at);
@@ -41,9 +42,9 @@ __global__ void __launch_bounds__(256) gate(T* y, const T* x, const T* f, const 
 }
 
 template <class T>
-__global__ void __launch_bounds__(256) gate_back(T* dx, T* df, T* dt, const T* dy, const T* x, const T* f, const T* t, long long count,
-                                                 int exclusive, int adds) {
-  const long long at = 4 * ((long long)blockIdx.x * 256 + threadIdx.x);
+__global__ void __launch_bounds__(256)
+gate_back(T* dx, T* df, T* dt, const T* dy, const T* x, const T* f, const T* t, int count, int exclusive, int adds) {
+  const int at = 4 * (blockIdx.x * 256 + threadIdx.x);
   if (at >= count) return;
   float d[4], v[4], w[4], u[4];
   load4(d, dy + at), load4(v, x + at), load4(w, f + at), load4(u, t + at);
@@ -80,17 +81,18 @@ __device__ float phi(int kind, float x, float slope, bool derivative) {
 
 template <class T>
 __global__ void __launch_bounds__(256) activate(T* y, const T* x, int pixels, int channels, int kind, float slope) {
-  const long long at = (long long)blockIdx.x * 256 + threadIdx.x;
+  const int at = blockIdx.x * 256 + threadIdx.x;
   const int length = pitch(channels);
-  if (at >= (long long)pixels * length) return;
+  if (at >= pixels * length) return;
   put(y + at, at % length < channels ? phi(kind, number(x[at]), slope, false) : 0);
 }
 
 template <class T>
-__global__ void __launch_bounds__(256) activate_back(T* dx, const T* dy, const T* x, int pixels, int channels, int kind, float slope, int adds) {
-  const long long at = (long long)blockIdx.x * 256 + threadIdx.x;
+__global__ void __launch_bounds__(256)
+activate_back(T* dx, const T* dy, const T* x, int pixels, int channels, int kind, float slope, int adds) {
+  const int at = blockIdx.x * 256 + threadIdx.x;
   const int length = pitch(channels);
-  if (at >= (long long)pixels * length) return;
+  if (at >= pixels * length) return;
   const float v = at % length < channels ? phi(kind, number(x[at]), slope, true) * number(dy[at]) : 0;
   put(dx + at, v + (adds ? number(dx[at]) : 0));
 }

@@ -7,34 +7,36 @@
 // scale image + shift is rounded twice, as NumPy does it. Floor: bytes / bandwidth.
 
 template <class T>
-__global__ void __launch_bounds__(256) batch(T* y, const unsigned char* images, const float* scale, const float* shift, const int* top,
-                                             const int* left, const unsigned char* mirrored, int count, int channels, int height, int width,
-                                             int pad) {
+__global__ void __launch_bounds__(256)
+batch(T* y, const unsigned char* images, const float* scale, const float* shift, const int* top, const int* left,
+      const unsigned char* mirrored, int count, int channels, int height, int width, int pad) {
   const int length = pitch(channels);
-  const long long e = (long long)blockIdx.x * 256 + threadIdx.x, p = e / length;
+  const int e = blockIdx.x * 256 + threadIdx.x, p = e / length;
   const int c = e % length, w = p % width, h = p / width % height, n = p / width / height;
   if (n >= count) return;
   int row = h, column = mirrored && mirrored[n] ? width - 1 - w : w;
   if (top) row += top[n] - pad, column += left[n] - pad;
   const bool in = c < channels && row >= 0 && row < height && column >= 0 && column < width;
-  const float v = in ? images[(((long long)n * channels + c) * height + row) * width + column] : 0;
+  const float v = in ? images[((n * channels + c) * height + row) * width + column] : 0;
   put(y + e, c < channels ? __fadd_rn(__fmul_rn(v, scale[c]), shift[c]) : 0);
 }
 
 template <class T>
-__global__ void __launch_bounds__(256) enter(T* y, const float* x, int count, int channels, int pixels, long long next, long long beside) {
+__global__ void __launch_bounds__(256)
+enter(T* y, const float* x, int count, int channels, int pixels, int next, int beside) {
   const int length = pitch(channels);
-  const long long e = (long long)blockIdx.x * 256 + threadIdx.x, p = e / length;
-  if (p >= (long long)count * pixels) return;
+  const int e = blockIdx.x * 256 + threadIdx.x, p = e / length;
+  if (p >= count * pixels) return;
   const int c = e % length;
   put(y + e, c < channels ? x[p / pixels * next + c * beside + p % pixels] : 0);
 }
 
 template <class T>
-__global__ void __launch_bounds__(256) leave(float* x, const T* y, int count, int channels, int pixels, long long next, long long beside, int adds) {
-  const long long e = (long long)blockIdx.x * 256 + threadIdx.x, q = e / pixels;
+__global__ void __launch_bounds__(256)
+leave(float* x, const T* y, int count, int channels, int pixels, int next, int beside, int adds) {
+  const int e = blockIdx.x * 256 + threadIdx.x, q = e / pixels;
   const int p = e % pixels, c = q % channels, n = q / channels;
   if (n >= count) return;
   float* to = x + n * next + c * beside + p;
-  *to = number(y[((long long)n * pixels + p) * pitch(channels) + c]) + (adds ? *to : 0);
+  *to = number(y[(n * pixels + p) * pitch(channels) + c]) + (adds ? *to : 0);
 }

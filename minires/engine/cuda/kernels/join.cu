@@ -11,10 +11,11 @@
 // NaN passes the ReLU, and closes it for the gradient.
 
 template <class T>
-__global__ void __launch_bounds__(256) join(T* y, const T* a, const float* f, const T* b, const float* g, int pixels, int channels, int relu) {
+__global__ void __launch_bounds__(256)
+join(T* y, const T* a, const float* f, const T* b, const float* g, int pixels, int channels, int relu) {
   const int length = pitch(channels);
-  const long long at = 4 * ((long long)blockIdx.x * 256 + threadIdx.x);
-  if (at >= (long long)pixels * length) return;
+  const int at = 4 * (blockIdx.x * 256 + threadIdx.x);
+  if (at >= pixels * length) return;
   const int c = at % length;
   float v[4], w[4];
   load4(v, a + at);
@@ -39,8 +40,8 @@ __device__ __forceinline__ void centred4(float (&v)[4], const T* u, const float*
 
 // What one contribution adds to the gradient of a value: z itself, or z through the affine map that it went through.
 template <class T>
-__device__ __forceinline__ void contribute(float (&v)[4], const T* z, const T* u, const float* norm, const float* slopes, long long at, int length,
-                                           int c) {
+__device__ __forceinline__ void
+contribute(float (&v)[4], const T* z, const T* u, const float* norm, const float* slopes, int at, int length, int c) {
   float d[4], scale[4], slope[4], level[4];
   load4(v, z + at);
   if (!norm) return;
@@ -55,16 +56,16 @@ __device__ __forceinline__ void contribute(float (&v)[4], const T* z, const T* u
 
 template <class T>
 __global__ void __launch_bounds__(256)
-assemble(T* z, const T* y, const T* a, const T* a_u, const float* a_norm, const float* a_slopes, const T* b, const T* b_u,
-         const float* b_norm, const float* b_slopes, const T* u1, const float* f1, const T* u2, const float* f2, float* sums, int pixels,
-         int channels, int slab, int lanes) {
+assemble(T* z, const T* y, const T* a, const T* a_u, const float* a_norm, const float* a_slopes, const T* b,
+         const T* b_u, const float* b_norm, const float* b_slopes, const T* u1, const float* f1, const T* u2, const float* f2,
+         float* sums, int pixels, int channels, int slab, int lanes) {
   typedef float Shared[256][4];
   SHARED(Shared, room);
   const int t = threadIdx.x, length = pitch(channels), c = (blockIdx.y * lanes + t % lanes) * 4;
   const int first = blockIdx.x * slab, last = min(pixels, first + slab);
   float s1[4] = {}, s2[4] = {}, s3[4] = {}, v[4], w[4];
   for (int p = first + t / lanes; c < length && p < last; p += 256 / lanes) {
-    const long long at = (long long)p * length + c;
+    const int at = p * length + c;
     contribute(v, a, a_u, a_norm, a_slopes, at, length, c);
     if (b) {
       contribute(w, b, b_u, b_norm, b_slopes, at, length, c);
@@ -89,7 +90,7 @@ assemble(T* z, const T* y, const T* a, const T* a_u, const float* a_norm, const 
   if (!sums) return;
   fold_rows(s1, room, lanes), fold_rows(s2, room, lanes), fold_rows(s3, room, lanes);
   if (t >= lanes || c >= length) return;
-  float* out = sums + (long long)blockIdx.x * 3 * length + c;
+  float* out = sums + blockIdx.x * 3 * length + c;
   store4(out, s1), store4(out + length, s2), store4(out + 2 * length, s3);
 }
 
@@ -99,10 +100,10 @@ struct Part { int images, height, width, x_channels, y_channels, step, from, to,
 template <class T>
 __global__ void __launch_bounds__(256) part(T* y, const T* x, Part g) {
   const int height = (g.height + g.step - 1) / g.step, width = (g.width + g.step - 1) / g.step;
-  const long long e = (long long)blockIdx.x * 256 + threadIdx.x, p = e / g.fill;
-  if (p >= (long long)g.images * height * width) return;
+  const int e = blockIdx.x * 256 + threadIdx.x, p = e / g.fill;
+  if (p >= g.images * height * width) return;
   const int c = g.begin + e % g.fill, s = p % width, r = p / width % height, n = p / width / height;
-  const long long q = ((long long)n * g.height + r * g.step) * g.width + s * g.step;
+  const int q = (n * g.height + r * g.step) * g.width + s * g.step;
   const bool in = c >= g.to && c < g.to + g.count;
   put(y + p * pitch(g.y_channels) + c, in ? number(x[q * pitch(g.x_channels) + g.from + c - g.to]) : 0);
 }
@@ -110,11 +111,11 @@ __global__ void __launch_bounds__(256) part(T* y, const T* x, Part g) {
 template <class T>
 __global__ void __launch_bounds__(256) part_back(T* dx, const T* dy, Part g, int adds) {
   const int height = (g.height + g.step - 1) / g.step, width = (g.width + g.step - 1) / g.step, length = pitch(g.x_channels);
-  const long long e = (long long)blockIdx.x * 256 + threadIdx.x, q = e / length;
-  if (q >= (long long)g.images * g.height * g.width) return;
+  const int e = blockIdx.x * 256 + threadIdx.x, q = e / length;
+  if (q >= g.images * g.height * g.width) return;
   const int c = e % length, s = q % g.width, r = q / g.width % g.height, n = q / g.width / g.height;
   const bool in = r % g.step == 0 && s % g.step == 0 && c >= g.from && c < g.from + g.count;
-  const long long p = ((long long)n * height + r / g.step) * width + s / g.step;
+  const int p = (n * height + r / g.step) * width + s / g.step;
   float v = in ? number(dy[p * pitch(g.y_channels) + g.to + c - g.from]) : 0;
   if (adds) v += number(dx[e]);
   put(dx + e, v);

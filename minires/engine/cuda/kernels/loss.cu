@@ -5,7 +5,7 @@
 //
 //   logits, dlogits (N, K) rows of pitch(K)    labels (N) int32    rows (2, N): loss and hit of each    result (2): L, hits
 //
-// One warp a row; the rows are added in their order by a block of its own. 3 N K numbers: microseconds of latency.
+// One warp a row; the rows are added in their order by a block of its own. Moves 3 N K numbers; floor: two launches.
 
 __device__ __forceinline__ void prefer(float& largest, int& best, float v, int k) {
   const bool nan = v != v, was = largest != largest, tie = v == largest || (nan && was);
@@ -13,12 +13,13 @@ __device__ __forceinline__ void prefer(float& largest, int& best, float v, int k
 }
 
 template <class T>
-__global__ void __launch_bounds__(128) cross_entropy(T* dlogits, float* rows, const T* logits, const int* labels, int images, int classes,
-                                                     float smoothing, int ignore) {
+__global__ void __launch_bounds__(128)
+cross_entropy(T* dlogits, float* rows, const T* logits, const int* labels, int images, int classes, float smoothing,
+              int ignore) {
   const int n = blockIdx.x * 4 + (threadIdx.x >> 5), lane = threadIdx.x & 31, length = pitch(classes);
   if (n >= images) return;
-  const T* x = logits + (long long)n * length;
-  T* dx = dlogits + (long long)n * length;
+  const T* x = logits + n * length;
+  T* dx = dlogits + n * length;
   float counted = 0, largest = __uint_as_float(0xff800000u), sum = 0, all = 0;  // minus infinity
   int best = 1 << 30;  // the first of the largest, NaN before all
   for (int k = lane; k < images; k += 32) counted += labels[k] != ignore;

@@ -14,19 +14,20 @@
 
 __device__ __forceinline__ float unbiased(float var, int m) { return var * ((float)m / (m - 1)); }
 
-__global__ void norm_coefficients(const float* statistics, const float* gamma, const float* beta, float* norm, float* running_mean,
-                                  float* running_var, int parts, int rows, int pixels, int channels, float eps, float momentum) {
+__global__ void
+norm_coefficients(const float* statistics, const float* gamma, const float* beta, float* norm, float* running_mean,
+                  float* running_var, int parts, int rows, int pixels, int channels, float eps, float momentum) {
   const int c = blockIdx.x * 4 + (threadIdx.x >> 5), lane = threadIdx.x & 31, length = pitch(channels);
   if (c >= length) return;
   const float start = statistics[c];
   float sum = 0, squares = 0;
   for (int k = lane; k < parts; k += 32) {
-    const float* part = statistics + (long long)k * 3 * length + c;
+    const float* part = statistics + k * 3 * length + c;
     sum += min(rows, pixels - k * rows) * (part[0] - start) + part[length];
   }
   const float gap = warp_sum(sum) / pixels, mean = start + gap, rest = gap - (mean - start);
   for (int k = lane; k < parts; k += 32) {
-    const float* part = statistics + (long long)k * 3 * length + c;
+    const float* part = statistics + k * 3 * length + c;
     const float d = (part[0] - mean) - rest;
     squares += part[2 * length] + 2 * d * part[length] + min(rows, pixels - k * rows) * d * d;
   }
@@ -41,7 +42,8 @@ __global__ void norm_coefficients(const float* statistics, const float* gamma, c
 }
 
 // the running statistics move later, where a forward must not
-__global__ void norm_track(const float* norm, float* running_mean, float* running_var, int pixels, int channels, float momentum) {
+__global__ void
+norm_track(const float* norm, float* running_mean, float* running_var, int pixels, int channels, float momentum) {
   const int c = blockIdx.x * 128 + threadIdx.x, length = pitch(channels);
   if (c >= channels) return;
   running_mean[c] = (1 - momentum) * running_mean[c] + momentum * norm[MEAN * length + c];
@@ -49,8 +51,9 @@ __global__ void norm_track(const float* norm, float* running_mean, float* runnin
 }
 
 // a constant map: batch norm by its running statistics, or the bias of a convolution, without gamma
-__global__ void norm_constant(const float* gamma, const float* beta, const float* running_mean, const float* running_var, float* norm,
-                              int channels, float eps) {
+__global__ void
+norm_constant(const float* gamma, const float* beta, const float* running_mean, const float* running_var, float* norm,
+              int channels, float eps) {
   const int c = blockIdx.x * 128 + threadIdx.x, length = pitch(channels);
   if (c >= length) return;
   const bool real = c < channels;
@@ -61,14 +64,15 @@ __global__ void norm_constant(const float* gamma, const float* beta, const float
 }
 
 // The gradient of a map from its sums. slopes: null where the map does not depend on the batch; dgamma: null for a bias.
-__global__ void norm_slopes(const float* sums, const float* norm, float* slopes, float* dgamma, float* dbeta, int slabs, int which, int pixels,
-                            int channels) {
+__global__ void
+norm_slopes(const float* sums, const float* norm, float* slopes, float* dgamma, float* dbeta, int slabs, int which,
+            int pixels, int channels) {
   const int c = blockIdx.x * 4 + (threadIdx.x >> 5), lane = threadIdx.x & 31, length = pitch(channels);
   if (c >= length) return;
   float s1 = 0, s2 = 0;
   for (int k = lane; k < slabs; k += 32) {
-    s1 += sums[(long long)k * 3 * length + c];
-    s2 += sums[((long long)k * 3 + which) * length + c];
+    s1 += sums[k * 3 * length + c];
+    s2 += sums[(k * 3 + which) * length + c];
   }
   s1 = warp_sum(s1), s2 = warp_sum(s2);
   if (lane) return;
@@ -81,7 +85,8 @@ __global__ void norm_slopes(const float* sums, const float* norm, float* slopes,
 // The statistics of a value that no product has just made: a block has ``lanes`` times 4 channels (blockIdx.y) of ``rows``
 // pixels (blockIdx.x), thread t the channels of t % lanes.
 template <class T>
-__global__ void __launch_bounds__(256) part_statistics(const T* u, float* statistics, int rows, int pixels, int channels, int lanes) {
+__global__ void __launch_bounds__(256)
+part_statistics(const T* u, float* statistics, int rows, int pixels, int channels, int lanes) {
   typedef float Shared[256][4];
   SHARED(Shared, room);
   const int t = threadIdx.x, length = pitch(channels), c = (blockIdx.y * lanes + t % lanes) * 4;
@@ -90,7 +95,7 @@ __global__ void __launch_bounds__(256) part_statistics(const T* u, float* statis
   for (int pass = 0; pass < 2; ++pass) {
     float rest[4] = {}, squares[4] = {};
     for (int p = first + t / lanes; c < length && p < last; p += 256 / lanes) {
-      load4(v, u + (long long)p * length + c);
+      load4(v, u + p * length + c);
       for (int e = 0; e < 4; ++e) {
         const float d = v[e] - mean[e];
         rest[e] += d, squares[e] += d * d;
@@ -101,7 +106,7 @@ __global__ void __launch_bounds__(256) part_statistics(const T* u, float* statis
     for (int e = 0; e < 4; ++e)
       if (pass == 0) mean[e] = rest[e] / (last - first);
       else if (t < lanes && c < length) {
-        float* out = statistics + (long long)blockIdx.x * 3 * length + c + e;
+        float* out = statistics + blockIdx.x * 3 * length + c + e;
         out[0] = mean[e], out[length] = rest[e], out[2 * length] = squares[e];
       }
   }

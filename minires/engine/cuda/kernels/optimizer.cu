@@ -11,8 +11,9 @@
 // 1 - b and log b come from the host, and 1 - b^t = -expm1(t log b): with b near 1 float32 would lose digits.
 // Moves 5 (SGD) or 7 numbers of 4 bytes a parameter; floor: those bytes / bandwidth.
 
-__global__ void __launch_bounds__(256) sgd(float* p, float* v, float* g, const float* decay, const float* part, const float* lr, float momentum,
-                                           int nesterov, int clear, int size) {
+__global__ void __launch_bounds__(256)
+sgd(float* p, float* v, float* g, const float* decay, const float* part, const float* lr, float momentum,
+    int nesterov, int clear, int size) {
   const int e = blockIdx.x * 256 + threadIdx.x;
   if (e >= size || part[e >> 5] == 0) return;
   const float d = g[e] + decay[e >> 5] * p[e], moved = momentum * v[e] + d;
@@ -21,9 +22,9 @@ __global__ void __launch_bounds__(256) sgd(float* p, float* v, float* g, const f
   if (clear) g[e] = 0;
 }
 
-__global__ void __launch_bounds__(256) adamw(float* p, float* m, float* v, float* g, int* steps, const float* decay, const float* part,
-                                             const float* lr, float b1, float b2, float rest1, float rest2, float log_b1,
-                                             float log_b2, float eps, int clear, int size) {
+__global__ void __launch_bounds__(256)
+adamw(float* p, float* m, float* v, float* g, int* steps, const float* decay, const float* part, const float* lr,
+      float b1, float b2, float rest1, float rest2, float log_b1, float log_b2, float eps, int clear, int size) {
   const int e = blockIdx.x * 256 + threadIdx.x, run = e >> 5;
   if (e >= size || part[run] == 0) return;
   const int t = steps[run] + 1;

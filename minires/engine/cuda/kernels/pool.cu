@@ -16,8 +16,8 @@ struct Pool { int images, channels, include, behind_h, behind_w; Axis h, w; };
 template <class T>
 __global__ void __launch_bounds__(256) max_pool(T* y, unsigned char* winner, const T* x, Pool g) {
   const int length = pitch(g.channels);
-  const long long at = 4 * ((long long)blockIdx.x * 256 + threadIdx.x), p = at / length;
-  if (p >= (long long)g.images * g.h.out * g.w.out) return;
+  const int at = 4 * (blockIdx.x * 256 + threadIdx.x), p = at / length;
+  if (p >= g.images * g.h.out * g.w.out) return;
   const int c = at % length, s = p % g.w.out, r = p / g.w.out % g.h.out, n = p / g.w.out / g.h.out;
   float best[4], v[4];
   int place[4] = {-1, -1, -1, -1};
@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(256) max_pool(T* y, unsigned char* winner, con
     for (int j = 0; j < g.w.kernel; ++j) {
       const int h = r * g.h.stride - g.h.pad + i * g.h.dilation, w = s * g.w.stride - g.w.pad + j * g.w.dilation;
       if (h < 0 || h >= g.h.in || w < 0 || w >= g.w.in) continue;
-      load4(v, x + (((long long)n * g.h.in + h) * g.w.in + w) * length + c);
+      load4(v, x + ((n * g.h.in + h) * g.w.in + w) * length + c);
       for (int e = 0; e < 4; ++e)
         if (place[e] < 0 || v[e] > best[e] || v[e] != v[e]) best[e] = v[e], place[e] = i * g.w.kernel + j;
     }
@@ -49,8 +49,8 @@ __device__ __forceinline__ int covered(const Axis& a, int r, int include, int be
 template <class T, bool MAX>
 __global__ void __launch_bounds__(256) pool_back(T* dx, const T* dy, const unsigned char* winner, Pool g, int adds) {
   const int length = pitch(g.channels);
-  const long long at = 4 * ((long long)blockIdx.x * 256 + threadIdx.x), q = at / length;
-  if (q >= (long long)g.images * g.h.in * g.w.in) return;
+  const int at = 4 * (blockIdx.x * 256 + threadIdx.x), q = at / length;
+  if (q >= g.images * g.h.in * g.w.in) return;
   const int c = at % length, w = q % g.w.in, h = q / g.w.in % g.h.in, n = q / g.w.in / g.h.in;
   float sum[4] = {}, v[4];
   if (adds) load4(sum, dx + at);
@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(256) pool_back(T* dx, const T* dy, const unsig
     for (int j = 0; j < g.w.kernel; ++j) {
       const int r = window(g.h, h, i), s = window(g.w, w, j);
       if (r < 0 || s < 0) continue;
-      const long long p = (((long long)n * g.h.out + r) * g.w.out + s) * length + c;
+      const int p = ((n * g.h.out + r) * g.w.out + s) * length + c;
       load4(v, dy + p);
       const float count = MAX ? 1 : covered(g.h, r, g.include, g.behind_h) * covered(g.w, s, g.include, g.behind_w);
       for (int e = 0; e < 4; ++e)
@@ -70,15 +70,15 @@ __global__ void __launch_bounds__(256) pool_back(T* dx, const T* dy, const unsig
 template <class T>
 __global__ void __launch_bounds__(256) mean_pool(T* y, const T* x, Pool g) {
   const int length = pitch(g.channels);
-  const long long at = 4 * ((long long)blockIdx.x * 256 + threadIdx.x), p = at / length;
-  if (p >= (long long)g.images * g.h.out * g.w.out) return;
+  const int at = 4 * (blockIdx.x * 256 + threadIdx.x), p = at / length;
+  if (p >= g.images * g.h.out * g.w.out) return;
   const int c = at % length, s = p % g.w.out, r = p / g.w.out % g.h.out, n = p / g.w.out / g.h.out;
   float sum[4] = {}, v[4];
   for (int i = 0; i < g.h.kernel; ++i)
     for (int j = 0; j < g.w.kernel; ++j) {
       const int h = r * g.h.stride - g.h.pad + i, w = s * g.w.stride - g.w.pad + j;
       if (h < 0 || h >= g.h.in || w < 0 || w >= g.w.in) continue;
-      load4(v, x + (((long long)n * g.h.in + h) * g.w.in + w) * length + c);
+      load4(v, x + ((n * g.h.in + h) * g.w.in + w) * length + c);
       for (int e = 0; e < 4; ++e) sum[e] += v[e];
     }
   const float count = covered(g.h, r, g.include, g.behind_h) * covered(g.w, s, g.include, g.behind_w);
@@ -89,14 +89,15 @@ __global__ void __launch_bounds__(256) mean_pool(T* y, const T* x, Pool g) {
 // A block: one image (blockIdx.x) and ``lanes`` times 4 channels (blockIdx.y). With w the mean of the products x w, of the
 // gate of squeeze and excitation their sum: its gradient.
 template <class T>
-__global__ void __launch_bounds__(256) global_mean(T* y, const T* x, const T* w, int pixels, int channels, int lanes, int mean) {
+__global__ void __launch_bounds__(256)
+global_mean(T* y, const T* x, const T* w, int pixels, int channels, int lanes, int mean) {
   typedef float Shared[256][4];
   SHARED(Shared, room);
   const int t = threadIdx.x, length = pitch(channels), c = (blockIdx.y * lanes + t % lanes) * 4;
-  const long long image = (long long)blockIdx.x * pixels;
+  const int image = blockIdx.x * pixels;
   float sum[4] = {}, v[4], f[4];
   for (int p = t / lanes; c < length && p < pixels; p += 256 / lanes) {
-    const long long at = (image + p) * length + c;
+    const int at = (image + p) * length + c;
     load4(v, x + at);
     if (w) load4(f, w + at);
     for (int e = 0; e < 4; ++e) sum[e] += w ? v[e] * f[e] : v[e];
@@ -104,14 +105,15 @@ __global__ void __launch_bounds__(256) global_mean(T* y, const T* x, const T* w,
   fold_rows(sum, room, lanes);
   if (t >= lanes || c >= length) return;
   for (int e = 0; e < 4; ++e) sum[e] /= mean ? pixels : 1;
-  store4(y + (long long)blockIdx.x * length + c, sum);
+  store4(y + blockIdx.x * length + c, sum);
 }
 
 template <class T>
-__global__ void __launch_bounds__(256) global_back(T* dx, const T* dy, int images, int pixels, int channels, int adds) {
+__global__ void __launch_bounds__(256)
+global_back(T* dx, const T* dy, int images, int pixels, int channels, int adds) {
   const int length = pitch(channels);
-  const long long at = 4 * ((long long)blockIdx.x * 256 + threadIdx.x), q = at / length;
-  if (q >= (long long)images * pixels) return;
+  const int at = 4 * (blockIdx.x * 256 + threadIdx.x), q = at / length;
+  if (q >= images * pixels) return;
   float v[4], sum[4] = {};
   load4(v, dy + q / pixels * length + at % length);
   if (adds) load4(sum, dx + at);

@@ -34,23 +34,25 @@ __device__ __forceinline__ void along(unsigned (&b)[4], const bf16* at, int row,
 }
 
 template <class T, int SIDE>
-__device__ __forceinline__ void load_slices(Slices<T, SIDE>& slices, int stage, const T* x, const T* dy, const Convolution& g, int p0,
-                                            int last, int i, int j, int x_length, int dy_length, int x_width, int dy_width) {
+__device__ __forceinline__ void
+load_slices(Slices<T, SIDE>& slices, int stage, const T* x, const T* dy, const Convolution& g, int p0, int last,
+            int i, int j, int x_length, int dy_length, int x_width, int dy_width) {
   typedef Slices<T, SIDE> S;
   constexpr int UNITS = SIDE / S::E;
   for (int e = threadIdx.x; e < S::PIXELS * UNITS; e += 128) {
     const int k = e / UNITS, c = e % UNITS * S::E, p = p0 + k, s = p % g.w.out, r = p / g.w.out % g.h.out, n = p / g.w.out / g.h.out;
     const int h = r * g.h.stride + i * g.h.dilation - g.h.pad, w = s * g.w.stride + j * g.w.dilation - g.w.pad;
     bool there = p < last && h >= 0 && h < g.h.in && w >= 0 && w < g.w.in && c < x_width;
-    copy16(&slices.x[stage][k * S::ROW + c], there ? x + (((long long)n * g.h.in + h) * g.w.in + w) * x_length + c : x, there);
+    copy16(&slices.x[stage][k * S::ROW + c], there ? x + ((n * g.h.in + h) * g.w.in + w) * x_length + c : x, there);
     there = p < last && c < dy_width;
-    copy16(&slices.dy[stage][k * S::ROW + c], there ? dy + (long long)p * dy_length + c : dy, there);
+    copy16(&slices.dy[stage][k * S::ROW + c], there ? dy + p * dy_length + c : dy, there);
   }
   copies_close();
 }
 
 template <class P, int SIDE>
-__global__ void __launch_bounds__(128) weight_gradient(const typename P::T* x, const typename P::T* dy, float* parts, Convolution g, int slab) {
+__global__ void __launch_bounds__(128)
+weight_gradient(const typename P::T* x, const typename P::T* dy, float* parts, Convolution g, int slab) {
   typedef typename P::T T;
   typedef Slices<T, SIDE> Shared;
   SHARED(Shared, slices);
@@ -60,10 +62,10 @@ __global__ void __launch_bounds__(128) weight_gradient(const typename P::T* x, c
   const int high = (inner + SIDE - 1) / SIDE, wide = (outer + SIDE - 1) / SIDE;
   const int group = blockIdx.z / (high * wide), c0 = blockIdx.z / wide % high * SIDE, m0 = blockIdx.z % wide * SIDE;
   const int x_depth = g.groups == 1 ? pitch(inner) : inner, dy_depth = g.groups == 1 ? pitch(outer) : outer;
-  const int first = blockIdx.x * slab, last = min(g.images * g.h.out * g.w.out, first + slab);
+  const int tap = blockIdx.y, first = blockIdx.x * slab, last = min(g.images * g.h.out * g.w.out, first + slab);
   const T *x_from = x + group * inner + c0, *dy_from = dy + group * outer + m0;
   auto load = [&](int step) {
-    load_slices(slices, step % 3, x_from, dy_from, g, first + step * Shared::PIXELS, last, blockIdx.y / g.w.kernel, blockIdx.y % g.w.kernel,
+    load_slices(slices, step % 3, x_from, dy_from, g, first + step * Shared::PIXELS, last, tap / g.w.kernel, tap % g.w.kernel,
                 g.groups * x_depth, g.groups * dy_depth, x_depth - c0, dy_depth - m0);
   };
   float sum[MT][NT][4];
@@ -98,7 +100,7 @@ __global__ void __launch_bounds__(128) weight_gradient(const typename P::T* x, c
       for (int e = 0; e < 4; ++e) {
         int c = c0 + down + u * 16 + e / 2 * 8 + (lane >> 2), m = m0 + right + v * 8 + 2 * (lane & 3) + e % 2;
         if (c < inner && m < outer)
-          parts[(((long long)blockIdx.x * taps + blockIdx.y) * inner + c) * g.out_channels + group * outer + m] = sum[u][v][e];
+          parts[((blockIdx.x * taps + tap) * inner + c) * g.out_channels + group * outer + m] = sum[u][v][e];
       }
 }
 
@@ -107,12 +109,12 @@ __global__ void weight_merge(const float* parts, float* dw, int slabs, int taps,
   const int e = blockIdx.x * 256 + threadIdx.x, size = taps * C * M;
   if (e >= size) return;
   float sum = 0;
-  for (int slab = 0; slab < slabs; ++slab) sum += parts[(long long)slab * size + e];
-  dw[((long long)(e % M) * C + e / M % C) * taps + e / M / C] += sum;
+  for (int slab = 0; slab < slabs; ++slab) sum += parts[slab * size + e];
+  dw[((e % M) * C + e / M % C) * taps + e / M / C] += sum;
 }
 
-// All weights in one launch, each a row of the table: where it stands among the parameters and where its two forms go
-// (back: -1 for none), M, C of a group, taps, groups.   forward (M, taps, C)   back (groups C, taps, M / groups)
+// All weights in one launch, each an address and a row of the table: where its two forms go (back: -1 for none), M, C of
+// a group, taps, groups.   forward (M, taps, C)   back (groups C, taps, M / groups)
 template <class T>
 __global__ void weight_pack(const long long* addresses, T* packed, const int* table) {
   const int* row = table + 6 * blockIdx.y;
@@ -121,11 +123,11 @@ __global__ void weight_pack(const long long* addresses, T* packed, const int* ta
   const int depth = groups == 1 ? pitch(C) : C, back_depth = groups == 1 ? pitch(outer) : outer;
   for (int e = blockIdx.x * 256 + threadIdx.x; e < M * taps * depth; e += gridDim.x * 256) {
     int c = e % depth, tap = e / depth % taps, m = e / depth / taps;
-    put(packed + row[0] + e, c < C ? w[((long long)m * C + c) * taps + tap] : 0);
+    put(packed + row[0] + e, c < C ? w[(m * C + c) * taps + tap] : 0);
   }
   if (row[1] < 0) return;
   for (int e = blockIdx.x * 256 + threadIdx.x; e < groups * C * taps * back_depth; e += gridDim.x * 256) {
     int m = e % back_depth, tap = e / back_depth % taps, c = e / back_depth / taps, from = c / C * outer + m;
-    put(packed + row[1] + e, m < outer ? w[((long long)from * C + c % C) * taps + tap] : 0);
+    put(packed + row[1] + e, m < outer ? w[(from * C + c % C) * taps + tap] : 0);
   }
 }
