@@ -116,8 +116,7 @@ def grade(
     progress: called after each student. Raises RangeError for a folder that is not there or has none, BoxError where a
     box does not start; the scores of before then stay.
     """
-    each = assignment(name)
-    found = _handed_in(each, submissions)
+    each, found = assignment(name), handed_in(name, submissions)
     folder = make_folder(out)
     for part in (RESULTS, "feedback"):
         make_folder(folder / part)
@@ -146,8 +145,9 @@ def grade(
     return grades
 
 
-def _handed_in(each, submissions):
-    """The submissions in a folder, at least one, and one of each student."""
+def handed_in(name: str, submissions: str | Path) -> list[Submission]:
+    """The submissions to an assignment in a folder, at least one, and one of each student; RangeError where not."""
+    each = assignment(name)
     if not Path(submissions).is_dir():
         raise RangeError(f"{submissions} is no folder, expected one with a file or folder for each student")
     found = collect(submissions, each.name, each.functions(), each.files)

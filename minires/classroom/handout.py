@@ -78,8 +78,7 @@ def build(
     somebody has worked in the file to be filled: it is not overwritten.
     """
     each = assignment(name)
-    if student and (student != Path(student).name or student.startswith(".")):
-        raise RangeError(f"the student is {student!r}, expected the name of a file or folder")
+    check_student(student)
     each = for_student(each, secret, student) if student and secret else each
     files = contents(each, language, as_notebook)
     folder = make_folder(Path(out) / student / each.name)
@@ -89,6 +88,12 @@ def build(
     for file, text in files.items():
         write_atomically(folder / file, text.encode())
     return [folder / file for file in files]
+
+
+def check_student(student: str) -> None:
+    """Raise RangeError for what names no folder; "" is nobody."""
+    if student and (student != Path(student).name or student.startswith(".")):
+        raise RangeError(f"the student is {student!r}, expected the name of a file or folder")
 
 
 def contents(each: Assignment, language: str = "en", as_notebook: bool = False) -> dict[str, str]:

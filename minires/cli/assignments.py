@@ -9,6 +9,9 @@ from tqdm import tqdm
 
 from .. import classroom
 from ..classroom.box import TRUST, BoxError, strongest
+from ..classroom.export.one import check_graded
+from ..classroom.grade import handed_in
+from ..classroom.handout import check_student
 from ..classroom.grade import as_results
 from ..engine import cores
 from ..errors import RangeError
@@ -128,12 +131,17 @@ def _made(what, name, out, lang, students, course, notebook, platform):
         return classroom.new(name, out)
     if what == "export":
         return classroom.export(name, platform, out, course or Path(out) / "course.toml", lang)
+    for each in students:
+        check_student(each)
+    classroom.assignment(name)
     secret = classroom.secret_in(course) if course else None
     how = {"secret": secret, "as_notebook": notebook}
     return [path for each in students or [""] for path in classroom.build(name, out, lang, student=each, **how)]
 
 
 def _grade_for(platform, name, submission, out, lang, students, course, trust):
+    check_graded(platform, name)
+    check_folder(out)
     try:
         tier = TRUST if trust else strongest()
         how = {"tier": tier, "secret": classroom.secret_in(course) if course else None, "language": lang}
@@ -162,6 +170,7 @@ def _check(name, path, lang, as_json):
 def _grade(name, folder, out, lang, course, jobs, trust, as_json):
     if jobs is not None and jobs < 1:
         raise RangeError(f"jobs is {jobs}, expected at least 1")
+    handed_in(name, folder)
     check_folder(out)
     try:
         with ending_in_order(), tqdm(disable=None, leave=False, unit="submission") as bar:

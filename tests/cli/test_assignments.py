@@ -101,6 +101,39 @@ def test_the_secret_is_closed_from_its_first_moment(monkeypatch):
     assert seen[0] == 0o600 and Path("graded/course.toml").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "grade linear nowhere --out graded",
+        "grade linear empty --out graded --course courses/a.toml",
+        "grade linear twice --out graded",
+        "grade linaer in --out graded",
+        "grade linear in --out graded --jobs 0",
+        "grade linear in --to otter --out graded",
+        "grade linaer in --to autolab --out graded --course courses/a.toml",
+        "grade linaer in --to gradescope --out graded",
+        "build linaer --out handouts --course courses/a.toml --student ada",
+        "build linear --out handouts --course courses/a.toml --student ../ada",
+        "build linear --out handouts --course courses/a.toml --student ada --student .bob",
+        "export linaer --to autolab --out exported",
+        "export train --to autolab --out exported --course courses/a.toml",
+        "new linear --out mine",
+        "new a-b --out mine",
+        "report nowhere",
+        "report empty",
+        "check linaer in/ada.py",
+    ],
+)
+def test_what_is_wrong_makes_nothing(line, capsys):
+    for name in ("in/ada.py", "twice/ada.py", "twice/ada.zip", "empty/notes.txt"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("")
+    before = sorted(Path.cwd().rglob("*"))
+    assert run(f"assign {line}" + " --trust-submissions" * line.startswith("grade")) == 2
+    assert capsys.readouterr().err.startswith("minires: ")
+    assert sorted(Path.cwd().rglob("*")) == before
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_grading_in_order_and_the_same_command_goes_on(number):
     Path("in").mkdir()

@@ -42,8 +42,7 @@ def grade_for(
     A platform that reads a file gets it in ``out``, first with no points. Where the box fails, the file goes again, and
     BoxError is raised: that is no grade.
     """
-    if platform not in PLATFORMS:
-        raise RangeError(f"{platform} grades by itself, minires for {', '.join(PLATFORMS)}")
+    check_graded(platform, name)
     module = PLATFORMS[platform]
     place = make_folder(out) / module.RESULT if module.RESULT else None
     if place:
@@ -58,6 +57,14 @@ def grade_for(
     if place:
         write_atomically(place, text.encode())
     return grade, text
+
+
+def check_graded(platform: str, name: str) -> None:
+    """Raise RangeError or DataFileError where nothing called ``name`` can be graded for the platform."""
+    if platform not in PLATFORMS:
+        raise RangeError(f"{platform} grades by itself, minires for {', '.join(PLATFORMS)}")
+    if not (Path(name) / FILE).is_file():
+        assignment(name)
 
 
 def _graded(name, path, student, secret, tier, language):
