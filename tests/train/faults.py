@@ -30,7 +30,7 @@ from minires.train.guard import GUARD
 RANKS, TIMEOUT = 4, 5
 FAULTS = {  # which rank it meets, most seconds to the end of the job, what the message says
     "kill -9": (None, 5, r"rank {rank} on \S+, step \d+: it was killed by SIGKILL; the job ends"),
-    "exception": (None, 5, r"rank {rank} on \S+, step \d+: ValueError\('a bad image'\); the job ends"),
+    "exception": (None, 5, r"rank {rank} on \S+, step \d+: .*a bad image.*; the job ends"),
     "os._exit(0)": (None, 5, r"rank {rank} on \S+, step \d+: it left with exit code 0; the job ends"),
     "SIGSTOP": (None, TIMEOUT + 2, r"rank {rank} on \S+, step \d+: no answer for 5 s: it is stopped.*; the job ends"),
     "full disk": (0, 5, r"rank 0 on \S+, step \d+: .*No space left on device.*; the job ends"),
