@@ -69,7 +69,7 @@ def _of_array(rows, name, train, untwisted=None):
     if untwisted and all(same(mine, cell.of(untwisted).get(name)) for _, mine, cell in pairs):
         return Finding("untwisted", name)
     if _unmoved(pairs, name):
-        return Finding("unmoved", name)
+        return Finding("unmoved inside" if "." in name else "unmoved", name)
     if name == "dx" and all(same(mine, cell.dy) for _, mine, cell in pairs):
         return Finding("dy", name)
     for right, mine, _ in pairs:

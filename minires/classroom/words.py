@@ -68,6 +68,10 @@ FINDINGS = {
         "与调用前相同：{output}。请写入传入的数组，running_mean[...] = ...；"
         "给它的名字赋值只会产生一个别人看不到的新数组。",
     ),
+    "unmoved inside": (
+        "As it was before the call: {output}. It moves when its layer runs in training: hand train on to every layer.",
+        "与调用前相同：{output}。它所在的层在训练模式下运行时才会更新它：请把 train 传给每个层。",
+    ),
     "mode": (
         "Right in the other mode, and wrong in {detail} alone: {output}.",
         "在另一种模式下是对的，只在{detail}下出错：{output}。",
@@ -78,7 +82,7 @@ FINDINGS = {
         "{output} 还有别的错误，不属于这里已知的任何一种：请先改正上面指出的问题，再检查一次。",
     ),
 }
-TOGETHER = "missing", "unmoved", "mode", "wrong", "more"  # one sentence for all outputs
+TOGETHER = "missing", "unmoved", "unmoved inside", "mode", "wrong", "more"  # one sentence for all outputs
 MODES = {"training": ("training", "训练模式"), "evaluation": ("evaluation", "评估模式")}
 TERMS = {
     "direct": ("the direct term", "直接项"),

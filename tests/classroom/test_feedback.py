@@ -216,6 +216,26 @@ WITH_PRODUCT = """
 """
 
 
+CHAINED_WITHOUT_MODE = """
+    def residual_forward(x, branch, shortcut, train):
+        (f, b), (h, s) = branch.forward(x), shortcut.forward(x)
+        return f + h, (b, s)
+    def residual_backward(dy, cache, branch, shortcut):
+        return shortcut.backward(branch.backward(dy, cache[0]), cache[1])
+    def residual_terms(dy, cache, branch, shortcut):
+        return shortcut.backward(dy, cache[1]), branch.backward(dy, cache[0])
+"""
+
+
+def test_who_does_not_hand_the_mode_on_is_told_to():
+    functions = {}
+    exec(textwrap.dedent(CHAINED_WITHOUT_MODE), functions)
+    for language, words in (("en", "hand train on to every layer."), ("zh", "请把 train 传给每个层。")):
+        found = feedback("residual", functions, language)
+        assert [sentence for sentence in found.sentences if words in sentence]
+        assert "running_mean[...] =" not in str(found)
+
+
 @pytest.mark.parametrize(
     ("name", "source", "names", "english", "chinese"),
     [
