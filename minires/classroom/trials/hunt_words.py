@@ -64,8 +64,8 @@ LINES = {
     "refused": ("On a right block your tests raise {}.", "在正确的块上，你的测试抛出了 {}。"),
     "ended": ("Your tests give no answer: {}.", "你的测试没有给出答案：{}。"),
     "crashes": (
-        "A block that cannot even run passes your tests ({} times).",
-        "连运行都做不到的块通过了你的测试（{} 次）。",
+        "Blocks that cannot even run pass your tests: {} of them.",
+        "连运行都做不到的块通过了你的测试：{} 个。",
     ),
     "returns": (
         "Your tests return a value, which nobody looks at: a test fails by raising, as assert does.",
