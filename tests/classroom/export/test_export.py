@@ -33,6 +33,7 @@ HANDED_IN = {
     "ends": ({"linear.py": SOLUTION + "\nimport os\nos._exit(0)\n"}, 0),
     "ends in a call": ({"linear.py": SOLUTION.replace("x, weight = cache", "__import__('os')._exit(0)")}, 0),
     "never ends": ({"linear.py": SOLUTION + "\nwhile True: pass\n"}, 0),
+    "never ends in a call": ({"linear.py": SOLUTION.replace("x, weight = cache", "while True: pass")}, 0),
     "prints last": (
         {
             "linear.py": SOLUTION.replace(
