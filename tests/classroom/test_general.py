@@ -90,7 +90,10 @@ def test_every_kind_has_words_in_both_languages():
         "missing",
         "mode",
         "unmoved",
+        "unmoved inside",
         "untwisted",
+        "more",
+        "stopped",
     }
     assert kinds == FINDINGS.keys()
     for table in (FINDINGS, FRAME, TERMS):
