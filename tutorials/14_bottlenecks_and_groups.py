@@ -82,7 +82,8 @@ assert convolutions(bottleneck_block(256, 256, 1, rng=rng)) == narrow
 # %%
 for name in ("resnet34", "resnet50", "resnet152", "vgg19"):
     found = models.summarize(models.build(name, rng=None), (3, 224, 224))
-    print(f"{name:10} {found.depth:3} layers {found.params / 1e6:6.1f} M parameters {found.macs / 1e9:5.1f} G products")
+    size = f"{found.params / 1e6:6.1f} M parameters {found.macs / 1e9:5.1f} G multiply-adds"
+    print(f"{name:10} {found.depth:3} layers {size}")
     if name == "resnet50":
         assert found.depth == 34 + 16
 
@@ -230,7 +231,7 @@ for G, w in ((1, 64), (2, 40), (4, 24), (8, 14), (32, 4)):
 #
 # $$y_1 = K_1(x_1) \qquad y_i = K_i(x_i + y_{i-1}), \quad 1 < i < s \qquad y_s = x_s$$
 #
-# The receptive field of an output is the part of the image that it depends on. A 3 x 3 widens it by 2; so the
+# The **receptive field** of an output is the part of the image that it depends on. A 3 x 3 widens it by 2; so the
 # groups of *one* layer see 3, 5, 7 rows, and the one without a convolution sees 1. We need no theory to see that: the
 # gradient of one output with respect to the input is zero exactly where it does not look.
 
