@@ -23,12 +23,16 @@ function verdict(doc, side, words) {
   const places = audit.breaks.filter(({ place }) => place !== "block").map(({ kind, place, blocks: at }) => html`<li>
     <code>${kind}</code> ${words.places[place]}${words.comma}${at.length === blocks.length ? words.inAll : words.inBlocks(at)}</li>`);
   const part = (100 * audit.good) / audit.pairs;
+  const broken = new Set(audit.breaks.flatMap(({ blocks: at }) => at));
+  let [clean, run] = [0, 0]; // pairs between which nothing stands
+  blocks.forEach((_, l) => (clean += run = broken.has(l) ? 0 : run + 1));
   return html`${alert}<p><span>${words.verdict}</span>
       <b class="answer ${audit.good ? "some" : "none"}">${words.pairs(
         num(doc, `${key}.audit.good`), num(doc, `${key}.audit.pairs`))}</b></p>
     <svg class="meter" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="all" width="100"
       height="4"/><rect class="part" width="${part.toFixed(1)}" height="4"/></svg>
     ${bare ? html`<p>${words.noShortcut}</p>` : places.length ? html`<ul>${places}</ul>` : html`<p>${words.nothingBreaks}</p>`}
+    ${audit.good > clean && html`<p>${words.byChance}</p>`}
     ${!bare && html`<p>${words.alone(num(doc, `${key}.audit.alone`))}</p>`}`;
 }
 

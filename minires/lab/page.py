@@ -1,6 +1,7 @@
 """The page of the laboratory: one HTML file, whose script asks only the server that it comes from."""
 
 import json
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -43,7 +44,8 @@ def facts(language: str) -> dict[str, Any]:
 
 def module() -> str:
     """The scripts as one ES module, with the function ``render({ el, facts, ask })``."""
-    return "\n".join([read("markup.js"), *map(_own, SCRIPTS)])
+    scripts = "\n".join([read("markup.js"), *map(_own, SCRIPTS)])
+    return re.sub(r"(?<=[，。：；？！])\n\s+", "", scripts)  # a Chinese sentence goes on without a blank
 
 
 def style() -> str:

@@ -102,6 +102,12 @@ def test_a_widget_of_another_language_or_without_anywidget(monkeypatch):
         to_widget()
 
 
+def test_a_chinese_sentence_has_no_blank_where_its_line_ends():
+    assert re.search(r"，<b class=\"branch\">绿色", module()) and not re.search(
+        r"[，。：；？！]\s*\n\s*[\u4e00-\u9fff<1]", module()
+    )
+
+
 @pytest.mark.slow
 def test_it_answers_in_pyodide_as_here():
     node, folder = shutil.which("node"), os.environ.get("MINIRES_PYODIDE")

@@ -143,6 +143,10 @@ try {
 
   // one that diverges says so, and the training ends when both have
   await made(page, () => page.locator("[data-try='norm']").click());
+  await button(page, "step").click();
+  await page.waitForFunction(() => document.querySelector("main").dataset.step === "1");
+  assert.match(await page.locator(".verdict[data-side='1']").textContent(), /happen to change nothing/, "branches near 0 mask nothing");
+  assert.doesNotMatch(await page.locator(".verdict[data-side='0']").textContent(), /happen to change nothing/);
   await made(page, () => select(page, 1, "norm").selectOption("none"));
   await button(page, "train").click();
   await page.locator(".message:not([hidden])").waitFor();
