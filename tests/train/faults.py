@@ -39,7 +39,7 @@ FAULTS = {  # which rank it meets, most seconds to the end of the job, what the 
 
 
 def configuration(folder):
-    return configured(run_dir=str(folder), epochs=30, checkpoint_every=2, log_every=2)
+    return configured(run_dir=str(folder), epochs=15, checkpoint_every=2, log_every=2)
 
 
 def one_rank(folder, fault):
@@ -50,7 +50,7 @@ def one_rank(folder, fault):
     plain = network.at("stem").forward
 
     def slow(x, train=False):
-        time.sleep(0.02)
+        time.sleep(0.04)
         return plain(x, train)
 
     network.at("stem").forward = slow
@@ -96,7 +96,7 @@ def trial(fault, folder, chance, mpiexec):
     code, _, err = finished(process, 60)
     ended = time.monotonic() - began
     while alive(str(folder)) and time.monotonic() - began < 20:
-        time.sleep(0.02)
+        time.sleep(0.04)
     gone = time.monotonic() - began
     (folder.parent / "filler").unlink(missing_ok=True)
     return rank, ended, gone, code, err

@@ -13,6 +13,7 @@ from train.thread_comm import Ended, on_threads
 
 from minires import models
 from minires.data import Dataset, load
+from minires.engine import compile
 from minires.errors import RangeError, StateError
 from minires.layers import (
     BatchNorm2d,
@@ -171,7 +172,7 @@ def one_process(make, config, size, data=DIGITS):
     loader, _, _ = make_loaders(config, model, *data, facts_of(train))
     loss = SoftmaxCrossEntropy(config.label_smoothing)
     tensors, spread = dict(model.tensors()), lambda: None
-    learn = functools.partial(micro_batches, model)
+    learn = functools.partial(micro_batches, compile(model, threads=2) if config.engine == "compiled" else model)
     if config.batch_norm == "global":
         tensors, learn, spread = in_threads(make, size)
     params = [(path, t) for path, t in tensors.items() if isinstance(t, Param)]
@@ -224,6 +225,16 @@ def test_ranks_are_one_process_with_micro_batches_bit_for_bit(name, size, batch_
             np.testing.assert_array_equal(state[path], array, err_msg=path)
     start = MAKES[name]()
     assert any((expected[path] != t.data).any() for path, t in start.tensors())
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("name", ["resnet20", "densenet"])
+def test_ranks_with_the_engine_are_one_process_with_it_bit_for_bit(name, size):
+    """Although a rank has fewer threads, and batch 15 is cut into shares of 5 or of 8 and 7."""
+    config = configured(epochs=1, engine="compiled")
+    states = [state for state, _ in on_threads(size, lambda comm: trained(comm, MAKES[name], config))]
+    for path, array in one_process(MAKES[name], config, size).items():
+        assert all((state[path] == array).all() for state in states), path
 
 
 @pytest.mark.parametrize(("batch_norm", "least", "most"), [("local", 1e-4, 1), ("global", 0, 1e-12)])
