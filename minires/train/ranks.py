@@ -24,7 +24,7 @@ from .interrupt import Interrupted
 
 FIRST, SECOND, DONE = "first half", "second half", "done"  # how far a sum has come
 PATIENCE = 2000  # questions whether a message has come without a pause; then the core is left to others
-GRACE, HERE = 1.0, 7  # seconds in which those that wait too say so, and the tag of that message
+GRACE, HERE = 0.5, 7  # seconds in which those that wait too say so, and the tag of that message
 
 
 class Ranks:
@@ -45,6 +45,7 @@ class Ranks:
         self.gpus: Any = None  # what adds that which lies on GPUs
         GUARD.note(self.rank, self.step)
         place = [socket.gethostname(), sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []]
+        self.places = [place] * self.size  # for the message of one that waits for this exchange
         self.places = self.exchange(place)
         self.threads = max(1, cores() // self.places.count(place))
 
@@ -155,6 +156,7 @@ class Ranks:
         who = who or f"rank {self.rank} on {self.places[self.rank][0]}"
         GUARD.speaks()
         print(f"minires: {who}, step {self.step}: {words}; the job ends", file=Stream(sys.stderr), flush=True)
+        time.sleep(0.1)  # words and abort reach mpiexec on ways of their own, and it forwards nothing after the abort
         self.comm.Abort(1)
 
     @contextmanager

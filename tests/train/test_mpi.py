@@ -93,13 +93,14 @@ COMMAND = "-m minires train --parallel mpi --model digits_resnet8 --data digits 
 
 
 @pytest.mark.slow
-def test_the_command_stops_at_ctrl_c_and_goes_on(mpiexec, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_stops_at_a_signal_to_mpiexec_and_goes_on(mpiexec, tmp_path, number):
     run = tmp_path / "run"
     process = start(mpiexec, 2, *COMMAND, "--run-dir", run)
     while not (run / "checkpoint.safetensors").exists() and process.poll() is None:
         time.sleep(0.2)
     time.sleep(3)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     code, out, err = finished(process)
     version = subprocess.run([mpiexec, "--version"], capture_output=True, text=True, env=ENVIRONMENT).stdout
     assert code != 0 and "Traceback" not in err, err
@@ -108,7 +109,7 @@ def test_the_command_stops_at_ctrl_c_and_goes_on(mpiexec, tmp_path):
     if "Open MPI" in version:  # ends ranks half a second after Ctrl-C: a checkpoint is whole, but may be an older one
         assert load_checkpoint(run).position.step >= 0
         return
-    assert "stopped by SIGINT after step" in err
+    assert f"stopped by {number.name} after step" in err
     process = start(mpiexec, 2, "-m", "minires", "train", "--parallel", "mpi", "--resume", run)
     assert process.stderr.readline().startswith("epoch ")
     process.send_signal(signal.SIGINT)
