@@ -66,6 +66,21 @@ def test_both_languages_have_the_same_words(tmp_path):
     assert set(english["norms"]) == set(CHOICES["norm"]) and set(english["names"]) == set(DATA)
 
 
+def test_it_says_why_the_1_arrives_in_spite_of_what_breaks_it(tmp_path):
+    """Where the branches are near 0, a ReLU behind the addition masks nothing."""
+    if (node := shutil.which("node")) is None:
+        pytest.skip("needs node")
+    lab = Lab()
+    lab.respond({"do": "make", "nets": [{"depth": 8, "norm": "fixup"}, {"depth": 8, "block": "full_preact"}]})
+    doc = lab.respond({"do": "step"})
+    assert [net["audit"]["good"] > 0 for net in doc["nets"]] == [True, True]
+    said = "console.log(JSON.stringify([0, 1].map((side) => asText(verdict(doc, side, WORDS.en)))));"
+    (tmp_path / "said.mjs").write_text(f"{module()}\nconst doc = {json.dumps(doc)};\n{said}", encoding="utf-8")
+    found = subprocess.run([node, tmp_path / "said.mjs"], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert ["happen to change nothing" in text for text in json.loads(found.stdout)] == [True, False]
+
+
 def test_the_widget_answers_what_the_page_asks(monkeypatch):
     class AnyWidget:
         def __init__(self, **traits):
