@@ -83,6 +83,7 @@ def main(target=None):
     if spilling:
         raise SystemExit("spills: " + ", ".join(spilling))
     if target:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
         Path(target).write_text(text(table))
 
 
