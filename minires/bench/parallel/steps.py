@@ -18,8 +18,7 @@ from ...train.ranks import Ranks
 from ...train.shared import shared_step
 from ...train.step import accumulated_step
 from ..cases import Case
-from .cost import Work, cut, ring
-from .network import fit, reductions
+from .cost import Work, cut
 from .simulation import Reduction, agreement, synchronous_steps
 
 FLOPS = 6  # a multiply-add is two operations, and a step has three products of that size
@@ -58,7 +57,7 @@ class Trainer:
         self.labels = rng.integers(0, classes, batch)
         self.fast = compile(model, threads=threads, input_gradient=False)
         self.loss, self.sgd = SoftmaxCrossEntropy(), SGD(model.params(), lr=0.01, momentum=0.9)
-        self.buckets = ranks and Buckets(model.params(), ranks)
+        self.buckets: Any = ranks and Buckets(model.params(), ranks)
 
     @classmethod
     def of(cls, case: Case, threads: int, ranks: Ranks | None = None) -> "Trainer":
@@ -72,6 +71,16 @@ class Trainer:
     def shared(self) -> tuple[float, float]:
         """The same of a step of all ranks."""
         return self._timed(shared_step, self.buckets)
+
+    def exchange(self) -> list[float]:
+        """Seconds of each message of a step, one after the other, without computing: of the buckets and of the rest."""
+        ranks, times = self.buckets.ranks, [time.perf_counter()]
+        statistics = sum(t.data.size for _, t in self.fast.tensors()) - sum(p.data.size for _, p in self.sgd.params)
+        sizes = [bucket.numbers.size for bucket in self.buckets.all]
+        for size in (*sizes, 4, statistics + 1):
+            ranks.sum(np.zeros(size, np.float32))
+            times.append(time.perf_counter())
+        return list(np.diff(times))
 
     def _timed(self, step, *how):
         begun, computed = time.perf_counter(), time.process_time()
@@ -91,29 +100,36 @@ def step_times(trainer: Trainer, rounds: int, seconds: float) -> list[float]:
 def compare(case: Case, ranks: Ranks, rounds: int) -> dict[str, Any]:
     """Measured steps of all ranks, of one thread each, beside what the model expects of the times without exchange.
 
-    In each round a step of rank 0 alone, one of all ranks at once without a word, and one of all together. From the
-    second the simulation has how long each rank computes while all do, how unequally, and by the part of the cores that
-    they got, how many neighbours there are; it adds that ranks wait, on these cores, and what arrays take to add up.
+    In each round a step of rank 0 alone, one of all ranks at once without a word, their messages without a step, and
+    a step of all together. From the second the simulation has how long each rank computes while all do, how unequally,
+    and by the part of the cores that they got, how many neighbours there are; from the third what a message takes,
+    which with neighbours is the time until a rank gets a core. It puts them together: who waits, and what is hidden.
     """
     trainer, size = Trainer.of(case, 1, ranks), ranks.size
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    link, _ = fit(reductions(ranks, of=np.median), size)
     trainer.shared()
     steps: tuple[list, list, list] = [], [], []
+    messages = []
     for _ in range(rounds):
         ranks.gather([])
         steps[0].append(trainer.alone() if ranks.rank == 0 else (0.0, 0.0))
         ranks.gather([])
         steps[1].append(trainer.alone())
         ranks.gather([])
+        messages.append(trainer.exchange())
+        ranks.gather([])
         steps[2].append(trainer.shared())
     alone, apart, together = (ranks.gather(one).reshape(size, rounds, 2).T for one in steps)
     # (seconds or of the processor, rounds, ranks)
     others = np.maximum(0, cores / np.minimum(1, apart[1].sum(axis=1) / apart[0].sum(axis=1)) - size)
     work = apart[0] / np.maximum(1, (size + others) / cores)[:, None]
-    reduction = Reduction(tuple((part, ring(size, n, link)) for part, n in work_of(case, 1.0).buckets))
-    expected = synchronous_steps(work, reduction, cores, others)
-    plain = synchronous_steps(work * 0 + np.median(work, axis=1, keepdims=True), reduction, cores, others)
+    costs = ranks.gather(messages).reshape(size, rounds, -1).mean(axis=0)
+    rows = [Reduction(tuple(zip(_whole_at(case, trainer.buckets), row))) for row in costs]
+    same = work * 0 + np.median(work, axis=1, keepdims=True)
+    expected, plain = (
+        np.array([synchronous_steps([w], r, cores, n)[0] for w, r, n in zip(those, rows, others)])
+        for those in (work, same)
+    )
     measured = together[0].mean(axis=1)
     times = {"alone": alone[0, :, 0], "together": measured, "simulated": expected, "without_stragglers": plain}
     facts = {name: float(np.median(found)) for name, found in times.items()}
@@ -122,3 +138,10 @@ def compare(case: Case, ranks: Ranks, rounds: int) -> dict[str, Any]:
         "speedup": size * facts["alone"] / facts["together"],
         "expected_speedup": size * facts["alone"] / facts["simulated"],
     }
+
+
+def _whole_at(case, buckets):
+    """Of each message of a step, what part of backward is done before it; the last two follow the buckets."""
+    parts, sizes = np.array(work_of(case, 1.0).buckets).T
+    ends = np.cumsum([bucket.bytes for bucket in buckets.all])
+    return [*np.interp(ends, np.cumsum(sizes), parts), 1.0, 1.0]

@@ -1,7 +1,7 @@
 """One rank of an MPI job that sleeps where another would compute: python sleeper.py STEPS SECONDS SPREAD SEED FILE.
 
 Sleep is of a known length, whatever else the machine does, and needs no core. Rank 0 writes the times of the steps, and
-what it takes to add up their array.
+beside each what it takes to add up the array when nobody has slept.
 """
 
 import json
@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from minires.bench.parallel.network import reductions
 from minires.bench.parallel.simulation import stragglers
 from minires.train.ranks import Ranks
 
-BYTES = 2**20
+BYTES = 2**18
 
 
 def main(steps, seconds, spread, seed, file):
@@ -24,15 +23,18 @@ def main(steps, seconds, spread, seed, file):
     ranks, found = Ranks(MPI.COMM_WORLD), []
     array = np.ones(BYTES // 4, np.float32)
     work = stragglers(int(steps), ranks.size, float(seconds), float(spread), int(seed))[:, ranks.rank]
-    ((_, cost),) = reductions(ranks, (BYTES,), 10, np.median)
-    ranks.gather([])
-    for one in work:
+
+    def seconds_of(sleep):
+        ranks.gather([])
         begun = time.perf_counter()
-        time.sleep(one)
+        time.sleep(sleep)
         ranks.sum(array)
-        found.append(time.perf_counter() - begun)
+        return time.perf_counter() - begun
+
+    for one in work:
+        found.append((seconds_of(one), seconds_of(0)))
     if ranks.rank == 0:
-        Path(file).write_text(json.dumps({"steps": found, "cost": cost}))
+        Path(file).write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

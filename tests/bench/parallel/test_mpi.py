@@ -11,7 +11,7 @@ from minires.bench.parallel import Reduction, synchronous_steps
 from minires.bench.parallel.simulation import agreement, stragglers
 
 SLEEPER = Path(__file__).with_name("sleeper.py")
-STEPS, SECONDS, SPREAD = 8, 0.25, 0.4
+STEPS, SECONDS, SPREAD = 9, 0.3, 0.4
 
 
 @pytest.fixture
@@ -23,16 +23,16 @@ def mpiexec():
 
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_simulated_stragglers_are_measured_ones(mpiexec, tmp_path, size):
-    """In sum and step by step; one rank alone, or the mean of all, would be more than a tenth too fast."""
+    """Step by step; the mean of the ranks would be more than a tenth too fast."""
     file = tmp_path / "found.json"
     code, _, err = finished(start(mpiexec, size, SLEEPER, STEPS, SECONDS, SPREAD, size, file))
     assert code == 0, err
-    found = json.loads(file.read_text())
+    measured, costs = np.array(json.loads(file.read_text())).T
     work = stragglers(STEPS, size, SECONDS, SPREAD, size)
-    expected = synchronous_steps(work, Reduction(((1.0, found["cost"]),), overlap=False))
-    assert abs(agreement(found["steps"], expected)) < 0.15
-    assert abs(expected.sum() / sum(found["steps"]) - 1) < 0.15
-    assert work.mean(axis=1).sum() < 0.9 * np.sum(found["steps"])
+    steps = zip(work, costs)
+    expected = [synchronous_steps([row], Reduction(((1.0, cost),), overlap=False))[0] for row, cost in steps]
+    assert abs(agreement(measured, expected)) < 0.15
+    assert work.mean(axis=1).sum() < 0.9 * measured.sum()
 
 
 def test_the_command_on_two_ranks(mpiexec, tmp_path):
