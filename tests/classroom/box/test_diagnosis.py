@@ -11,7 +11,7 @@ from minires.classroom.task_diagnosis import diagnose_task
 SOME = {
     "linear": ("given_bias_axis", "given_ok_einsum", "given_subtract_lr"),
     "batchnorm": ("given_no_dvar", "given_ok_staged", "reads_running_in_backward"),
-    "residual": ("given_chained", "given_in_place", "given_ok", "terms_exchanged", "terms_missing", "right_terms_list"),
+    "residual": ("given_chained", "given_in_place", "given_ok", "terms_exchanged", "terms_sum", "right_terms_list"),
 }
 
 
