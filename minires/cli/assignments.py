@@ -10,9 +10,8 @@ from tqdm import tqdm
 from .. import classroom
 from ..classroom.box import TRUST, BoxError, strongest
 from ..classroom.export.one import check_graded
-from ..classroom.grade import handed_in
 from ..classroom.handout import check_student
-from ..classroom.grade import as_results
+from ..classroom.grade import as_results, handed_in
 from ..engine import cores
 from ..errors import RangeError
 from ..files.whole import check_folder, check_writable, write_atomically

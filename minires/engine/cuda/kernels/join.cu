@@ -55,7 +55,7 @@ contribute(float (&v)[4], const T* z, const T* u, const float* norm, const float
 }
 
 template <class T>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 3)
 assemble(T* z, const T* y, const T* a, const T* a_u, const float* a_norm, const float* a_slopes, const T* b,
          const T* b_u, const float* b_norm, const float* b_slopes, const T* u1, const float* f1, const T* u2, const float* f2,
          float* sums, int pixels, int channels, int slab, int lanes) {
