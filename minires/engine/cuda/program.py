@@ -24,18 +24,20 @@ class Program:
         self.places, self.bytes = offsets(self._spans())
         self.settings, self.layered = settings(plan), forward.layered
         self.values = [(o.path or "(model)", forward.rows[o.y]) for o in plan.operations if o.y in forward.rows]
-        launches = [i.launch if isinstance(i, Unless) else i for i in [*self.forward, *self.track, *self.backward]]
-        arguments = [a for i in launches for a in getattr(i, "arguments", ())]
+        arguments = [a for i in self._launches() for a in getattr(i, "arguments", ())]
         self.held = [a for a in arguments if isinstance(a, Held)]
         self.held += [held for a in arguments if isinstance(a, Addresses) for held in a.held]
         self.frozen = [i.tensor for i in self.backward if isinstance(i, Unless)]
 
     def kernels(self):
         """(file, name) of every kernel that runs, those of calls too."""
-        launches = [i.launch if isinstance(i, Unless) else i for i in [*self.forward, *self.track, *self.backward]]
         stored = PRECISIONS[self.precision][1]
         entries = {("images.cu", f"{name}<{stored}>") for name in ("enter", "leave")}
-        return entries | {(i.file, i.name) for i in launches if isinstance(i, Launch)}
+        return entries | {(i.file, i.name) for i in self._launches() if isinstance(i, Launch)}
+
+    def _launches(self):
+        """All launches and calls, those that may be left out too."""
+        return [i.launch if isinstance(i, Unless) else i for i in [*self.forward, *self.track, *self.backward]]
 
     def _spans(self):
         """(slot, bytes, first use, last use)"""
