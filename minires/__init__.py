@@ -25,6 +25,7 @@ from .errors import (
     StateError,
 )
 from .gradcheck import gradcheck
+from .train import compile_step
 
 __all__ = [
     "CheckpointError",
@@ -40,6 +41,7 @@ __all__ = [
     "StateError",
     "check_layer",
     "compile",
+    "compile_step",
     "data",
     "device_of",
     "gradcheck",

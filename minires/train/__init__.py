@@ -1,6 +1,7 @@
 """Training: optimisers, schedules, the loop, and checkpoints from which it goes on bit for bit."""
 
 from .checkpoint import Checkpoint, Position, load_checkpoint, load_model, publish, save_checkpoint
+from .compiled_step import CompiledStep, compile_step
 from .config import TrainConfig
 from .fit import Result, fit, resume
 from .interrupt import Interrupted
@@ -14,6 +15,7 @@ from .step import Evaluation, accumulated_step, evaluate, evaluate_batches, trai
 __all__ = [
     "AdamW",
     "Checkpoint",
+    "CompiledStep",
     "Evaluation",
     "Interrupted",
     "Position",
@@ -24,6 +26,7 @@ __all__ = [
     "build_model",
     "build_optimizer",
     "clip_gradients",
+    "compile_step",
     "constant",
     "cosine",
     "draw_curves",
