@@ -22,6 +22,7 @@ eval run --json
 check --seeds 3 --json
 models --json
 models resnet20 --json
+models resnet20 --device cuda --card l4 --json
 data --json
 data digits --json
 trace --model resnet8 --batch-size 2 --html page.html --json

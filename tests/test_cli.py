@@ -246,6 +246,11 @@ USAGE = {
     "assign grade linear nowhere --trust-submissions": "nowhere is no folder, expected one with a file or folder for",
     "assign grade linear . --jobs 0": "jobs is 0, expected at least 1",
     "assign report .": ". has no results, expected some: minires assign grade NAME FOLDER --out .",
+    "models resnet8 --device cuda --card t4": "T4 is of sm_75, and the engine's kernels need sm_80: it runs the layers",
+    "models resnet8 --device cuda --card h1": "card is 'h1', expected one of b200, h200, h100, ",
+    "models resnet8 --device cuda --batch 0": "batch is 0, expected at least 1 image",
+    "models resnet8 --card l4": "--card is given, but device is cpu: add --device cuda",
+    "models --device cuda": "--device cuda needs the name of a network: minires models resnet50 --device cuda",
     "data folder --download": "name is 'folder', expected one of cifar10, ",
 }
 

@@ -1,10 +1,14 @@
 """minires models, minires data."""
 
 import textwrap
+from typing import Literal
+
 from .. import data as data_sets
 from .. import models as networks
 from ..data.catalogue import ABOUT, is_there
+from ..engine.cuda.forecast import forecast
 from ..errors import RangeError
+from ..initializers import Undrawn
 from .common import Json, Name, Number, Options, Part, Switch, Text, given_options, print_json
 from .terminal import width
 
@@ -20,11 +24,17 @@ def models(
     block: Text = None,
     shortcut: Text = None,
     option: Options = (),
+    device: Literal["cpu", "cuda"] = "cpu",
+    batch: Number = None,
+    precision: Text = None,
+    card: Text = None,
     as_json: Json = False,
 ) -> None:
-    """List the families of networks, or the layers, parameters and multiply-adds of one network.
+    """List the families of networks, or the layers, parameters and multiply-adds of one network; with --device cuda
+    what a training step of it costs on a card: launches, memory, bytes, and the time below which it cannot be. That
+    needs no GPU.
 
-    For example: minires models resnet50 --option stride_on=1x1
+    For example: minires models resnet50 --device cuda --batch 64 --precision bf16 --card h100
 
     Args:
         name: Name of a network; all families if not given.
@@ -34,15 +44,34 @@ def models(
         block: Where the activations stand; the list of families names the kinds.
         shortcut: Kind of shortcut; the list of families names them.
         option: Any option of the family, such as stride_on=1x1; may be given more than once.
+        device: cuda: a training step of it on a GPU.
+        batch: cuda: images of a step, by default 64.
+        precision: cuda: of the products, float32 (by default), tf32 or bf16.
+        card: cuda: its name, by default h100; another name lists those that are known.
     """
+    step = given_options(batch=batch, precision=precision, card=card)
+    if step and device != "cuda":
+        raise RangeError(f"--{next(iter(step))} is given, but device is cpu: add --device cuda")
+    if name is None and device == "cuda":
+        raise RangeError("--device cuda needs the name of a network: minires models resnet50 --device cuda")
     if name is None:
         return _list_families(as_json)
     sizes = given_options(image=image, in_channels=in_channels, num_classes=num_classes)
     options = networks.parse_options(option, **given_options(block=block, shortcut=shortcut))
-    certificate = networks.certify(name, **sizes, **options)
+    found = _step(name, sizes, options, **step) if device == "cuda" else networks.certify(name, **sizes, **options)
     if as_json:
-        return print_json(**certificate.facts())
-    print(certificate.table(width(100)))
+        return print_json(**found.facts())
+    print(found.table() if device == "cuda" else found.table(width(100)))
+
+
+def _step(name, sizes, options, batch=64, **settings):
+    """What a training step of a network costs on a GPU."""
+    if batch < 1:
+        raise RangeError(f"batch is {batch}, expected at least 1 image")
+    family, _ = networks.find(name)
+    side = sizes.pop("image", family.image)
+    model = networks.build(name, **sizes, rng=Undrawn(), **options)
+    return forecast(model, (batch, sizes.get("in_channels", family.in_channels), side, side), **settings)
 
 
 def _list_families(as_json):

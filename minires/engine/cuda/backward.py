@@ -10,17 +10,21 @@ from .slots import Call, Held, Slot, Unless
 
 
 class Backward:
-    """``launches``: of one backward, behind a forward   ``rows``: {buffer: its slot}   ``slopes``: {map: its slot}"""
+    """``launches``: of one backward, behind a forward   ``owners``: the operation of each
+
+    rows: {buffer: its slot}   slopes: {map: its slot}
+    """
 
     def __init__(self, forward):
         self.forward, self.plan, self.precision = forward, forward.plan, forward.precision
-        self.launches, self.rows, self.slopes = [], {}, {}
+        self.launches, self.owners, self.rows, self.slopes = [], [], {}, {}
         for record in self.plan.adjoint:
             if isinstance(record.operation, op.Foreign):
                 operation = record.operation
                 self.launches.append(Call(lambda frame, o=operation: frame.whole_back(o), ()))
             else:
                 BACKWARD[type(record.operation)](self, record)
+            self.owners += [record.operation] * (len(self.launches) - len(self.owners))
 
     def buffer(self, buffer):
         if buffer not in self.rows:

@@ -71,7 +71,7 @@ class Executor:
 
     def describe(self):
         """The plan as a table."""
-        launches = f"{len(self.program.forward)} + {len(self.program.backward)} launches"
+        launches = " + ".join(map(str, self.program.launches())) + " launches"
         how = f"products in {self.program.precision}, {launches}, an arena of {self.program.bytes / 1e6:.1f} MB"
         return table(self.plan, [how], self._algorithm, {}, {})
 

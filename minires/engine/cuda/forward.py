@@ -17,6 +17,7 @@ FLOAT32 = np.dtype(np.float32)
 class Forward:
     """``launches``: of one forward, in their order   ``track``: of the running statistics   ``rows``: {value: its slot}
 
+    owners: the operation of each launch, None where it serves all of them
     norms: {affine map: its (6, pitch(C)) coefficients}   packed: {convolution: its weights, as both ways want them}
     """
 
@@ -31,9 +32,11 @@ class Forward:
         # a layer of the user may fail in the middle of a forward, which must not have moved anything then
         self._tracks = not any(isinstance(o, op.Foreign) and o.own for o in plan.operations)
         self._pack()
+        self.owners = [None] * len(self.launches)
         for operation in plan.operations:
             self.add(operation)
             self._maps(operation.y)
+            self.owners += [operation] * (len(self.launches) - len(self.owners))
 
     # -- slots
 

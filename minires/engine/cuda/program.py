@@ -5,12 +5,13 @@ from .backward import Backward
 from .forward import Forward
 from .launches import Launch
 from .modules import PRECISIONS
-from .slots import Addresses, Held, Unless, slots_of
+from .slots import Addresses, Held, Unless, launches_of, slots_of
 
 
 class Program:
     """``forward``, ``track``, ``backward``: launches and calls in their order   ``held``: the tensors that they name
 
+    ``owners``: the operation of each launch of ``forward`` and ``backward``, None where it serves all of them
     ``values``: (path, slot) of what each operation makes   ``layered``: the operations that no kernel covers
     ``places``: {slot: where it begins in the arena}   ``bytes``: of the arena. What backward reads of the forward stays
     as it is, so that backward may run again; other arrays share memory where they do not live at once.
@@ -20,7 +21,9 @@ class Program:
         self.plan, self.precision = plan, precision
         forward = Forward(plan, precision)
         self.forward, self.track = forward.launches, forward.track
-        self.backward = Backward(forward).launches if plan.mode != "infer" else []
+        backward = Backward(forward) if plan.mode != "infer" else None
+        self.backward = backward.launches if backward else []
+        self.owners = [*forward.owners, *(backward.owners if backward else ())]
         self.places, self.bytes = offsets(self._spans())
         self.settings, self.layered = settings(plan), forward.layered
         self.values = [(o.path or "(model)", forward.rows[o.y]) for o in plan.operations if o.y in forward.rows]
@@ -28,6 +31,10 @@ class Program:
         self.held = [a for a in arguments if isinstance(a, Held)]
         self.held += [held for a in arguments if isinstance(a, Addresses) for held in a.held]
         self.frozen = [i.tensor for i in self.backward if isinstance(i, Unless)]
+
+    def launches(self):
+        """(forward, backward): how many a run makes; what layers of the definition launch is not counted."""
+        return tuple(sum(map(launches_of, items)) for items in ([*self.forward, *self.track], self.backward))
 
     def kernels(self):
         """(file, name) of every kernel that runs, those of calls too."""

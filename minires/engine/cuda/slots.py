@@ -96,3 +96,8 @@ def slots_of(item: Any) -> tuple:
     launch = item.launch if isinstance(item, Unless) else item
     found = [a.slot if isinstance(a, Behind) else a for a in launch.arguments]
     return tuple(a for a in found if isinstance(a, Slot))
+
+
+def launches_of(item: Any) -> int:
+    """How many launches an item makes: a call one for each value that it loads or stores, and those of its layer."""
+    return len(item.slots) if isinstance(item, Call) else 1
