@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from minires.backend import require_device
+
 # Behind nohup or & an interrupt is ignored, and would be by all that the tests start: here they send some themselves.
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (getattr(signal, "SIGHUP", None), signal.SIG_DFL)):
     if number is not None and signal.getsignal(number) is signal.SIG_IGN:
@@ -46,6 +48,7 @@ def xp(request, monkeypatch):
     """The array module: numpy, the strict stand-in for CuPy, and CuPy itself where a GPU is present."""
     if request.param == "strict":
         monkeypatch.setitem(sys.modules, "cupy", cupy_strict)
+        require_device("cuda")  # its first computation shall not count in the test
     return BACKENDS[request.param]
 
 
@@ -59,6 +62,7 @@ def device(xp):
 def strict(monkeypatch):
     """The stand-in alone, in the place of CuPy: for tests of budgets."""
     monkeypatch.setitem(sys.modules, "cupy", cupy_strict)
+    require_device("cuda")
     return cupy_strict
 
 

@@ -46,12 +46,13 @@ def test_the_devices_of_the_tests_can_compute(device):
     assert require_device(device) is None
 
 
-@pytest.mark.parametrize("name", ["gpu", "CUDA", "cuda:0", None, ""])
+@pytest.mark.parametrize("name", ["gpu", "CUDA", "cuda:", "cuda:x", "cuda:-1", "cuda:1\n", "cpu:0", None, "", 1])
 def test_unknown_devices_are_refused(name):
     for call in (lambda: require_device(name), lambda: to_device(np.zeros(2), name)):
         with pytest.raises(DeviceError) as caught:
             call()
-        assert str(caught.value) == f'device is {name!r}, expected "cpu" or "cuda": choose one of them'
+        expected = 'expected "cpu", "cuda" or a GPU by its number, such as "cuda:1": choose one of them'
+        assert str(caught.value) == f"device is {name!r}, {expected}"
 
 
 def test_the_package_does_not_import_cupy():
@@ -99,15 +100,21 @@ def cupy_without(available=True, driver=13000, runtime=13000, zeros=None, add=No
             raise zeros
         return Zeros(add, matmul)
 
-    versions = SimpleNamespace(driverGetVersion=lambda: driver, runtimeGetVersion=lambda: runtime)
+    versions = SimpleNamespace(
+        driverGetVersion=lambda: driver,
+        runtimeGetVersion=lambda: runtime,
+        getDeviceCount=lambda: 1,
+        getDeviceProperties=lambda number: {"name": b"NVIDIA H100"},
+    )
     return SimpleNamespace(
         is_available=lambda: available,
-        cuda=SimpleNamespace(runtime=versions),
+        cuda=SimpleNamespace(runtime=versions, Device=lambda number: SimpleNamespace(use=lambda: None)),
         zeros=make_zeros,
         get_array_module=lambda x: np,
     )
 
 
+INSTALL = 'pip install "minires[cuda13x]", or "minires[cuda12x]" where nvidia-smi shows CUDA 12'
 INSUFFICIENT = "cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version"
 BROKEN = {
     "not installed": (None, "CuPy is not installed", "pip install"),

@@ -68,7 +68,9 @@ def main(argv=None):
             place = f"{error.filename}: " if error.filename else ""
             return _complain(f"{place}{error.strerror or error}", FAILED)
         except MemoryError as error:
-            return _complain(f"{str(error) or 'the memory is full'}: take a smaller batch, image or network", FAILED)
+            return _complain(
+                f"{str(error).rstrip('. ') or 'the memory is full'}: take a smaller batch, image or network", FAILED
+            )
 
 
 def _run(argv):

@@ -19,7 +19,7 @@ Number = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 Part = Annotated[float | None, tyro.conf.arg(metavar="PART")]
 Options = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="KEY=VALUE")]
 Hidden = tyro.conf.Suppress[tyro.conf.Fixed[tuple[str, ...]]]
-Device = Literal["cpu", "cuda"]
+Device = Annotated[str, tyro.conf.arg(metavar="{cpu,cuda,cuda:1}")]
 Language = Annotated[Literal["en", "zh"] | None, tyro.conf.arg(metavar="{en,zh}")]
 
 

@@ -54,6 +54,9 @@ class Settings(TrainConfig):
     option: Options = ()
     """Any option of the network's family, such as dropout=0.3; may be given more than once."""
 
+    device: Device = "cpu"
+    """Where to compute: cpu (NumPy), cuda (CuPy), or cuda:1, a GPU by its number."""
+
     run_dir: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None
     """Folder for the results. None makes a new one below runs/, named after the model, the data and the seed."""
 
@@ -169,10 +172,10 @@ def evaluate_run(
         test_part: Part of each class of a folder that is the test set; that of the training if not given.
         limit_test: Use only that many test images; as many as the training if not given.
         batch_size: Images at a time; it changes no result.
-        device: Where to compute.
+        device: Where to compute: cpu, cuda, or cuda:1, a GPU by its number.
         engine: How to compute on the CPU: compiled (fast) or reference (the layers as they are written).
     """
-    require_device(device)
+    require_device(TrainConfig(device=device).device)  # another name is refused as train refuses it
     model = PUBLISHED if pretrained and model is None and run is None else model
     others = {"model": model, "weights": weights, "pretrained": pretrained, "option": option, "mean": mean, "std": std}
     others |= {"entry": entry}

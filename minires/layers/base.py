@@ -148,7 +148,7 @@ class Layer:
         return self
 
     def to(self, *, device: str | None = None, dtype: DType | None = None) -> Self:
-        """Move every parameter and buffer to ``device`` ("cpu", "cuda") and ``dtype``; return self."""
+        """Move every parameter and buffer to ``device`` ("cpu", "cuda", "cuda:1") and ``dtype``; return self."""
         if dtype is not None and np.dtype(dtype) not in FLOATS:
             raise DTypeError(f"dtype is {np.dtype(dtype)}, expected float32 or float64", type(self).__name__)
         for _, t in self.tensors():

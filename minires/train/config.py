@@ -137,8 +137,8 @@ class TrainConfig:
     seed: int = 0
     """Seed of the initial weights, the order of the images and their augmentation."""
 
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where to compute: cpu (NumPy) or cuda (CuPy)."""
+    device: str = "cpu"
+    """Where to compute: cpu (NumPy), cuda (CuPy), or cuda:1, a GPU by its number."""
 
     engine: Literal["compiled", "reference"] = "compiled"
     """How to compute on the CPU: compiled (minires.compile, fast) or reference (the layers as they are written). They

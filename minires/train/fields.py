@@ -4,6 +4,8 @@ import math
 import re
 from typing import Any, get_args
 
+from ..backend import DEVICES
+
 OPTIONAL = (
     *("block", "shortcut", "weights", "weights_sha256", "entry", "image", "test_part", "run_dir"),
     *("clip_norm", "ignore_index", "limit_train", "limit_test"),
@@ -19,7 +21,8 @@ def checks(annotations: dict[str, Any]) -> tuple:
     return (
         *map(_text, ("model", "block", "shortcut", "weights", "entry", "data", "data_dir", "run_dir")),
         *(_choice(name, annotations) for name in ("optimizer", "batch_norm", "reduction", "scale_lr", "schedule")),
-        *(_choice(name, annotations) for name in ("augment", "device", "engine")),
+        *(_choice(name, annotations) for name in ("augment", "engine")),
+        ("device", str, "cpu, cuda, or a GPU by its number, such as cuda:1", lambda v: DEVICES.fullmatch(v)),
         *_at_least(1, "image", "epochs", "batch_size", "accumulate", "log_every", "checkpoint_every", "lr_batch"),
         *_at_least(1, "limit_train", "limit_test"),
         *_at_least(0, "warmup", "seed", "prefetch"),

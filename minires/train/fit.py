@@ -96,9 +96,11 @@ def _ranks(comm, config, timeout):
     if comm is None:
         yield None
         return
+    if config.device not in ("cpu", "cuda"):
+        raise RangeError(f"device is {config.device!r}, but each rank takes a GPU of its host: set device to cuda")
     ranks = Ranks(comm, ordered=config.reduction == "ordered", timeout=timeout)
     with ranks.together():
-        if config.device == "cuda":
+        if config.device != "cpu":
             ranks.take_gpu()
         yield ranks
         ranks.free()

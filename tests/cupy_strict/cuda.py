@@ -57,5 +57,6 @@ runtime = SimpleNamespace(
     runtimeGetVersion=lambda: 13000,
     getDeviceCount=lambda: 1,
     getDevice=lambda: 0,
+    getDeviceProperties=lambda device: {"name": b"Stand-in"},
     deviceSynchronize=_synchronize,
 )
