@@ -137,7 +137,7 @@ def _alive(lab, ideas, found):
             raises = raises and not raised
             seen = [name for name in mistaken if idea.is_about(name) and (name in shown or not raised)]
             agrees = {name for name in seen if same(mistaken[name], shown.get(name))}
-            changes = {name for name in seen if not same(cell.right[name], mistaken[name])}
+            changes = cell.changes(idea.kind).intersection(seen)
             if changes - agrees:
                 break
             changed |= {(cell.train, name) for name in changes}

@@ -23,6 +23,7 @@ class Cell:
     terms: bool = False
     right: dict = field(default_factory=dict)
     shown: dict = field(default_factory=dict)  # {class with a mistake: what it shows}
+    changed: dict = field(default_factory=dict)  # {class with a mistake: names of what it changes}
 
     def run(self, layer, between=True):
         return outputs(layer, self.x, self.dy, self.train, between, self.terms)
@@ -32,6 +33,12 @@ class Cell:
         if kind not in self.shown:
             self.shown[kind] = self.run(as_kind(self.layer, kind))
         return self.shown[kind]
+
+    def changes(self, kind):
+        """Names of what the wrong class ``kind`` changes here; worked out once."""
+        if kind not in self.changed:
+            self.changed[kind] = differing(self, self.of(kind))
+        return self.changed[kind]
 
 
 @dataclass(frozen=True)
@@ -95,8 +102,8 @@ class Lab:
     def changes(self, kind):
         """{(train, name)} of all that the wrong class ``kind`` changes, where it runs."""
         if kind not in self._changes:
-            runs = [(cell, cell.of(kind)) for cell in self.cells if "raised" not in cell.of(kind)]
-            self._changes[kind] = frozenset((c.train, name) for c, shown in runs for name in differing(c, shown))
+            runs = [cell for cell in self.cells if "raised" not in cell.of(kind)]
+            self._changes[kind] = frozenset((c.train, name) for c in runs for name in c.changes(kind))
         return self._changes[kind]
 
     def _changed(self, idea):

@@ -3,6 +3,7 @@
 import copy
 import traceback
 import warnings
+from math import isfinite
 
 import numpy as np
 
@@ -117,9 +118,9 @@ def same(a, b):
         return isinstance(a, str) and isinstance(b, str)
     if a.shape != b.shape:
         return False
-    if not np.isfinite(a).all() or not np.isfinite(b).all():
-        return not np.isfinite(a).all() and not np.isfinite(b).all()
     if not a.size:
         return True
-    scale = max(abs(a).max(), abs(b).max(), LEAST)
-    return bool(abs(a - b).max() <= AGREES[min(a.itemsize, b.itemsize, 8)] * scale)
+    largest, other = float(abs(a).max()), float(abs(b).max())
+    if not (isfinite(largest) and isfinite(other)):
+        return not isfinite(largest) and not isfinite(other)
+    return bool(abs(a - b).max() <= AGREES[min(a.itemsize, b.itemsize, 8)] * max(largest, other, LEAST))
