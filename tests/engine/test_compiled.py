@@ -172,7 +172,7 @@ def test_many_steps_keep_the_number_of_frames():
     del cache
     gc.collect()
     for one in fast._executors.values():
-        assert len(one.free["forward"]) <= 2 and len(one.free["seats"]) == 2  # the next is made before one is dropped
+        assert len(one.free["forward"]) <= 2 and len(one.free["crews"]) == 1  # the next is made before one is dropped
         assert len(one.free["backward"]) == (one.plan.mode != "infer")  # used again, not made anew
 
 

@@ -86,7 +86,7 @@ def test_eight_threads_share_one_model(rounds):
         assert np.allclose(p.grad, expected, rtol=1e-9, atol=1e-9 * abs(expected).max()), path
     for ready in work.ready():
         assert ready["forward"] <= 2 * THREADS  # the next is made before one is dropped
-        assert ready["backward"] <= THREADS and ready["seats"] <= 2 * THREADS
+        assert ready["backward"] <= THREADS and ready["crews"] <= THREADS
     assert blas.threads() == before
     assert sum(thread.name == "minires" for thread in threading.enumerate()) < 2 * THREADS
 

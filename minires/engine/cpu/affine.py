@@ -36,6 +36,13 @@ class State:
         """(W n C,) -> (C,): the sum of each channel."""
         return self.ones[n] @ row.reshape(-1, self.channels)
 
+    def add_sums(self, rows, n, total, workspace):
+        """total (C,) += the sum of each channel of rows (rows, W n C)."""
+        row, sums = workspace.array("row", rows.shape[1:]), workspace.array("sums", total.shape)
+        workspace.do(np.add.reduce, rows, 0, None, row)
+        workspace.do(np.matmul, self.ones[n], row.reshape(-1, self.channels), sums)
+        workspace.do(np.add, total, sums, total)
+
     def fix(self):
         """Compute the coefficients and tile them: each again and again in a row (W n C,)."""
         if self.affine.over_batch:
@@ -52,21 +59,29 @@ class State:
 
     def measure(self, i, chunk, blocks, workspace):
         """Sums of chunk i: ``sums`` its mean, ``squares`` the squared deviations from it."""
-        rows, n, count = chunk.rows, chunk.n, self.counts[i]
+        rows, do = chunk.rows, workspace.do
+        origin, row, total, squares = (workspace.array(name, rows.shape[1:]) for name in ("origin", "row", *_SUMS))
         first = rows[blocks[0]]
-        near = self.fold(np.add.reduce(first, axis=0), n) / (count / len(rows) * len(first))
-        origin = workspace.array("origin", (rows.shape[1],))
-        origin.reshape(-1, self.channels)[...] = near
-        total, squares = 0, 0
+        do(np.add.reduce, first, 0, None, row)
+        do(self._begin, i, chunk.n, len(first) / len(rows), row, origin)
         for block in blocks:
             part = rows[block]
             apart = workspace.array("apart", part.shape)
-            np.subtract(part, origin, out=apart)
-            total = total + np.add.reduce(apart, axis=0)
-            np.multiply(apart, apart, out=apart)
-            squares = squares + np.add.reduce(apart, axis=0)
+            do(np.subtract, part, origin, apart)
+            _add_rows(apart, total, row, block is blocks[0], do)
+            do(np.multiply, apart, apart, apart)
+            _add_rows(apart, squares, row, block is blocks[0], do)
+        do(self._end, i, chunk.n, total, squares)
+
+    def _begin(self, i, n, share, row, origin):
+        """The origin: the mean of the chunk's first rows, a ``share`` of all."""
+        self.sums[i] = self.fold(row, n) / (self.counts[i] * share)
+        origin.reshape(-1, self.channels)[...] = self.sums[i]
+
+    def _end(self, i, n, total, squares):
+        count = self.counts[i]
         off = self.fold(total, n) / count
-        self.sums[i] = near + off
+        self.sums[i] += off
         self.squares[i] = self.fold(squares, n) - count * off * off
 
     def merged(self):
@@ -83,6 +98,16 @@ class State:
         """Move the running statistics of a batch norm over the batch."""
         mean, squares = self._merged
         self.affine.track(mean, squares / (self.values - 1))
+
+
+_SUMS = "total", "squares"
+
+
+def _add_rows(rows, total, row, first, do):
+    """total += the sum of the rows, or total = it."""
+    do(np.add.reduce, rows, 0, None, total if first else row)
+    if not first:
+        do(np.add, total, row, total)
 
 
 class Slopes:

@@ -22,7 +22,7 @@ class Assembly:
     def __call__(self, frame, i, target, workspace):
         started = self.based
         for c in self.strided:
-            _strided(frame, i, c, target.image, not started)
+            _strided(frame, i, c, target.image, not started, workspace)
             started = True
         for block in frame.blocks(self.size, target):
             out = target.rows[block]
@@ -37,39 +37,39 @@ class Assembly:
 def _alias(frame, i, contribution, block, out, first, workspace):
     z = frame.gradient(contribution.buffer, i).rows[block]
     if first:
-        np.copyto(out, z)
+        workspace.do(np.copyto, out, z)
     else:
-        np.add(out, z, out=out)
+        workspace.do(np.add, out, z, out)
 
 
 def _scaled(frame, i, contribution, block, out, first, workspace):
     if not first:
         addend = workspace.array("addend", out.shape)
         _scaled(frame, i, contribution, block, addend, True, workspace)
-        np.add(out, addend, out=out)
+        workspace.do(np.add, out, addend, out)
         return
     affine, n = contribution.affine, frame.sizes[i]
     z = frame.gradient(contribution.buffer, i).rows[block]
     if affine.over_batch:
         y = frame.forward.chunk(affine.y, i, workspace)
         slope, level = frame.slopes[affine].tiles[n]
-        np.multiply(y.rows[block], slope, out=out)
-        np.add(out, level, out=out)
-        np.add(out, z, out=out)
+        workspace.do(np.multiply, y.rows[block], slope, out)
+        workspace.do(np.add, out, level, out)
+        workspace.do(np.add, out, z, out)
         if contribution.scaled:
-            np.multiply(out, frame.forward.states[affine].tiles[n][0], out=out)
+            workspace.do(np.multiply, out, frame.forward.states[affine].tiles[n][0], out)
     elif contribution.scaled:
-        np.multiply(z, frame.forward.states[affine].tiles[n][0], out=out)
+        workspace.do(np.multiply, z, frame.forward.states[affine].tiles[n][0], out)
     else:
-        np.copyto(out, z)
+        workspace.do(np.copyto, out, z)
 
 
-def _strided(frame, i, contribution, image, first):
+def _strided(frame, i, contribution, image, first, workspace):
     z = place_of(contribution.term, frame.gradient(contribution.buffer, i).image)
     if first:
-        image[...] = 0
+        workspace.do(image.fill, 0)
     kept = part_of(contribution.term, image)
-    np.add(kept, z, out=kept)
+    workspace.do(np.add, kept, z, kept)
 
 
 def part_of(term, image):
@@ -96,8 +96,8 @@ class Share:
             return spare(workspace, self.form, frame.sizes[i], self.name)
         return frame.gradient(self.buffer, i)
 
-    def close(self, frame, i, place):
+    def close(self, frame, i, place, workspace):
         """Add a share that was written to the work area."""
         if self.adds:
             total = frame.gradient(self.buffer, i).rows
-            np.add(total, place.rows, out=total)
+            workspace.do(np.add, total, place.rows, total)

@@ -90,4 +90,4 @@ class _Other:
         self.work.backward(frame, i, dy, dxs, workspace)
         for own, dx in zip(self.shares, dxs):
             if own is not None:
-                own.close(frame, i, dx)
+                own.close(frame, i, dx, workspace)

@@ -6,7 +6,7 @@ on arrays that lie in the cache. None depends on the number of threads, or the b
 """
 
 # -- how a batch is cut (cut.py)
-CHUNK = 32  # images of a chunk, at most; steps of ResNet-20: 16 and 64 within the noise, with 8 a tenth slower
+CHUNK = 16  # images of a chunk, at most; steps of ResNet-20 with 128: 32 takes 4 % longer, 8 takes 3 %
 UNITS = 8  # units of work of a phase, at most: each has a slot of its own for the gradients of weights
 PIXELS = 8_192  # of a batch that is one chunk; steps of ResNet-20 with 1 to 12 images, two threads
 ROWS = 128  # pixels that a number of the filters meets, up to which a batch is one chunk; steps of ResNet-18, 1 to 8
@@ -14,11 +14,13 @@ FEW = 3  # tasks that one thread does sooner than several agree; alone: several 
 PART = 300_000  # numbers of the filters that one thread makes at a time; steps of ResNet-18 with one image
 
 # -- sizes of blocks
-BLOCK = 262_144  # numbers of a block of rows in a join; steps, two threads: few calls, as each waits for the lock
+BLOCK = 131_072  # numbers of a block of rows in a join, which stays in the second-level cache; steps
 WORK = 450_000  # numbers of a work area: with its products it should stay in the second-level cache; steps
+TILES = 75_000  # of one for the tiles of few channels, which is written and read twice; steps of ResNet-20
 TAPS = 65_536  # numbers of a block of rows in a depthwise convolution, which reads each of them KH KW times; alone
 COLUMNS = 1024  # filters that are transformed at once: rows of 36 a power of two apart fall on the same cache lines
 SLACK = 80  # numbers between slabs, for the same reason
+BUFFER = 256  # numbers of NumPy's buffer: rows shorter than it are copied into it, at four times the cost; alone
 
 # -- products that threads share where a batch is one chunk
 SHARED = 5_000_000  # multiplications of a product that several threads finish sooner than one; alone

@@ -2,7 +2,8 @@
 
 import itertools
 import time
-from contextlib import nullcontext
+from collections import OrderedDict
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import numpy as np
@@ -20,6 +21,9 @@ from .steps.convolution import ConvolutionStep
 from .team import TEAM
 
 
+RECORDS = 4  # pairs of frame and work areas whose calls are kept
+
+
 class Executor:
     """What :mod:`minires.engine.plan` asks for. Memory is pooled: as many frames as were ever in use at once.
 
@@ -32,7 +36,8 @@ class Executor:
         self.forward_plan = ForwardPlan(plan, frozen)
         self.backward_plan = BackwardPlan(self.forward_plan)
         self.filters, self.runs = {}, [0, 0]
-        self.free = {"forward": [], "backward": [], "seats": []}
+        self.free = {"forward": [], "backward": [], "crews": []}
+        self.records = OrderedDict()  # {(frame, crew): {(phase, unit): its calls}}, of the last runs
 
     def forward(self, x):
         """(y, frame): the frame holds all that backward needs."""
@@ -88,16 +93,17 @@ class Executor:
     # -- a run
 
     def _run(self, phases, frame, whole, ready=None):
-        seats = [_take(self.free["seats"], lambda: Workspace(frame.dtype)) for _ in range(self.threads)]
+        seats = _take(self.free["crews"], lambda: tuple(Workspace(frame.dtype) for _ in range(self.threads)))
         units = self.forward_plan.cut.units
         seats[0].crew = seats if len(units) == 1 else None
+        calls = self._calls(frame, seats)
         try:
             for kind, group in itertools.groupby(phases, type):
-                with blas.one_thread() if kind is Phase else nullcontext():
+                with _computing() if kind is Phase else nullcontext():
                     for phase in group:
                         if kind is Phase:
                             _share(phase.prepare, frame, seats)
-                            TEAM.run(partial(_pass, phase, frame), units, seats)
+                            TEAM.run(partial(_pass, phase, frame, calls), units, seats)
                             _share(phase.finish, frame, seats)
                         else:
                             with inside(phase.operation.path):
@@ -106,7 +112,18 @@ class Executor:
                             ready(phase.settles)
         finally:
             seats[0].crew = None
-            self.free["seats"].extend(seats)
+            for seat in seats:
+                seat.gather()
+            self.free["crews"].append(seats)
+
+    def _calls(self, frame, seats):
+        """What this frame and these work areas did before, to be done again."""
+        key = frame, getattr(frame, "forward", None), seats
+        self.records.setdefault(key, {})
+        self.records.move_to_end(key)
+        if len(self.records) > RECORDS:
+            self.records.popitem(last=False)
+        return self.records[key]
 
     def _whole_forward(self, operation, frame):
         x, y, layer = operation.x, operation.y, operation.layer
@@ -127,7 +144,7 @@ class Executor:
     def _times(self, phases, runs):
         """{operation: milliseconds, summed over the threads, the mean over all runs}"""
         times = {}
-        for seat in list(self.free["seats"]):
+        for seat in itertools.chain.from_iterable(list(self.free["crews"])):
             for phase, spent in list(seat.spent.items()):
                 if phase in phases:
                     for owner, seconds in zip(phase.owners, spent):
@@ -139,6 +156,17 @@ class Executor:
         if isinstance(step, ConvolutionStep):
             return f"{step.kernel_type.name} {'x'.join(map(str, operation.geometry.kernel))}"
         return operation.name
+
+
+@contextmanager
+def _computing():
+    """BLAS on one thread, and NumPy's loops on rows in place of copies of them."""
+    with blas.one_thread():
+        before = np.setbufsize(constants.BUFFER)
+        try:
+            yield
+        finally:
+            np.setbufsize(before)
 
 
 def _require(operation, array, shape):
@@ -157,14 +185,30 @@ def _share(tasks, frame, seats):
             task(frame, argument)
 
 
-def _pass(phase, frame, unit, seat):
-    """Take the chunks of one unit through a phase, and note the time of each step."""
+def _pass(phase, frame, known, unit, seat):
+    """Take the chunks of one unit through a phase, and note the time of each step.
+
+    What a step calls, with which arrays, is the same whenever the frame runs again: it is done once by the step, then
+    from the list of its calls.
+    """
     spent = seat.spent.setdefault(phase, [0.0] * len(phase.steps))
     for i in unit:
+        form, record = (seat.grown, phase.frozen), []
+        before, lists = known.get((phase, i), (None, None))
+        if before != form:
+            lists = None
         for k, step in enumerate(phase.steps):
             began = time.perf_counter()
-            step(frame, i, seat)
+            if lists is None:
+                seat.calls = []
+                step(frame, i, seat)
+                record.append(seat.calls)
+            else:
+                for function, arguments in lists[k]:
+                    function(*arguments)
             spent[k] += time.perf_counter() - began
+        if lists is None:
+            known[phase, i] = form, record
 
 
 def _take(free, make):

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import constants
 from .affine import Slopes, State
-from .memory import Chunk, spare
+from .memory import Chunk, side_by_side, spare
 
 
 class Frame:
@@ -36,13 +36,12 @@ class Frame:
                 self._scratch[key] = np.empty(numbers, self.dtype)
             return self._scratch[key][:numbers]
 
-    def _chunks(self, form):
-        made = []
-        for n in self.sizes:
-            channels, _, extent, border = form
-            flat = np.zeros(Chunk.numbers(n, channels, extent, border), self.dtype)
-            made.append(Chunk(flat, n, *form))
-        return made
+    def _chunks(self, forms):
+        """A list of chunks for each of the forms (channels, size, extent, border)."""
+        pairs = [(form, n) for form in forms for n in self.sizes]
+        flats = side_by_side([Chunk.numbers(n, c, extent, border) for (c, _, extent, border), n in pairs], self.dtype)
+        chunks = [Chunk(flat, n, *form) for flat, (form, n) in zip(flats, pairs)]
+        return [chunks[k : k + len(self.sizes)] for k in range(0, len(chunks), len(self.sizes))]
 
 
 class ForwardFrame(Frame):
@@ -51,9 +50,11 @@ class ForwardFrame(Frame):
     def __init__(self, forward):
         super().__init__(forward.cut)
         self.caches, self.prepared = {}, False
-        self._kept = {v: self._chunks(forward.rooms.form(v)) for v in forward.kept}
+        self._kept = dict(zip(forward.kept, self._chunks([forward.rooms.form(v) for v in forward.kept])))
         self._others = {v: (forward.rooms.form(v), ("value", place)) for v, place in forward.places.items()}
         self.states = {affine: State(affine, self.sizes, self.dtype) for affine in forward.plan.maps}
+        for key, numbers in forward.filters.items():
+            self.scratch(key, numbers)
 
     def chunk(self, value, i, workspace):
         kept = self._kept.get(value)
@@ -73,7 +74,8 @@ class BackwardFrame(Frame):
 
     def __init__(self, backward):
         super().__init__(backward.cut)
-        memory = {place: self._chunks(place[0]) for place in backward.places.values()}
+        places = list(dict.fromkeys(backward.places.values()))
+        memory = dict(zip(places, self._chunks([form for form, _ in places])))
         self._buffers = {buffer: memory[place] for buffer, place in backward.places.items()}
         units = backward.cut.units
         self.units = len(units)
@@ -82,6 +84,7 @@ class BackwardFrame(Frame):
         self.closes = [i == unit[-1] for unit in units for i in unit]
         self.slopes = {}
         self.forward = self.lock = None
+        self.scratch("filters", max(backward.forward.filters.values(), default=0))
 
     def begin(self, forward, lock):
         """Belong to one forward frame."""

@@ -4,6 +4,7 @@ A chunk holds n images as (H, W, n, C), inside a border of zeros. Any shift of t
 outer axes, while the inner run of n C numbers stays contiguous: tiles and windows are views, nothing is gathered.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -18,6 +19,13 @@ def view(flat, offset, shape, strides):
     if offset < 0 or last >= flat.size:
         raise IndexError(f"a view of shape {shape} reaches {offset} to {last}, the memory ends at {flat.size - 1}")
     return as_strided(flat[offset:], shape, [s * flat.itemsize for s in strides])
+
+
+def side_by_side(lengths, dtype):
+    """Arrays of zeros of these lengths, in one piece of memory: Linux backs a large one by pages of 2 MB."""
+    starts = [0, *itertools.accumulate(length + constants.SLACK for length in lengths)]
+    whole = np.zeros(starts[-1], dtype)
+    return [whole[start : start + length] for start, length in zip(starts, lengths)]
 
 
 class Chunk:
@@ -54,13 +62,19 @@ class Chunk:
 class Workspace:
     """The work area of one thread: arrays by name, as large as the largest that was asked for.
 
+    ``do`` calls a function and notes the call, so that the next run of the same chunk is a flat list of calls.
     ``spent``: the seconds of each step of each phase   ``crew``: the work areas of all threads, where they have one
-    chunk to share
+    chunk to share   ``grown``: how often an array had to grow; calls that were noted before know the old one
     """
 
     def __init__(self, dtype):
-        self.dtype, self.crew = dtype, None
-        self._roots, self._views, self.spent = {}, {}, {}
+        self.dtype, self.crew, self.calls, self.grown = dtype, None, [], 0
+        self._roots, self._views, self.spent, self._gathered = {}, {}, {}, 0
+
+    def do(self, function, *arguments):
+        """function(*arguments), now and whenever the calls are repeated: the arguments must be the same then."""
+        function(*arguments)
+        self.calls.append((function, arguments))
 
     def flat(self, name, size):
         """The first ``size`` numbers of the array ``name``; zeros when new."""
@@ -68,7 +82,16 @@ class Workspace:
         if root is None or root.size < size:
             root = self._roots[name] = np.zeros(size, self.dtype)
             self._views.clear()
+            self.grown += 1
         return root[:size]
+
+    def gather(self):
+        """Lay the arrays side by side, now that it is known how large they are."""
+        if self._gathered != self.grown:
+            self._gathered = self.grown = self.grown + 1
+            self._views.clear()
+            lengths = [root.size for root in self._roots.values()]
+            self._roots = dict(zip(self._roots, side_by_side(lengths, self.dtype)))
 
     def array(self, name, shape):
         """The array ``name`` as ``shape``, with whatever stands in it."""

@@ -1,5 +1,7 @@
 """The parts of a plan."""
 
+from ..operations import Convolution
+
 
 class Phase:
     """Steps that each chunk goes through alone, with what must be ready before and what is done with all chunks after.
@@ -17,6 +19,11 @@ class Phase:
     def add(self, step, owner):
         self.steps.append(step)
         self.owners.append(owner)
+
+    @property
+    def frozen(self):
+        """Which of the convolutions have frozen weights: their gradients are not computed."""
+        return [o.layer.weight.frozen for o in self.owners if isinstance(o, Convolution)]
 
 
 class Whole:

@@ -94,8 +94,8 @@ class ToTiles:
 
     def __call__(self, source, workspace, name):
         half, half_tiles, whole, products = workspace.views((self, name), lambda: self._views(workspace, name))
-        np.matmul(self.matrix, source, out=half)
-        np.matmul(self.matrix, half_tiles, out=whole)
+        workspace.do(np.matmul, self.matrix, source, half)
+        workspace.do(np.matmul, self.matrix, half_tiles, whole)
         return products
 
     def _views(self, workspace, name):
@@ -127,8 +127,8 @@ class FromTiles:
 
     def __call__(self, target, workspace):
         places, half, half_tiles, _ = workspace.views(self, lambda: self._views(workspace))
-        np.matmul(self.matrix, places, out=half)
-        np.matmul(self.matrix, half_tiles, out=target)
+        workspace.do(np.matmul, self.matrix, places, half)
+        workspace.do(np.matmul, self.matrix, half_tiles, target)
 
     def _views(self, workspace):
         (th, tw), m, run = self.tiles, len(self.matrix), self.n * self.channels

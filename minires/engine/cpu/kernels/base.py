@@ -69,20 +69,20 @@ def product(a, b, out, workspace):
     """
     crew = workspace.crew
     if crew is None or out.size * a.shape[-1] < constants.SHARED:
-        np.matmul(a, b, out=out)
+        workspace.do(np.matmul, a, b, out)
         return
     stacked, (rows, columns) = out.ndim > 2 and len(out) >= constants.PIECES, out.shape[-2:]
 
-    def piece(s, _):
+    def piece(s):
         if stacked:
-            np.matmul(*(m[s] if m.ndim == out.ndim else m for m in (a, b)), out=out[s])
-        elif columns >= rows:
-            np.matmul(a, b[..., s], out=out[..., s])
-        else:
-            np.matmul(a[..., s, :], b, out=out[..., s, :])
+            return *(m[s] if m.ndim == out.ndim else m for m in (a, b)), out[s]
+        if columns >= rows:
+            return a, b[..., s], out[..., s]
+        return a[..., s, :], b, out[..., s, :]
 
     length = len(out) if stacked else max(rows, columns)
-    TEAM.run(piece, slices(length, constants.PIECES), crew)
+    pieces = [piece(s) for s in slices(length, constants.PIECES)]
+    workspace.do(TEAM.run, lambda piece, _: np.matmul(*piece), pieces, crew)
 
 
 def add_product(a, b, out, first, workspace):
@@ -92,4 +92,4 @@ def add_product(a, b, out, first, workspace):
     else:
         part = workspace.array("part", out.shape)
         product(a, b, part, workspace)
-        out += part
+        workspace.do(np.add, out, part, out)

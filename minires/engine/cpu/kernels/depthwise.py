@@ -52,33 +52,33 @@ class Depthwise(Kernel):
             out = y.image[rows.start : rows.stop]
             part = workspace.array("part", out.shape)
             for k in range(len(self.taps)):
-                np.multiply(self._tap(x, rows, k), repeated[k], out=part if k else out)
+                workspace.do(np.multiply, self._tap(x, rows, k), repeated[k], part if k else out)
                 if k:
-                    out += part
+                    workspace.do(np.add, out, part, out)
 
     def input_gradient(self, dy, dx, filters, workspace, adds=False):
         padded = workspace.views((self, "padded"), lambda: self.im2col._padded(workspace))
-        padded.flat[...] = 0
+        workspace.do(padded.flat.fill, 0)
         repeated = self._repeated(filters, workspace)
         for rows in self.blocks:
             upstream = dy.image[rows.start : rows.stop]
             part = workspace.array("part", upstream.shape)
             for k in range(len(self.taps)):
-                np.multiply(upstream, repeated[k], out=part)
+                workspace.do(np.multiply, upstream, repeated[k], part)
                 target = self._tap(padded, rows, k)
-                target += part
-        dx.image[...] = padded.image
+                workspace.do(np.add, target, part, target)
+        workspace.do(np.copyto, dx.image, padded.image)
 
     def weight_gradient(self, x, dy, slot, first, workspace):
         slot = slot.reshape(len(self.taps), self.g.channels)
         if first:
-            slot[...] = 0
+            workspace.do(slot.fill, 0)
         for rows in self.blocks:
             upstream = dy.image[rows.start : rows.stop]
             part = workspace.array("part", upstream.shape)
             for k in range(len(self.taps)):
-                np.multiply(upstream, self._tap(x, rows, k), out=part)
-                slot[k] += np.add.reduce(part, axis=0).reshape(-1, self.g.channels).sum(axis=0)
+                workspace.do(np.multiply, upstream, self._tap(x, rows, k), part)
+                workspace.do(_add_sums, slot[k], part)
 
     def _tap(self, x, rows, k):
         """Pixel k of each window: (rows, OW, n, C)."""
@@ -88,5 +88,10 @@ class Depthwise(Kernel):
     def _repeated(self, filters, workspace):
         """The filters beside each image of the chunk: (KH KW, n, C)."""
         repeated = workspace.array("repeated", (len(self.taps), self.n, self.g.channels))
-        repeated[...] = filters[:, None]
+        workspace.do(np.copyto, repeated, filters[:, None])
         return repeated
+
+
+def _add_sums(total, part):
+    """total (C,) += the sums of part (rows, OW, n, C)."""
+    total += np.add.reduce(part, axis=0).reshape(-1, len(total)).sum(axis=0)

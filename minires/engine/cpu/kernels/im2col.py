@@ -65,7 +65,7 @@ class Im2col(Kernel):
 
     def input_gradient(self, dy, dx, filters, workspace, adds=False):
         padded = workspace.views((self, "padded"), lambda: self._padded(workspace))
-        padded.flat[...] = 0
+        workspace.do(padded.flat.fill, 0)
         for rows in self.blocks:
             dcolumns = self._room(rows, workspace)
             for r, pixels in self._lines(dy, rows):
@@ -74,11 +74,11 @@ class Im2col(Kernel):
             windows = self._as_windows(dcolumns, rows, workspace)
             parts = workspace.views((self, rows, "taps"), lambda windows=windows: self._by_tap(windows))
             for target, part in zip(targets, parts):  # windows overlap, the pixels of one tap do not
-                target += part
+                workspace.do(np.add, target, part, target)
         if adds:
-            dx.image[...] += padded.image
+            workspace.do(np.add, dx.image, padded.image, dx.image)
         else:
-            dx.image[...] = padded.image
+            workspace.do(np.copyto, dx.image, padded.image)
 
     def weight_gradient(self, x, dy, slot, first, workspace):
         slot = slot.reshape(self.g.groups, -1, self.g.depth)
@@ -105,7 +105,8 @@ class Im2col(Kernel):
     def _columns(self, x, rows, workspace):
         """im2col of the given rows of y: (G, pixels, KH KW C/G)."""
         columns = self._room(rows, workspace)
-        np.copyto(self._as_windows(columns, rows, workspace), x.views((self, rows), lambda x: self._windows(x, rows)))
+        windows = x.views((self, rows), lambda x: self._windows(x, rows))
+        workspace.do(np.copyto, self._as_windows(columns, rows, workspace), windows)
         return columns
 
     def _room(self, rows, workspace):

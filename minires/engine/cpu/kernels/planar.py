@@ -80,7 +80,7 @@ class Planar(Im2col):
                 (x.line, x.run, 1, sh * x.line, sw * x.run, x.channels),
             ),
         )
-        np.copyto(planes, source)
+        workspace.do(np.copyto, planes, source)
         return planes
 
     def _sorted(self, planes, rows, workspace):
@@ -89,5 +89,5 @@ class Planar(Im2col):
         columns = workspace.array("columns", (len(self.taps), c, len(rows), width, self.n))
         for k, (i, j) in enumerate(self.taps):
             top, left = rows.start + i // sh, j // sw
-            np.copyto(columns[k], planes[i % sh, j % sw, :, top : top + len(rows), left : left + width])
+            workspace.do(np.copyto, columns[k], planes[i % sh, j % sw, :, top : top + len(rows), left : left + width])
         return columns.reshape(self.g.depth, -1)

@@ -52,12 +52,12 @@ class Pointwise(Kernel):
                 product(pixels, filters, target, workspace)
             return
         if not adds:
-            dx.image[...] = 0
+            workspace.do(dx.image.fill, 0)
         for rows in self.blocks:
             kept, pixels = self._strided(dx)[rows], self._matrix(dy, rows)
             part = workspace.array("taken", (*pixels.shape[:-1], self.g.channels))
             product(pixels, filters, part, workspace)
-            kept += part.reshape(kept.shape)
+            workspace.do(np.add, kept, part.reshape(kept.shape), kept)
 
     def weight_gradient(self, x, dy, slot, first, workspace):
         slot = slot.reshape(self.g.out_channels, self.g.channels)
@@ -94,5 +94,5 @@ class Pointwise(Kernel):
             return self._matrix(x, rows)
         kept = self._strided(x)[rows]
         taken = workspace.array("taken", kept.shape)
-        np.copyto(taken, kept)
+        workspace.do(np.copyto, taken, kept)
         return taken.reshape(-1, self.g.channels)

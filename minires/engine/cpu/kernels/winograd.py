@@ -43,7 +43,8 @@ class Winograd(Kernel):
         super().__init__(g, n, dtype)
         stride, tiles = g.stride[0], [-(-s // TILE) for s in g.size]
         area = PLACES * tiles[1] * n * max(g.channels, g.out_channels)
-        heights = [d for d in range(1, tiles[0] + 1) if tiles[0] % d == 0 and (d == 1 or d * area <= constants.WORK)]
+        work = min(constants.WORK, max(constants.TILES, self.numbers(g)))  # large filters are read once a block
+        heights = [d for d in range(1, tiles[0] + 1) if tiles[0] % d == 0 and (d == 1 or d * area <= work)]
         self.height = max(heights)
         self.blocks = range(0, tiles[0], self.height)
         block, self.kept = (self.height, tiles[1]), TILE // stride

@@ -85,7 +85,7 @@ class ConvolutionGradient:
             x, slot = frame.forward.chunk(work.x, i, workspace), workspace.flat("slot", work.numbers)
             kernel.weight_gradient(x, dy, slot, frame.opens[i], workspace)
             if frame.closes[i]:
-                frame.dweights(work.layer.weight.data.shape)[frame.unit[i]] = kernel.to_weight(slot)
+                workspace.do(self._keep, frame, frame.unit[i], slot)
         if self.share is None:
             return
         filters = frame.filters[work]
@@ -94,7 +94,11 @@ class ConvolutionGradient:
             return
         dx = self.share.place(frame, i, workspace)
         kernel.input_gradient(dy, dx, filters, workspace)
-        self.share.close(frame, i, dx)
+        self.share.close(frame, i, dx, workspace)
+
+    def _keep(self, frame, unit, slot):
+        """The gradient of the weight from one unit."""
+        frame.dweights(self.work.layer.weight.data.shape)[unit] = self.work.kernel.to_weight(slot)
 
     def finish(self, frame, part):
         """Add what the units have found for a part of the output channels to the gradient."""

@@ -12,12 +12,18 @@ class EntrywiseStep:
 
     def forward(self, frame, i, workspace):
         x, y = frame.chunk(self.x, i, workspace), frame.chunk(self.y, i, workspace)
+        workspace.do(self._forward, frame, i, x, y)
+
+    def _forward(self, frame, i, x, y):
         y.image[...], cache = self.layer.forward(x.image)
         if self.keep:
             frame.caches[self, i] = cache
 
     def backward(self, frame, i, dy, dxs, workspace):
-        dxs[0].image[...] = self.layer.backward(np.ascontiguousarray(dy.image), frame.forward.caches[self, i])
+        workspace.do(self._backward, frame, i, dy, dxs[0])
+
+    def _backward(self, frame, i, dy, dx):
+        dx.image[...] = self.layer.backward(np.ascontiguousarray(dy.image), frame.forward.caches[self, i])
 
 
 class ConcatStep:
@@ -31,11 +37,11 @@ class ConcatStep:
     def forward(self, frame, i, workspace):
         y = frame.chunk(self.y, i, workspace).image
         for part, channels in zip(self.parts, self.slices):
-            y[..., channels] = frame.chunk(part, i, workspace).image
+            workspace.do(np.copyto, y[..., channels], frame.chunk(part, i, workspace).image)
 
     def backward(self, frame, i, dy, dxs, workspace):
         for dx, channels in zip(dxs, self.slices):
-            dx.image[...] = dy.image[..., channels]
+            workspace.do(np.copyto, dx.image, dy.image[..., channels])
 
 
 class ExciteStep:
@@ -46,14 +52,14 @@ class ExciteStep:
 
     def forward(self, frame, i, workspace):
         x, s, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.s, self.y))
-        np.multiply(x, s, out=y)
+        workspace.do(np.multiply, x, s, y)
 
     def backward(self, frame, i, dy, dxs, workspace):
         x, s = (frame.forward.chunk(v, i, workspace).image for v in (self.x, self.s))
-        np.multiply(s, dy.image, out=dxs[0].image)
+        workspace.do(np.multiply, s, dy.image, dxs[0].image)
         product = workspace.array("addend", x.shape)
-        np.multiply(x, dy.image, out=product)
-        np.add.reduce(product, axis=(0, 1), out=dxs[1].image[0, 0])
+        workspace.do(np.multiply, x, dy.image, product)
+        workspace.do(np.add.reduce, product, (0, 1), None, dxs[1].image[0, 0])
 
 
 class GateStep:
@@ -64,12 +70,16 @@ class GateStep:
         self.exclusive = operation.layer.exclusive
 
     def forward(self, frame, i, workspace):
-        x, f, t, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.f, self.t, self.y))
+        workspace.do(self._forward, *(frame.chunk(v, i, workspace).image for v in (self.x, self.f, self.t, self.y)))
+
+    def _forward(self, x, f, t, y):
         y[...] = (t * f if self.exclusive else f) + (1 - t) * x
 
     def backward(self, frame, i, dy, dxs, workspace):
         x, f, t = (frame.forward.chunk(v, i, workspace).image for v in (self.x, self.f, self.t))
-        dy = dy.image
-        dxs[0].image[...] = (1 - t) * dy
-        dxs[1].image[...] = t * dy if self.exclusive else dy
-        dxs[2].image[...] = (f - x if self.exclusive else -x) * dy
+        workspace.do(self._backward, x, f, t, dy.image, *(dx.image for dx in dxs))
+
+    def _backward(self, x, f, t, dy, dx, df, dt):
+        dx[...] = (1 - t) * dy
+        df[...] = t * dy if self.exclusive else dy
+        dt[...] = (f - x if self.exclusive else -x) * dy

@@ -32,27 +32,27 @@ class JoinStep:
             for rows, (scale, shift), scales in scaled:
                 part = workspace.array("addend", out.shape) if begun else out
                 if scales:
-                    np.multiply(rows[block], scale, out=part)
-                    np.add(part, shift, out=part)
+                    workspace.do(np.multiply, rows[block], scale, part)
+                    workspace.do(np.add, part, shift, part)
                 else:
-                    np.add(rows[block], shift, out=part)
+                    workspace.do(np.add, rows[block], shift, part)
                 if begun:
-                    np.add(out, part, out=out)
+                    workspace.do(np.add, out, part, out)
                 begun = True
             for rows in plain:
                 if begun:
-                    np.add(out, rows[block], out=out)
+                    workspace.do(np.add, out, rows[block], out)
                 else:
-                    np.copyto(out, rows[block])
+                    workspace.do(np.copyto, out, rows[block])
                 begun = True
             for image, term in strided:
                 if not begun:
-                    out[...] = 0
+                    workspace.do(out.fill, 0)
                     begun = True
                 kept = place_of(term, y.image[block])
-                np.add(kept, image[block], out=kept)
+                workspace.do(np.add, kept, image[block], kept)
             if self.relu:
-                np.clip(out, 0, np.inf, out=out)  # half the time of np.maximum
+                workspace.do(np.clip, out, 0, np.inf, out)  # half the time of np.maximum
 
 
 class JoinGradient:
@@ -66,7 +66,8 @@ class JoinGradient:
 
     def __call__(self, frame, i, workspace):
         for affine in self.maps:
-            frame.slopes[affine].s1[i] = frame.slopes[affine].s2[i] = 0
+            workspace.do(frame.slopes[affine].s1[i].fill, 0)
+            workspace.do(frame.slopes[affine].s2[i].fill, 0)
         self.assembly(frame, i, frame.gradient(self.dy, i), workspace)
 
 
@@ -79,8 +80,8 @@ class _Mask:
     def __call__(self, frame, i, block, z, workspace):
         y = frame.forward.chunk(self.y, i, workspace).rows[block]
         open_ = workspace.mask(z.shape)
-        np.greater(y, 0, out=open_)
-        np.multiply(z, open_, out=z)
+        workspace.do(np.greater, y, 0, open_)
+        workspace.do(np.multiply, z, open_, z)
 
 
 class _Sums:
@@ -92,10 +93,10 @@ class _Sums:
     def __call__(self, frame, i, block, z, workspace):
         affine, n = self.affine, frame.sizes[i]
         state, slopes = frame.forward.states[affine], frame.slopes[affine]
-        slopes.s1[i] += state.fold(np.add.reduce(z, axis=0), n)
+        state.add_sums(z, n, slopes.s1[i], workspace)
         if affine.scales:
             y = frame.forward.chunk(affine.y, i, workspace).rows[block]
             product = workspace.array("addend", z.shape)
-            np.subtract(y, state.tiles[n][2], out=product)
-            np.multiply(product, z, out=product)
-            slopes.s2[i] += state.fold(np.add.reduce(product, axis=0), n)
+            workspace.do(np.subtract, y, state.tiles[n][2], product)
+            workspace.do(np.multiply, product, z, product)
+            state.add_sums(product, n, slopes.s2[i], workspace)

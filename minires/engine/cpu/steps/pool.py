@@ -34,24 +34,24 @@ class MaxPoolStep(_Pool):
     def forward(self, frame, i, workspace):
         x, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.y))
         for rows, places in self.blocks:
-            y[rows] = -np.inf
+            workspace.do(y[rows].fill, -np.inf)
             for seen, source in places:
-                np.maximum(y[seen], x[source], out=y[seen])
+                workspace.do(_maximum, y[seen], x[source], y[seen])
 
     def backward(self, frame, i, dy, dxs, workspace):
         x, y = (frame.forward.chunk(v, i, workspace).image for v in (self.x, self.y))
         dx = dxs[0].image
-        dx[...] = 0
+        workspace.do(dx.fill, 0)
         for rows, places in self.blocks:
             left = workspace.array("left", y[rows].shape)  # what has not gone to an earlier place
             won = workspace.array("won", y[rows].shape)
-            np.copyto(left, dy.image[rows])
+            workspace.do(np.copyto, left, dy.image[rows])
             for (seen, columns), target in places:
                 here = slice(seen.start - rows.start, seen.stop - rows.start), columns
-                np.equal(x[target], y[seen, columns], out=won[here], casting="unsafe")
-                np.multiply(won[here], left[here], out=won[here])
-                np.add(dx[target], won[here], out=dx[target])
-                np.subtract(left[here], won[here], out=left[here])
+                workspace.do(_equal, x[target], y[seen, columns], won[here])
+                workspace.do(np.multiply, won[here], left[here], won[here])
+                workspace.do(np.add, dx[target], won[here], dx[target])
+                workspace.do(np.subtract, left[here], won[here], left[here])
 
 
 class AvgPoolStep(_Pool):
@@ -59,18 +59,19 @@ class AvgPoolStep(_Pool):
 
     def forward(self, frame, i, workspace):
         x, y = (frame.chunk(v, i, workspace).image for v in (self.x, self.y))
-        y[...] = 0
+        workspace.do(y.fill, 0)
         for _, places in self.blocks:
             for seen, source in places:
-                np.add(y[seen], x[source], out=y[seen])
-        np.divide(y, self._count(frame.dtype), out=y)
+                workspace.do(np.add, y[seen], x[source], y[seen])
+        workspace.do(np.divide, y, self._count(frame.dtype), y)
 
     def backward(self, frame, i, dy, dxs, workspace):
-        share, dx = dy.image / self._count(frame.dtype), dxs[0].image
-        dx[...] = 0
+        share, dx = workspace.array("share", dy.image.shape), dxs[0].image
+        workspace.do(np.divide, dy.image, self._count(frame.dtype), share)
+        workspace.do(dx.fill, 0)
         for _, places in self.blocks:
             for seen, target in places:
-                np.add(dx[target], share[seen], out=dx[target])
+                workspace.do(np.add, dx[target], share[seen], dx[target])
 
     def _count(self, dtype):
         x = np.empty((1, 1, *padded_sizes(self.x.size, self.layer.padding)), dtype)
@@ -85,11 +86,20 @@ class MeanStep:
 
     def forward(self, frame, i, workspace):
         x, y = frame.chunk(self.x, i, workspace), frame.chunk(self.y, i, workspace)
-        np.mean(x.image, axis=(0, 1), out=y.image[0, 0])
+        workspace.do(np.mean, x.image, (0, 1), None, y.image[0, 0])
 
     def backward(self, frame, i, dy, dxs, workspace):
         height, width = self.x.size
-        dxs[0].image[...] = dy.image / (height * width)
+        workspace.do(np.divide, dy.image, height * width, dxs[0].image)
+
+
+def _maximum(a, b, out):
+    np.maximum(a, b, out=out)
+
+
+def _equal(a, b, out):
+    """Ones where a == b, zeros elsewhere."""
+    np.equal(a, b, out=out, casting="unsafe")
 
 
 def _seen(offset, stride, size, first, last):

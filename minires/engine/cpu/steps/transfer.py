@@ -13,8 +13,7 @@ class LoadStep:
         self.x, self.y = operation.x, operation.y
 
     def forward(self, frame, i, workspace):
-        x = frame.arrays[self.x][frame.images(i)]
-        frame.chunk(self.y, i, workspace).image[...] = x.transpose(2, 3, 0, 1)
+        workspace.do(_load, frame, self.x, i, frame.chunk(self.y, i, workspace).image)
 
     @staticmethod
     def prepare(frame, operation):
@@ -22,7 +21,7 @@ class LoadStep:
         frame.arrays[operation.x] = _empty(frame, operation.x)
 
     def backward(self, frame, i, dy, dxs, workspace):
-        frame.arrays[self.x][frame.forward.images(i)] = dy.image.transpose(2, 3, 0, 1)
+        workspace.do(_store, frame, self.x, i, dy.image)
 
 
 class StoreStep:
@@ -37,10 +36,18 @@ class StoreStep:
         frame.arrays[operation.y] = _empty(frame, operation.y)
 
     def forward(self, frame, i, workspace):
-        frame.arrays[self.y][frame.images(i)] = frame.chunk(self.x, i, workspace).image.transpose(2, 3, 0, 1)
+        workspace.do(_store, frame, self.y, i, frame.chunk(self.x, i, workspace).image)
 
     def backward(self, frame, i, dy, dxs, workspace):
-        dxs[0].image[...] = frame.arrays[self.y][frame.forward.images(i)].transpose(2, 3, 0, 1)
+        workspace.do(_load, frame, self.y, i, dxs[0].image)
+
+
+def _load(frame, array, i, image):
+    image[...] = frame.arrays[array][frame.images(i)].transpose(2, 3, 0, 1)
+
+
+def _store(frame, array, i, image):
+    frame.arrays[array][frame.images(i)] = image.transpose(2, 3, 0, 1)
 
 
 def _empty(frame, array):
