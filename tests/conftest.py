@@ -30,7 +30,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def _real_cupy():
-    """CuPy where it is installed and finds a GPU, else None."""
+    """CuPy where it is installed and finds a GPU, else None; the stand-in where a dry run of a GPU's day says so."""
+    if os.environ.get("MINIRES_GPU") == "stand-in":
+        return cupy_strict
     if importlib.util.find_spec("cupy") is None:
         return None
     import cupy
@@ -74,6 +76,16 @@ def shared():
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}: set MINIRES_SHARED to the folder")
     return folder
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """CuPy with a GPU: for tests with the marker gpu, which are skipped elsewhere."""
+    if CUPY is None:
+        pytest.skip("no GPU")
+    monkeypatch.setitem(sys.modules, "cupy", CUPY)
+    require_device("cuda")
+    return CUPY
 
 
 def to_xp(xp, array):

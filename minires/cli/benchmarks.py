@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ..bench import Options, draw, run_benchmark, select, table
+from ..bench.gpu import DayOptions, gpu_table, run_gpu_day
 from ..bench.parallel import MpiOptions, mpi_figure, mpi_table, plan, run_mpi_benchmark
 from ..bench.parallel.run import CASES
 from ..bench.report import draw_into
@@ -24,7 +25,7 @@ QUICK_MPI = {"rounds": 2, "seconds": 1.0}
 
 
 def bench(
-    what: Annotated[Literal["cpu", "mpi"], tyro.conf.Positional],
+    what: Annotated[Literal["cpu", "mpi", "gpu"], tyro.conf.Positional],
     *,
     cases: tuple[str, ...] = (),
     threads: tuple[int, ...] = (1, 2),
@@ -42,13 +43,15 @@ def bench(
     """Measure minires beside other frameworks, turn by turn in one run: training, inference, convolutions.
 
     Those that are not installed are left out. Exit code 1 if one computes something else, which is then not timed. With
-    mpi: measure training steps and the MPI that starts this, and reckon what 1 to 1,024 processes would gain.
+    mpi: measure training steps and the MPI that starts this, and reckon what 1 to 1,024 processes would gain. With
+    gpu: in eight minutes, how right and how fast the kernels are on the GPU of this machine.
 
     For example: minires bench cpu --quick --threads 2
 
     Args:
-        what: cpu: beside others. mpi: on many processes, such as mpiexec -n 2 minires bench mpi.
-        cases: Names or patterns, such as 'train resnet20 b128' 'dx conv3x3_64@56 b8' 'infer*'.
+        what: cpu: beside others. mpi: on many processes, such as mpiexec -n 2 minires bench mpi. gpu: on a GPU.
+        cases: Names or patterns, such as 'train resnet20 b128' 'dx conv3x3_64@56 b8' 'infer*'. gpu: some of its parts
+            card, correctness, kernels, training, commands.
         threads: Numbers of threads.
         batches: Take the cases with these batches, 1 to 4096, instead of their own.
         systems: Only these of reference, engine, 'engine frozen', torch, 'torch channels_last', 'torch frozen',
@@ -58,9 +61,12 @@ def bench(
         python: Another Python that has a framework, such as chainer=/venv/bin/python: Chainer and DeZero need NumPy 1.
         step_ms: mpi: milliseconds of a step of a network of the cases, such as resnet50=95, instead of measuring it.
         tflops: mpi: reckon all other steps for a device that does so many 10^12 operations a second.
-        dry_run: mpi: say what would be measured, and what is assumed of networks.
-        out: Folder for the results: cpu.json, cpu.md and cpu.png, or mpi.json, mpi.md and mpi.png.
+        dry_run: mpi: say what would be measured, and what is assumed of networks. gpu: all of it on an emulation.
+        out: Folder for the results: cpu.json, cpu.md and cpu.png, those of mpi, or gpu.json and gpu.md.
     """
+    if what == "gpu":
+        _refuse_others("gpu", batches=batches, systems=systems, python=python, step_ms=step_ms, tflops=tflops)
+        return _gpu(DayOptions(dry_run, cases), out, as_json)
     if what == "mpi":
         _refuse_others("mpi", systems=systems, python=python)
         given = {"step_ms": dict(map(_time, step_ms)), "tflops": tflops} | (QUICK_MPI if quick else {"rounds": rounds})
@@ -110,6 +116,15 @@ def _mpi(options, dry_run, out, as_json):
         print_json(**result)
     else:
         print(mpi_table(result), end="")
+
+
+def _gpu(options, out, as_json):
+    result = run_gpu_day(options, out, progress=lambda line: print(line, file=sys.stderr, flush=True))
+    if as_json:
+        print_json(**result)
+    else:
+        print(gpu_table(result), end="")
+    return FAILED if any(part["state"] != "done" for part in result["parts"].values()) else None
 
 
 def _world():

@@ -1,5 +1,6 @@
 """``cupy.cuda`` of the stand-in: one device, present and idle."""
 
+import time
 from types import SimpleNamespace
 
 from .counters import record
@@ -46,6 +47,21 @@ class Stream:
 
 
 Stream.null = Stream()
+
+
+class Event:
+    """A moment on the stream."""
+
+    def record(self, stream=None):
+        self.time = time.perf_counter()
+
+    def synchronize(self):
+        _synchronize()
+
+
+def get_elapsed_time(begin, end):
+    """Milliseconds."""
+    return 1e3 * (end.time - begin.time)
 
 
 def get_current_stream(device_id=None):
