@@ -7,6 +7,7 @@ SIGHUP (a terminal that closes).
 """
 
 import functools
+import shlex
 import signal
 import sys
 
@@ -16,7 +17,7 @@ from .. import __version__
 from ..errors import DTypeError, MiniresError, RangeError
 from ..files.streams import standard_streams
 from ..train import Interrupted
-from .assignments import assign
+from .assignments import TAKES, assign
 from .benchmarks import bench
 from .catalogue import data, models
 from .checks import check
@@ -76,11 +77,18 @@ def main(argv=None):
 def _run(argv):
     if argv == ["--version"]:
         return print(f"minires {__version__}") or 0
+    if _forgets_assign(*argv[:2]):
+        meant = f"minires assign {shlex.join(argv)}"
+        raise RangeError(f"for an assignment the command is: {meant}")
     words = [word.split("=")[0].replace("-", "_") for word in argv if word.startswith("--")]
     given = tuple(word.removeprefix("__").removeprefix("no_") for word in words)
     commands = COMMANDS | {"train": functools.partial(train, given=given)}
     description = "Residual networks from scratch, with manual backprop. minires --version says which minires this is."
     return tyro.extras.subcommand_cli_from_dict(commands, prog="minires", args=argv, description=description) or 0
+
+
+def _forgets_assign(word="", then="-"):
+    return word in TAKES and (word not in COMMANDS or not then.startswith("-"))
 
 
 def _complain(error, code):

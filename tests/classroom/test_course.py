@@ -4,8 +4,8 @@ import ast
 import json
 import re
 
-import numpy as np
 import pytest
+from classroom import stacked
 
 from minires.classroom import EXERCISES, assignment, assignments, build, check, feedback
 from minires.classroom.course import LANGUAGES, read
@@ -13,7 +13,6 @@ from minires.classroom.task import Task
 from minires.classroom.trials import TRIALS
 from minires.classroom.grade import seed_of
 from minires.classroom.handout import skeleton
-from minires.classroom.submissions import files_of
 from minires.errors import DataFileError, RangeError, StateError
 
 NAMES = list(assignments())
@@ -45,23 +44,6 @@ def given_away(each, files):
         for code in codes or ([text] if name.endswith(".py") else []):
             found |= statements(solution) & statements(re.sub(r"(?m)^\s*[%!].*$", "", code))
     return found
-
-
-def beside(each, functions, student, folder):
-    """The files that ``student`` makes with the ``functions`` and the program of the handout, {name: bytes}."""
-    if not each.files:
-        return {}
-    (task,) = each.exercises
-    given, kinds = task.questions["GIVEN"], ("plain", "residual")
-    for attempt in range(given["ATTEMPTS"]):
-        with np.errstate(all="ignore"):
-            step = functions["training_step"]
-            found = {k: given["train"](step, student, k == "residual", attempt=attempt)[0] for k in kinds}
-        if all(np.isfinite(array).all() for params in found.values() for array in params):
-            break
-    for kind, params in found.items():
-        given["write"](folder / f"{kind}.safetensors", student, params, attempt)
-    return files_of(folder, each.files)
 
 
 def test_numbers_rise():
@@ -96,10 +78,13 @@ def test_skeletons_earn_nothing_and_solutions_all_with_the_numbers_of_a_hundred_
     solution, empty = {}, {}
     exec(each.solution(), solution)
     exec(skeleton(each.solution(), each.functions()), empty)
-    for student in (f"student {number}" for number in range(100)):
-        seed, files = seed_of("a secret", student, name), beside(each, solution, student, tmp_path)
+    students = [f"student {number}" for number in range(100)]
+    files = stacked.files(each.exercises[0].questions["GIVEN"], students, tmp_path) if each.files else {}
+    for student in students:
+        seed, mine = seed_of("a secret", student, name), files.get(student, {})
+        assert sorted(mine) == sorted(each.files)
         for exercise in each.exercises:
-            assert feedback(exercise, solution, seed=seed, files=files, student=student).wrong == ()
+            assert feedback(exercise, solution, seed=seed, files=mine, student=student).wrong == ()
             assert feedback(exercise, empty, seed=seed, student=student).right == ()
 
 

@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from classroom import stacked
 
 from minires.classroom import assignment, build, check, grade
 from minires.classroom.box import TRUST
@@ -24,6 +25,21 @@ def trained():
     """{(name, kind): (parameters, losses)}"""
     step = TASK.solution["training_step"]
     return {(n, k): GIVEN["train"](step, n, k == "residual") for n in ("ada", "bob") for k in ("plain", "residual")}
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_stacks_train_as_the_solution_does(residual):
+    rng, how = np.random.default_rng(0), (residual, 0.02, 0.9, 1e-4)
+    images, labels = GIVEN["digits"]("train")
+    images, labels = images[:20], labels[:20]
+    starts = [[p + 0.1 * rng.standard_normal(p.shape) for p in GIVEN["start"](name)] for name in ("ada", "bob", "cyd")]
+    begun = [[rng.standard_normal(p.shape) for p in params] for params in starts]
+    both = [[np.array(arrays) for arrays in zip(*each)] for each in (starts, begun)]
+    stacked.step(images, labels, *both, *how)
+    for i, (params, velocities) in enumerate(zip(starts, begun)):
+        expected = TASK.solution["training_step"](images, labels, params, velocities, *how)
+        for arrays, right in zip(both, expected):
+            assert all(np.allclose(a[i], b, rtol=1e-12, atol=1e-13) for a, b in zip(arrays, right, strict=True))
 
 
 @pytest.fixture
