@@ -4,10 +4,12 @@ import functools
 
 import numpy as np
 
+from ...gradcheck import gradcheck
 from ...layers.base import Param
 from .inside.wire import AS_TEXT, SEEN, Function, Handle, Part, Seed
 
 SHOWN = 2000  # characters of an error
+CHECKED, FORWARDS = 10_000, 30  # numbers in the x of a gradient check, and the forwards that it counts as
 KEPT = 20_000_000  # numbers in the arguments of all calls: what caches hold is of their order
 
 
@@ -35,7 +37,8 @@ class Served:
     """Numbers for layers and functions, and answers to a submission that uses them; what it asks for is its affair."""
 
     def __init__(self):
-        self._things, self._caches, self._kept = [], [], 0  # things: [(layer or function, tensors of a layer), ...]
+        self._things, self._numbers = [], {}  # [(layer or function, tensors of a layer), ...], their places by id
+        self._caches, self._kept = [], 0
 
     def part(self, value):
         """A layer or a function as its number, or as its text; a generator as a seed drawn from it, anything else as it
@@ -47,10 +50,10 @@ class Served:
         kind = Part if hasattr(value, "backward") else Function if callable(value) else None
         if kind is None:
             return value
-        numbers = [i for i, (thing, _) in enumerate(self._things) if thing is value]
-        if not numbers:  # to find the tensors takes longer than most calls
+        number = self._numbers.setdefault(id(value), len(self._things))  # it is kept, so that no other has its id
+        if number == len(self._things):  # to find the tensors takes longer than most calls
             self._things.append((value, list(value.tensors()) if kind is Part else []))
-        return kind(numbers[0] if numbers else len(self._things) - 1)
+        return kind(number)
 
     def answer(self, *request):
         """["ok", results ...] or ["error", text]."""
@@ -59,7 +62,13 @@ class Served:
             self._kept += sum(a.size for a in arguments if isinstance(a, np.ndarray))
             if self._kept > KEPT:
                 raise ValueError(f"the arrays of all calls hold more than {KEPT} numbers: use fewer or smaller ones")
-            ask = {"call": self._call, "tensors": _described, "forward": self._forward, "backward": self._backward}
+            ask = {
+                "call": self._call,
+                "tensors": _described,
+                "forward": self._forward,
+                "backward": self._backward,
+                "gradients": self._gradients,
+            }
             return ["ok", *ask[method](*self._things[part.number], *arguments)]
         except Exception as error:
             return ["error", str(error)[:SHOWN]]
@@ -82,17 +91,20 @@ class Served:
         if value is None or isinstance(value, (np.ndarray, np.number, bool, int, float, str)):
             return value
         value = self.part(value)
+        if isinstance(value, Part):  # its arrays at once, which would be asked for next
+            return [value, *_described(*self._things[value.number])]
         return value if isinstance(value, Handle) else self._keep(None, value)
 
     def _forward(self, layer, tensors, x, train, arrays=None):
         """y and the handle of its cache. "same" in the place of y: the layer returns the very array that it got, so
-        that writing into one writes into the other. With ``arrays`` also its buffers, None for its parameters."""
+        that writing into one writes into the other. With ``arrays`` also its buffers, None where nothing changes."""
         _set(tensors, arrays)
+        before = [None if arrays is None or isinstance(t, Param) else t.data.tobytes() for _, t in tensors]
         y, cache = layer.forward(x, bool(train))
         handle = self._keep(layer, cache)
         if arrays is None:
             return "same" if y is x else y, handle
-        return y, handle, [None if isinstance(t, Param) else t.data for _, t in tensors]
+        return y, handle, [None if b in (None, t.data.tobytes()) else t.data for b, (_, t) in zip(before, tensors)]
 
     def _backward(self, layer, tensors, dy, handle, arrays=None):
         """dx, or "same"; with ``arrays`` the gradients of the parameters, too."""
@@ -107,6 +119,19 @@ class Served:
         if arrays is None:
             return ["same" if dx is dy else dx]
         return dx, [t.grad for _, t in tensors if isinstance(t, Param)]
+
+    def _gradients(self, layer, tensors, x, train, arrays):
+        """[[name, error, whether it is zero whatever dy is], ...] of a gradient check with one direction an array.
+        None where it finds a mistake: which, the submission's own check says, by what it may ask for anyway."""
+        if x.size > CHECKED:
+            return [None]
+        self._kept += FORWARDS * x.size
+        _set(tensors, arrays)
+        try:
+            report = gradcheck(layer, x, train=bool(train), directions=1)
+        except Exception:
+            return [None]
+        return [[[output.name, output.error, output.structurally_zero] for output in report.outputs]]
 
 
 def _described(_, tensors):

@@ -20,6 +20,10 @@ class Block(Layer):
         vars(self).update(parts)
         self.computes, self.watch = computes, lambda method: None
 
+    def children(self):
+        """The parts; what computes is made of them."""
+        return ((name, layer) for name, layer in super().children() if name != "computes")
+
     def forward(self, x, train=False):
         self.watch("forward")
         return self.computes.forward(x, train)

@@ -16,10 +16,12 @@ def find():
 
 
 def read_for(code):
-    """Run ``__init__`` if the code of a submission may ask for more than layers."""
+    """Run ``__init__`` if the code of a submission may ask for more than layers; returns whether it was run."""
     package = sys.modules["minires"]
-    if asks_for_more(code) and not hasattr(package, "__all__"):
+    more = asks_for_more(code) and not hasattr(package, "__all__")
+    if more:
         package.__spec__.loader.exec_module(package)
+    return more
 
 
 def asks_for_more(code):

@@ -10,6 +10,7 @@ import struct
 import numpy as np
 
 DTYPES = "<f4", "<f8", "<i8", "<i4", "|b1", "<c16", "<c8"
+CODES = {np.dtype(code): number for number, code in enumerate(DTYPES)}
 LIMIT = 64 << 20  # bytes of a frame
 DEPTH = 6
 AS_TEXT = -2  # the number of an argument that is a function: [its text, its name, its first arguments ...]
@@ -48,6 +49,8 @@ NUMBERED = {b"h": Handle, b"p": Part, b"f": Function, b"g": Seed}
 
 def pack(value):
     """The bytes of ``value``. Raises WireError for what has no kind."""
+    if isinstance(value, np.ndarray):
+        return _pack_array(value)
     if value is None:
         return b"N"
     if isinstance(value, (bool, np.bool_)):
@@ -71,12 +74,12 @@ def _pack_array(value):
     if not isinstance(value, (np.ndarray, np.number)):
         raise WireError(f"a {type(value).__name__} cannot be sent")
     array = np.asarray(value)
-    kind = array.dtype.newbyteorder("<").str
-    if kind not in DTYPES:
+    kind = array.dtype if array.dtype in CODES else array.dtype.newbyteorder("<")
+    if kind not in CODES:
         names = ", ".join(np.dtype(code).name for code in DTYPES)
         raise WireError(f"an array of {array.dtype} cannot be sent, expected one of {names}")
-    data = np.ascontiguousarray(array, dtype=kind).tobytes()
-    return b"a" + struct.pack(f"<BB{array.ndim}I", DTYPES.index(kind), array.ndim, *array.shape) + data
+    data = np.asarray(array, dtype=kind).tobytes()
+    return b"a" + struct.pack(f"<BB{array.ndim}I", CODES[kind], array.ndim, *array.shape) + data
 
 
 class Unpacker:

@@ -65,8 +65,8 @@ class Worker:
         module = types.ModuleType("submission")
         sys.modules["submission"] = module
         code = compile(source, "submission.py", "exec")
-        if self.narrow is not None:
-            self.narrow.read_for(code)
+        if self.narrow is not None and self.narrow.read_for(code):
+            self.remote.ask_there()
         exec(code, vars(module))
         self.functions = vars(module)
         return [[[name, taken(value)] for name, value in self.functions.items() if callable(value)]]
@@ -134,11 +134,14 @@ class Worker:
         if isinstance(value, self.wire.Function):
             return lambda *arguments: self.use(value, "call", *arguments)
         if isinstance(value, self.wire.Part):
-            if self.remote is None:
-                return StandIn(self, value)
-            (tensors,) = self.use(value, "tensors")
-            return self.remote.RemoteLayer(tensors, lambda *words: self.use(value, *words))
+            return StandIn(self, value) if self.remote is None else self.layer(value, *self.use(value, "tensors"))
         return Cache(value) if isinstance(value, self.wire.Handle) else value
+
+    def layer(self, part, tensors):
+        """A layer that a function of the grader's has returned, or one whose arrays have been asked for."""
+        if self.remote is None:
+            return StandIn(self, part)
+        return self.remote.RemoteLayer(tensors, lambda *words: self.use(part, *words))
 
     def use(self, part, method, *arguments):
         """What the grader answers: a list of results; for a function as it returns them."""
@@ -152,7 +155,7 @@ class Worker:
         several, values, changed = found
         for i, array in changed:
             arguments[i][...] = array
-        values = [self.stand_in(value) for value in values]
+        values = [self.layer(*value) if isinstance(value, list) else self.stand_in(value) for value in values]
         return tuple(values) if several else values[0]
 
     def send(self, *answer):
