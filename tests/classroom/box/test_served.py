@@ -7,7 +7,7 @@ import pytest
 from classroom.box.boxes import boxes
 
 from minires.classroom.box import TRUST, Box, Failure
-from minires.classroom.box.served import KEPT, Served
+from minires.classroom.box.served import CHECKED, FORWARDS, KEPT, Served
 from minires.classroom.box.tiers import INSIDE
 from minires.layers import BatchNorm2d, Conv2d, Residual, Sequential
 
@@ -155,11 +155,23 @@ def test_what_a_submission_lets_the_grader_keep_has_a_limit():
     ]
 
 
+def test_a_gradient_check_counts_as_the_forwards_that_it_makes():
+    served = Served()
+    part, x = served.part(BatchNorm2d(2)), np.zeros(CHECKED)
+    for _ in range(KEPT // (CHECKED * (FORWARDS + 1))):
+        assert served.answer(part, "gradients", [x, True, None]) == ["ok", None]  # x does not fit
+    assert served.answer(part, "gradients", [x, True, None])[0] == "ok"
+    assert served.answer(part, "gradients", [x, True, None])[0] == "error"
+
+
 def test_what_numpy_reads_late_is_there(box):
     assert np.array_equal(box.call("late", np.ones(2)), np.ones(2))
 
 
-@pytest.mark.parametrize("request_", [(), (1, 2), (None, "forward", []), ("x", "__class__", [1]), (1, "call", None)])
+@pytest.mark.parametrize(
+    "request_",
+    [(), (1, 2), (None, "forward", []), ("x", "__class__", [1]), (1, "call", None), (1, "gradients", [None, True, []])],
+)
 def test_requests_that_are_none(request_):
     assert Served().answer(*request_)[0] == "error"
 

@@ -10,6 +10,7 @@ from classroom.trials.judged import expected, load, submissions, title
 from minires import check_layer, gradcheck
 from minires.classroom import assignment, feedback
 from minires.classroom.box import TRUST, Box
+from minires.classroom.trials import hunt
 from minires.classroom.trials.blocks import CRASHES, RIGHT, SILENT, opaque
 from minires.classroom.trials.hunt import HUNT, NAMES
 from minires.errors import ShapeError
@@ -93,6 +94,15 @@ def test_a_coin_is_never_told_of_first_values():
     coin = load(next(path for path in PATHS if path.stem == "coin"))
     found = {feedback("bug_hunt", coin, seed=seed).names for seed in range(5000, 5040)}
     assert found == {("BugHunt.RefusesRight",)}
+
+
+@pytest.mark.parametrize("p", [0.1, 0.2, 0.3, 0.5, 0.7])
+def test_a_coin_has_one_chance_in_a_thousand(p, monkeypatch):
+    rng, found, seeds = np.random.default_rng(0), 0, 1000
+    monkeypatch.setattr(hunt, "ask", lambda _, make, __: hunt.Asked(make.__name__, refused=rng.random() < p))
+    for seed in range(seeds):
+        found += len(HUNT.judge({"test_block": None}, seed).right)
+    assert found <= seeds * len(NAMES) / 1000
 
 
 @pytest.mark.parametrize(
