@@ -118,13 +118,14 @@ coverage: $(VENV)/.dev-$(EXTRAS)
 	$(BIN)/python -m coverage report
 
 # make cuda-ci   every CUDA kernel compiled for every architecture without a GPU: registers, shared memory, no spills
+# make cuda-ci ARCHITECTURES="80 120"   the same for some of them, and no table
 $(CUDA)/.ready: setup.cfg
 	$(PYTHON) -m venv --clear $(CUDA)
 	$(CUDA)/bin/python $(PIP) -e ".[cuda-ci]"
 	@touch $@
 
 cuda-ci: $(CUDA)/.ready
-	$(CUDA)/bin/python bench/cuda_ci.py bench/results/cuda/kernels.md
+	$(CUDA)/bin/python bench/cuda_ci.py bench/results/cuda/kernels.md $(ARCHITECTURES)
 
 # make mutation   does a test notice every change of the layers, losses, optimisers and sums of the trace? (an hour or two)
 # make mutation ONLY=minires/layers/norm.py   the same for one file

@@ -1,8 +1,10 @@
 """The committed table of what each kernel takes of a GPU, made by bench/cuda_ci.py: of these sources, and complete."""
 
 import importlib.util
+import re
 from pathlib import Path
 
+import pytest
 from cuda_emulation import every_kernel
 
 from minires.engine.cuda import modules
@@ -28,3 +30,20 @@ def test_the_table_of_registers_is_of_these_sources():
             cells = [tuple(map(int, cell.split("/"))) for cell in row.split("|")[3:-1]]
             assert len(cells) == len(ci.ARCHITECTURES)
             assert all(registers <= 255 and shared <= 48 * 1024 for registers, shared in cells)
+
+
+def test_continuous_integration_compiles_architectures_of_the_table(monkeypatch, tmp_path):
+    """Some of them write no table, and one that is not there is named."""
+    ci = script(ROOT / "bench/cuda_ci.py")
+    (listed,) = re.findall(r'make cuda-ci ARCHITECTURES="(.*)"', (ROOT / ".ci/run").read_text())
+    assert set(listed.split()) < set(ci.ARCHITECTURES) and min(ci.ARCHITECTURES, key=int) in listed.split()
+    used = {("join.cu", "join<float>"): dict.fromkeys(listed.split(), (40, 0, 0))}
+    monkeypatch.setattr(ci, "measure", lambda architectures: used)
+    monkeypatch.setattr(ci, "text", lambda table, architectures=None: "")
+    ci.main(str(tmp_path / "table.md"), *listed.split())
+    assert not (tmp_path / "table.md").exists()
+    with pytest.raises(SystemExit, match="architecture 75, expected some of 80, 86"):
+        ci.main("75")
+    used["join.cu", "join<float>"]["80"] = (255, 0, 8)
+    with pytest.raises(SystemExit, match=r"spills: join<float> on sm_80"):
+        ci.main("80")
