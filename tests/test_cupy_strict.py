@@ -211,7 +211,7 @@ ALLOWED = {f.__name__: f for f in (softmax, batch_norm, pool, windows, in_place,
     "mask": lambda xp, x, labels: x * (x > 0) + ~(x > 0),
 }
 COPYING = ("einsum", "swapaxes")  # permitted, but CuPy copies an operand on the way
-NO_EVENTS = {kind: 0 for kind in counters.KINDS if kind != "launches"}
+NO_EVENTS = {kind: 0 for kind in counters.KINDS if kind not in ("launches", "allocations")}
 
 
 @pytest.mark.parametrize("xp", [p for p in PARAMS if p != "numpy"], indirect=True)
@@ -367,3 +367,55 @@ def test_the_table_is_that_of_the_installed_cupy():
     }
     assert not differences, "write the table anew: PYTHONPATH=tests python -m cupy_strict.snapshot"
     assert found == NAMES
+
+
+REFUSED_IN_A_CAPTURE = {
+    "a result": lambda xp, x: x + 1,
+    "memory": lambda xp, x: xp.empty((3,)),
+    "zeros": lambda xp, x: xp.zeros((3,)),
+    "an upload": lambda xp, x: x.set(np.zeros((2, 3), np.float32)),
+    "a download": lambda xp, x: x.get(),
+    "a number": lambda xp, x: float(x[0, 0]),
+    "waiting": lambda xp, x: xp.cuda.Device().synchronize(),
+    "an assignment": lambda xp, x: x.__setitem__(..., x),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_IN_A_CAPTURE)
+def test_a_capture_refuses_what_a_graph_cannot_hold(strict, name):
+    x, stream = strict.ones((2, 3), dtype="float32"), strict.cuda.Stream(non_blocking=True)
+    with stream:
+        stream.begin_capture()
+        with pytest.raises(RuntimeError, match="capturing"):
+            REFUSED_IN_A_CAPTURE[name](strict, x)
+        stream.end_capture()
+    assert float(x.sum()) == 6, "afterwards all is as before"
+
+
+def test_a_graph_does_later_what_was_captured_and_counts_as_one_launch(strict):
+    x, y = strict.ones((3,), dtype="float32"), strict.ones((3,), dtype="float32")
+    stream = strict.cuda.Stream(non_blocking=True)
+    with strict.watch() as seen, stream:
+        stream.begin_capture()
+        x.fill(2)
+        y.fill(3)
+        graph = stream.end_capture()
+    assert (float(x.sum()), len(seen.launches)) == (3, 0), "nothing has run"
+    for value in (7, 8):
+        x.fill(value)
+        with strict.watch() as seen:
+            graph.launch()
+        assert (float(x.sum()), float(y.sum()), len(seen.launches)) == (6, 9, 1)
+
+
+def test_a_capture_needs_a_stream_of_its_own_that_is_in_use(strict):
+    for stream in (strict.cuda.Stream.null, strict.cuda.Stream()):
+        with pytest.raises(RuntimeError, match="capture"):
+            stream.begin_capture()
+
+
+def test_allocations_are_counted_and_views_are_none(strict):
+    with strict.watch() as seen:
+        x = strict.empty((4, 5), dtype="float32")
+        x[1:, 2].reshape(-1), x.view("uint8"), x.T
+    assert [event.split(" at ")[0] for event in seen.allocations] == ["80 bytes"]

@@ -8,6 +8,7 @@ from minires.data.folder import read_folder
 from minires.data.idx import read_idx
 from minires.data.loader import Loader
 from minires.data.mix import CutMix, Mixup
+from minires.data.raw import RawBatch
 
 __all__ = [
     "CropFlip",
@@ -17,6 +18,7 @@ __all__ = [
     "Loader",
     "Mixup",
     "Normalize",
+    "RawBatch",
     "download",
     "load",
     "read_folder",

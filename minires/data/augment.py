@@ -48,10 +48,14 @@ class Normalize:
         axes = (-1, *[1] * (images.ndim - 2))
         if images.dtype != np.uint8:  # a mean far from 0 would take the digits of float32
             return np.array((images - self.mean.reshape(axes)) / self.std.reshape(axes), dtype, order="C")
-        scale, shift = 1 / (255 * self.std), -self.mean / self.std
-        y = np.multiply(images, scale.astype(dtype).reshape(axes), dtype=dtype, order="C")
-        y += shift.astype(dtype).reshape(axes)
+        scale, shift = self.factors(dtype)
+        y = np.multiply(images, scale.reshape(axes), dtype=dtype, order="C")
+        y += shift.reshape(axes)
         return y
+
+    def factors(self, dtype: DType = np.float32) -> tuple[Array, Array]:
+        """scale, shift (C,) of uint8: y = scale x + shift, each of the two rounded to ``dtype``."""
+        return (1 / (255 * self.std)).astype(dtype), (-self.mean / self.std).astype(dtype)
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,22 @@ class CropFlip:
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         """images: (B, C, H, W), left as they are; rng: numpy.random.Generator. Returns (B, C, H, W) of their type."""
-        count, height, width = check_images(self, images)
+        return self.apply(images, *self.draw(images, rng))
+
+    def draw(self, images: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+        """top, left (B,): where each crop begins in the padded image; mirrored (B,): whether it is mirrored then."""
+        count, *_ = check_images(self, images)
         top, left = rng.integers(0, 2 * self.pad + 1, size=(2, count))
-        mirrored = rng.random(count) < 0.5
+        return top, left, (rng.random(count) < 0.5) & self.flip
+
+    def apply(self, images: Array, top: Array, left: Array, mirrored: Array) -> Array:
+        """What :meth:`draw` has drawn, done: (B, C, H, W) of the type of ``images``."""
+        count, height, width = check_images(self, images)
         sides = (self.pad, self.pad)
         padded = np.pad(images, ((0, 0), (0, 0), sides, sides))
         windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
         cropped = windows[np.arange(count), :, top, left]
-        if self.flip:
+        if mirrored.any():
             cropped[mirrored] = cropped[mirrored, :, :, ::-1]
         return cropped
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from minires.backend import Array, DType
+from minires.data.augment import CropFlip, Normalize
 from minires.data.dataset import Dataset
+from minires.data.raw import RawBatch
 from minires.errors import DTypeError, RangeError
 from minires.layers.checks import is_integer
 
@@ -21,7 +23,9 @@ class Loader:
     shuffle: a new order each epoch, for training. augment: ``f(images, rng) -> images``, before all else, or None.
     normalize: ``f(images, dtype) -> x``, such as :class:`Normalize`; None: uint8 in [0, 1], floats as they are.
     mix: ``f(x, labels, rng) -> (x, targets)``, such as :class:`Mixup`; None: images and labels as they are.
-    dtype: of x, float32 or float64. drop_last: leave out the last batch where it is smaller than the others.
+    dtype: of x, float32 or float64. raw: x is a :class:`RawBatch` where no more is to be done to it: images of bytes,
+    CropFlip or nothing as ``augment``, Normalize, no ``mix``, float32.
+    drop_last: leave out the last batch where it is smaller than the others.
     prefetch: batches prepared ahead of the one in use; 0: none, and no thread.
     Raises RangeError, and DTypeError for a dtype that is not one of the two.
     """
@@ -37,6 +41,7 @@ class Loader:
         normalize: Callable[[Array, Any], Array] | None = None,
         mix: Callable[[Array, Array, np.random.Generator], tuple[Array, Array]] | None = None,
         dtype: DType = np.float32,
+        raw: bool = False,
         drop_last: bool = False,
         prefetch: int = 2,
     ) -> None:
@@ -49,6 +54,7 @@ class Loader:
         self.normalize = normalize or to_unit_interval
         self.mix = mix
         self.dtype = np.dtype(dtype)
+        self.raw = raw and self._can_be_raw()
         self.drop_last = drop_last
         if self.dtype not in (np.float32, np.float64):
             raise DTypeError(f"Loader: dtype is {self.dtype}, expected float32 or float64: convert on the device")
@@ -62,6 +68,11 @@ class Loader:
         """Number of batches in an epoch."""
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
+
+    def _can_be_raw(self):
+        images = self.dataset.images
+        plain = type(self.augment) in (CropFlip, type(None)) and type(self.normalize) is Normalize and self.mix is None
+        return plain and images.dtype == np.uint8 and images.ndim == 4 and self.dtype == np.float32
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, Array]]:
         """Iterate over the batches ``start``, ``start`` + 1, … of an epoch.
@@ -106,6 +117,8 @@ class Loader:
         images, labels = self.dataset.images[rows], self.dataset.labels[rows]
         # + 1, since numpy.random.SeedSequence takes [seed, epoch, 0] for [seed, epoch], the seed of the order
         rng = np.random.default_rng([self.seed, epoch, index + 1])
+        if self.raw:
+            return RawBatch.of(images, self.normalize, self.augment, rng), labels
         if self.augment is not None:
             images = self.augment(images, rng)
         x = self.normalize(images, self.dtype)

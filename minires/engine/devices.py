@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, xp_of
+from ..layers import Layer
+from ..losses import SoftmaxCrossEntropy
 from .cpu.executor import Executor
 from .cuda.executor import Executor as CudaExecutor
 from .cuda.modules import PRECISIONS, Modules
+from .cuda.whole import Steps
 from .plan import Plan
+from .values import Unsuited
 
-__all__ = ["PRECISIONS", "executor", "is_plain", "native", "unsuited"]
+__all__ = ["PRECISIONS", "executor", "is_plain", "native", "unsuited", "whole_steps"]
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 CAPABILITY = 80  # of a GPU, in tenths: cp.async and the products of tensor cores in TF32 and bf16
@@ -52,6 +56,19 @@ def executor(plan: Plan, x: Array, threads: int, lock: Lock, frozen: bool, preci
     if xp is np:
         return Executor(plan, threads, lock, frozen)
     return CudaExecutor(plan, lock, xp, _modules(xp, precision))
+
+
+def whole_steps(model: Layer, loss: SoftmaxCrossEntropy, optimizer: Any, precision: str, graph: bool) -> Any:
+    """What runs whole steps where the tensors of ``model`` are, see :class:`~minires.engine.cuda.whole.Steps`.
+
+    Raises Unsuited where nothing does, as on the CPU. optimizer: SGD or AdamW
+    """
+    xp = xp_of(next((tensor.data for _, tensor in model.tensors()), None))
+    if xp is np:
+        raise Unsuited("the model is on the CPU")
+    if reason := _unable(xp, np.dtype(np.float32)):
+        raise Unsuited(reason)
+    return Steps(model, loss, optimizer, xp, _modules(xp, precision), graph)
 
 
 @functools.cache

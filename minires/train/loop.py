@@ -17,6 +17,7 @@ from ..layers.base import Layer
 from .agree import require_shares
 from .buckets import Buckets
 from .checkpoint import Position
+from .compiled_step import compile_step
 from .config import TrainConfig
 from .log import Progress
 from .prepare import build_loss, build_optimizer, facts_of, limited, make_loaders
@@ -48,7 +49,11 @@ class Loop:
         freeze_rest(model, config.freeze_but)
         if params := dict(model.params()):
             require_trainable(params)
-        self.train_loader, self.test_loader, self.notes = make_loaders(config, model, train, test, self.facts)
+        is_compiled = config.engine == "compiled"
+        by_kernels = is_compiled and config.device != "cpu" and ranks is None and config.accumulate == 1
+        self.train_loader, self.test_loader, self.notes = make_loaders(
+            config, model, train, test, self.facts, raw=by_kernels and config.clip_norm is None
+        )
         self.steps_per_epoch = math.ceil(len(self.train_loader) / config.accumulate)
         if config.scale_lr != "none":
             self.notes.append(_words_of_scale(config, config.epochs * self.steps_per_epoch))
@@ -56,9 +61,10 @@ class Loop:
             require_shares(config, model, self.train_loader, ranks)
         self.model = model.to(device=config.device)
         threads = None if ranks is None else ranks.threads
-        is_compiled = config.engine == "compiled"
         self.network = compile(model, threads=threads, input_gradient=False) if is_compiled else model
         self.optimizer = build_optimizer(config, self.model.params())
+        learner = self.network, self.loss, self.optimizer
+        self.whole = compile_step(*learner, clip_norm=config.clip_norm) if by_kernels else None
         self.position = Position(ranks=ranks.size if ranks is not None else 0)
         self.on_step, self.on_epoch, self.watch, self.ranks = on_step, on_epoch, watch, ranks
         self.buckets = ranks and Buckets(self.model.params(), ranks)
@@ -89,6 +95,9 @@ class Loop:
 
     def _step(self, group, lr):
         """(loss, images classified rightly, images that count) of one step on a group of batches."""
+        if self.whole is not None:
+            x, labels = next(group)
+            return *self.whole(x, labels, lr), count_labels(labels, self.config.ignore_index)
         counted = []
 
         def placed():

@@ -58,20 +58,28 @@ class SGD:
 
         A schedule may end at 0: then no parameter moves.
         """
-        lr = self.lr if lr is None else _not_negative(self, lr=lr)
+        lr = self.rate(lr)
         _check_state(self, self.velocity)
         for path, p in self.params:
             if p.frozen:
                 continue
-            g = p.grad
-            if self.weight_decay and _decays(p, self.decay_all):
-                g = g + self.weight_decay * p.data
+            g, (decay, part) = p.grad, self.share(p)
+            if decay:
+                g = g + decay * p.data
             if self.momentum:
                 v = self.velocity[path].data
                 v *= self.momentum
                 v += g
                 g = g + self.momentum * v if self.nesterov else v
-            p.data -= lr * _part(p, self.scalar_rate) * g
+            p.data -= lr * part * g
+
+    def rate(self, lr: float | None = None) -> float:
+        """``lr``, after a look at it, or that of the constructor."""
+        return self.lr if lr is None else _not_negative(self, lr=lr)
+
+    def share(self, p: Param) -> tuple[float, float]:
+        """(weight decay of ``p``, its learning rate as a part of that of the others)."""
+        return _share(self, p)
 
     def tensors(self) -> Iterator[tuple[str, Buffer]]:
         """Yield ``(path, Buffer)`` for all that a checkpoint must hold."""
@@ -118,7 +126,7 @@ class AdamW:
 
         A schedule may end at 0: then no parameter moves.
         """
-        lr = self.lr if lr is None else _not_negative(self, lr=lr)
+        lr = self.rate(lr)
         _check_state(self, self.mean)
         b1, b2 = self.betas
         for k, (path, p) in enumerate(self.params):
@@ -126,16 +134,25 @@ class AdamW:
                 continue
             self.steps.data[k] += 1
             t = int(self.steps.data[k])
-            own = lr * _part(p, self.scalar_rate)
+            decay, part = self.share(p)
+            own = lr * part
             rate, root = own / (1 - b1**t), math.sqrt(1 - b2**t)
             g, m, v = p.grad, self.mean[path].data, self.square[path].data
-            if self.weight_decay and _decays(p, self.decay_all):
-                p.data *= 1 - own * self.weight_decay
+            if decay:
+                p.data *= 1 - own * decay
             m *= b1
             m += (1 - b1) * g
             v *= b2
             v += (1 - b2) * g * g
             p.data -= rate * m / (xp_of(v).sqrt(v) / root + self.eps)
+
+    def rate(self, lr: float | None = None) -> float:
+        """``lr``, after a look at it, or that of the constructor."""
+        return self.lr if lr is None else _not_negative(self, lr=lr)
+
+    def share(self, p: Param) -> tuple[float, float]:
+        """(weight decay of ``p``, its learning rate as a part of that of the others)."""
+        return _share(self, p)
 
     def tensors(self) -> Iterator[tuple[str, Buffer]]:
         """Yield ``(path, Buffer)`` for all that a checkpoint must hold."""
@@ -175,12 +192,9 @@ def _about(optimiser, *settings):
     return f"<{type(optimiser).__name__} of {len(optimiser.params)} parameters, {values}>"
 
 
-def _decays(p, decay_all):
-    return decay_all or p.data.ndim > 1
-
-
-def _part(p, scalar_rate):
-    return scalar_rate if p.data.size == 1 else 1.0
+def _share(optimiser, p):
+    decays = optimiser.decay_all or p.data.ndim > 1
+    return optimiser.weight_decay if decays else 0.0, optimiser.scalar_rate if p.data.size == 1 else 1.0
 
 
 def _pairs(params):

@@ -53,8 +53,8 @@ def facts_of(train):
     }
 
 
-def make_loaders(config, model, train, test, facts):
-    """(loader of the training images, that of the test images, sentences for the user)."""
+def make_loaders(config, model, train, test, facts, raw=False):
+    """(loader of the training images, as bytes where ``raw``, that of the test images, sentences for the user)."""
     dtype = next((p.data.dtype for _, p in model.params()), np.float32)
     normalize = Normalize(facts["mean"], facts["std"])
     common = {"seed": config.seed, "normalize": normalize, "dtype": dtype}
@@ -73,6 +73,7 @@ def make_loaders(config, model, train, test, facts):
         augment=AUGMENTATIONS[kind],
         mix=_mix(config, len(train.classes)),
         drop_last=bool(notes),
+        raw=raw,
         prefetch=config.prefetch * config.accumulate,
         **common,
     )

@@ -17,14 +17,37 @@ class Seen:
     copies: list = field(default_factory=list)  # device copies, not asked for: reshape of a transposed array
     atomics: list = field(default_factory=list)  # sums whose order, and so whose last bits, vary from run to run
     leaks: list = field(default_factory=list)  # float64 results out of float32 operands
+    allocations: list = field(default_factory=list)  # arrays with memory of their own
 
 
 KINDS = tuple(f.name for f in fields(Seen))
-_watching = []
+_watching, _captures = [], []
+
+
+class Capture:
+    """``with Capture() as calls``: what the block asks for is kept, not done; what a graph cannot hold is refused."""
+
+    def __enter__(self):
+        _captures.append([])
+        return _captures[-1]
+
+    def __exit__(self, *error):
+        _captures.pop()
+
+
+def launch(what, run):
+    """Launch a kernel: now, or in a capture whenever its graph is launched."""
+    if _captures:
+        _captures[-1].append(run)
+        return
+    record("launches", what)
+    run()
 
 
 def record(kind, what, times=1):
     """Note ``times`` events of ``kind`` in every open :func:`watch`."""
+    if _captures and times:
+        raise RuntimeError(f"{what} ({kind}): operation not permitted when stream is capturing")
     if _watching and times:
         event = f"{what} at {_caller()}"
         for seen in _watching:

@@ -3,7 +3,7 @@
 import time
 from types import SimpleNamespace
 
-from .counters import record
+from .counters import Capture, launch, record
 
 
 def is_available():
@@ -40,13 +40,50 @@ DEVICE = Device()
 
 
 class Stream:
-    """The one stream; work on it is done when it is asked for."""
+    """Work is done when it is asked for, but in a capture: kernels of the stream are kept then, the rest is refused."""
+
+    def __init__(self, null=False, non_blocking=False, ptds=False):
+        self._capture, self._calls = None, []
 
     def synchronize(self):
         _synchronize()
 
+    def __enter__(self):
+        _current.append(self)
+        return self
+
+    def __exit__(self, *error):
+        _current.pop()
+
+    def begin_capture(self, mode=None):
+        if self is Stream.null or _current[-1] is not self:
+            raise RuntimeError(
+                "cudaErrorStreamCaptureUnsupported: capture on a stream of its own, within `with stream`"
+            )
+        self._capture = Capture()
+        self._calls = self._capture.__enter__()
+
+    def end_capture(self):
+        self._capture.__exit__()
+        return Graph(self._calls)
+
+
+class Graph:
+    """What was captured: one launch, as often as one likes."""
+
+    def __init__(self, calls):
+        self._calls = calls
+
+    def launch(self, stream=None):
+        def run():
+            for call in self._calls:
+                call()
+
+        launch(f"graph of {len(self._calls)}", run)
+
 
 Stream.null = Stream()
+_current = [Stream.null]
 
 
 class Event:
@@ -65,7 +102,7 @@ def get_elapsed_time(begin, end):
 
 
 def get_current_stream(device_id=None):
-    return Stream.null
+    return _current[-1]
 
 
 runtime = SimpleNamespace(

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from . import cuda
-from .counters import record
+from .counters import launch, record
 
 NARROW = tuple(np.dtype(t) for t in ("float16", "float32", "complex64"))
 WIDE = tuple(np.dtype(t) for t in ("float64", "complex128"))
@@ -36,6 +36,8 @@ class ndarray:
         if host.dtype.kind not in "biufc":
             raise ValueError(f"Unsupported dtype {host.dtype}")
         self._host = host
+        if host.flags.owndata and host.size:
+            record("allocations", f"{host.nbytes} bytes")
 
     shape = property(lambda self: self._host.shape)
     dtype = property(lambda self: self._host.dtype)
@@ -147,8 +149,7 @@ class ndarray:
     def fill(self, value):
         if isinstance(value, np.ndarray) and value.ndim:
             raise ValueError(NO_HOST_FILL)
-        record("launches", "fill")
-        self._host.fill(unbox(value))
+        launch("fill", lambda: self._host.fill(unbox(value)))
 
     def set(self, array, stream=None):
         if not isinstance(array, np.ndarray):

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 
-from .counters import record
+from .counters import launch
 from .device_array import ndarray
 
 STREAM = threading.Lock()  # launches of all threads run one after the other
@@ -37,10 +37,13 @@ class RawKernel:
         self.name, self.kernel = name, Kernel(file, name)
 
     def __call__(self, grid, block, arguments):
-        record("launches", self.name)
         arguments = tuple(map(self._argument, arguments))
-        with STREAM:
-            self.kernel(grid, block, arguments)
+
+        def run():
+            with STREAM:
+                self.kernel(grid, block, arguments)
+
+        launch(self.name, run)
 
     def _argument(self, value):
         if isinstance(value, ndarray):

@@ -7,8 +7,9 @@ import pytest
 
 import minires
 from minires import layers as L
+from minires.data import Dataset
 from minires.losses import SoftmaxCrossEntropy
-from minires.train import SGD, AdamW, train_step
+from minires.train import SGD, AdamW, CompiledStep, TrainConfig, fit, load_checkpoint, loop, resume, train_step
 
 OPTIMISERS = {
     "sgd": lambda params: SGD(params, 0.1, weight_decay=0.01, nesterov=True),
@@ -50,3 +51,57 @@ def test_what_compile_made_keeps_its_settings_and_the_rate_is_that_of_the_optimi
     step(*next(batches(1)))
     weight = model.at("1").weight
     assert np.array_equal(weight.data, before - 0.5 * weight.grad)
+
+
+def images(count, seed):
+    """Images in bytes, each class brighter than the one before."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, count)
+    noise = rng.integers(0, 100, (count, 2, 8, 8)) + 60 * labels[:, None, None, None]
+    return Dataset("own", noise.astype(np.uint8), labels, ("dark", "grey", "bright"))
+
+
+def config(folder, **changes):
+    settings = {"epochs": 2, "batch_size": 8, "lr": 0.05, "checkpoint_every": 2, "seed": 1, "device": "cuda"}
+    return TrainConfig(run_dir=str(folder), model="resnet8", augment="crop-flip", **settings | changes)
+
+
+def trained(folder, **changes):
+    fit(config(folder, **changes), model=network(), data=(images(28, 0), images(6, 1)))
+    return load_checkpoint(folder)
+
+
+def numbers(checkpoint):
+    return {name: array.tobytes() for name, array in checkpoint.tensors.items()}
+
+
+def test_a_training_on_a_gpu_is_graphs_of_kernels_and_that_of_the_cpu(tmp_path, strict, monkeypatch):
+    made, real = [], loop.compile_step
+    monkeypatch.setattr(loop, "compile_step", lambda *args, **how: made.append(real(*args, **how)) or made[-1])
+    found, expected = trained(tmp_path / "a"), trained(tmp_path / "b", device="cpu")
+    assert "one graph" in made[0].describe() and "train_step" not in made[0].describe()
+    assert found.summary["train_loss"] == pytest.approx(expected.summary["train_loss"], rel=1e-3)
+    assert len(made) == 1, "the CPU needs none"
+    learner = {"accumulate": 2}, {"engine": "reference"}
+    for k, changes in enumerate(learner):
+        trained(tmp_path / str(k), epochs=1, **changes)
+    assert len(made) == 1
+    trained(tmp_path / "clipped", epochs=1, clip_norm=1.0)
+    assert "clip_norm" in made[1].describe()
+
+
+def test_an_interrupted_training_on_a_gpu_ends_with_the_same_bits(tmp_path, strict, monkeypatch):
+    """The numbers of a checkpoint are taken over by the arrays of the kernels, AdamW's counts, too."""
+    whole, real = trained(tmp_path / "whole", optimizer="adamw"), CompiledStep.__call__
+    left = iter(range(5))
+
+    def step_or_cut(step, *args):
+        next(left)
+        return real(step, *args)
+
+    monkeypatch.setattr(CompiledStep, "__call__", step_or_cut)
+    with pytest.raises(StopIteration):
+        trained(tmp_path / "cut", optimizer="adamw")
+    monkeypatch.setattr(CompiledStep, "__call__", real)
+    resume(tmp_path / "cut", model=network(), data=(images(28, 0), images(6, 1)))
+    assert numbers(load_checkpoint(tmp_path / "cut")) == numbers(whole)

@@ -3,8 +3,9 @@
 from .. import operations as op
 from ..gradients import Alias, Strided
 from . import passes, pools, products
-from .forward import activation, bare
+from .forward import bare
 from .launches import pitch
+from .linear import Linear
 from .passes import Contribution
 from .slots import Call, Held, Slot, Unless
 
@@ -12,10 +13,11 @@ from .slots import Call, Held, Slot, Unless
 class Backward:
     """``launches``: of one backward, behind a forward   ``owners``: the operation of each
 
-    rows: {buffer: its slot}   slopes: {map: its slot}
+    rows: {buffer: its slot}   slopes: {map: its slot}   dy: of a step, the rows that hold the gradient of the output
     """
 
-    def __init__(self, forward):
+    def __init__(self, forward, dy=None):
+        self.dy = dy
         self.forward, self.plan, self.precision = forward, forward.plan, forward.precision
         self.launches, self.owners, self.rows, self.slopes = [], [], {}, {}
         for record in self.plan.adjoint:
@@ -113,9 +115,24 @@ class Backward:
             dx = self.buffer(target.buffer)
             self.launches.append(products.backward(self.precision, g, dy, forward.packed[o][1], dx, target.adds))
 
+    def _linear(self, record):
+        bias, o = record.operation.layer.bias, record.operation
+        if bias is not None:
+            images, dy = self.plan.images, self._dy(record)
+            launch = passes.bias_gradient(self.precision, images, o.y.channels, dy, Held(bias, True))
+            self.launches.append(Unless(bias, launch))
+        self._convolution(record)
+
     def _store(self, record):
         o, (target,) = record.operation, record.targets
-        self._written(target, lambda dx: [Call(lambda frame: frame.enter(dx, frame.arrays[o.y]), (dx,))])
+        if self.dy is not None and o.y == self.plan.output:
+            self.rows[target.buffer] = self.dy
+            return
+
+        def run(frame, dx):
+            frame.enter(dx, frame.arrays[o.y].reshape(-1, *o.x.shape))
+
+        self._written(target, lambda dx: [Call(lambda frame: run(frame, dx), (dx,))])
 
     def _load(self, record):
         o, dy = record.operation, self._dy(record)
@@ -158,7 +175,7 @@ class Backward:
 
     def _entrywise(self, record):
         o, (target,) = record.operation, record.targets
-        kind = activation(o.layer)
+        kind = pools.activation(o.layer)
         if kind is None:
             self._by_layer(record, o.layer)
             return
@@ -211,6 +228,7 @@ BACKWARD = {
     op.Load: Backward._load,
     op.Store: Backward._store,
     op.Convolution: Backward._convolution,
+    Linear: Backward._linear,
     op.Join: Backward._join,
     op.MaxPool: Backward._max_pool,
     op.AvgPool: Backward._avg_pool,

@@ -2,7 +2,6 @@
 
 from ..describe import table
 from ..operations import Convolution
-from ..values import Unsuited
 from .frame import Frame
 from .memory import require_room
 from .program import Program, settings
@@ -18,19 +17,14 @@ class Executor:
     def __init__(self, plan, lock, xp, modules):
         self.plan, self.lock, self.xp, self.modules, self.kind = plan, lock, xp, modules, xp.ndarray
         self._begin()
-        try:
-            for key in self.program.kernels():
-                modules[key]
-        except Exception as error:  # of NVRTC, of its headers, of the driver: the layers need none of them
-            reason = str(error).strip().split("\n")[0] or type(error).__name__
-            raise Unsuited(f"the kernels cannot be compiled ({reason})") from error
+        modules.require(self.program.kernels())
 
     def _begin(self):
         self.program, self.free, self.constants = Program(self.plan, self.modules.precision), [], {}
 
     def forward(self, x):
         """(y, frame): the frame holds all that backward needs."""
-        if settings(self.plan) != self.program.settings:
+        if settings(self.program.plan) != self.program.settings:
             self._begin()
         frame = self._frame()
         frame.arrays[self.plan.input] = x
@@ -73,14 +67,7 @@ class Executor:
         """The plan as a table."""
         launches = " + ".join(map(str, self.program.launches())) + " launches"
         how = f"products in {self.program.precision}, {launches}, an arena of {self.program.bytes / 1e6:.1f} MB"
-        return table(self.plan, [how], self._algorithm, {}, {})
-
-    def _algorithm(self, operation):
-        if operation in self.program.layered:
-            return f"{type(operation.layer).__name__} (layer)"
-        if isinstance(operation, Convolution):
-            return f"implicit product {'x'.join(map(str, operation.geometry.kernel))}"
-        return operation.name
+        return table(self.program.plan, [how], lambda o: algorithm(self.program, o), {}, {})
 
     def _frame(self):
         try:
@@ -89,3 +76,12 @@ class Executor:
             xp = self.xp
             require_room(self.program, xp.cuda.Device().mem_info[0] + xp.get_default_memory_pool().free_bytes())
             return Frame(self.program, xp, self.modules, self.constants)
+
+
+def algorithm(program, operation):
+    """How an operation is computed."""
+    if operation in program.layered:
+        return f"{type(operation.layer).__name__} (layer)"
+    if isinstance(operation, Convolution):
+        return f"implicit product {'x'.join(map(str, operation.geometry.kernel))}"
+    return operation.name

@@ -156,8 +156,10 @@ def _behind(program, model):
     n, classes = program.plan.images, program.plan.output.shape[0]
     stored = np.dtype(np.uint16 if program.precision == "bf16" else np.float32)
     dlogits, logits = (Slot((n, pitch(classes)), stored) for _ in range(2))
-    each, result, labels = Slot((2, n), FLOAT32), Slot((2,), FLOAT32), Slot((n,), np.dtype(np.int32))
-    loss = steps.cross_entropy(program.precision, classes, dlogits, each, result, logits, labels)
+    each = Slot((2, n), FLOAT32)
+    labels, count = (Slot((size,), np.dtype(np.int32)) for size in (n, 1))
+    results = Slot((1,), FLOAT32), count, count
+    loss = steps.cross_entropy(program.precision, classes, dlogits, each, results, logits, labels)
     aligned = steps.ALIGNED
     size = sum(-(-p.data.size // aligned) * aligned for _, p in model.params() if not p.frozen)
     p, velocity, gradient = (Slot((size,), FLOAT32) for _ in range(3))

@@ -4,11 +4,11 @@ import copy
 
 import numpy as np
 
-from ...layers.known import kind_of
 from .. import operations as op
 from ..affine import Bias
 from . import passes, pools, products
 from .launches import Window, pitch
+from .linear import Linear
 from .slots import Addresses, Behind, Call, Constant, Held, Slot
 
 FLOAT32 = np.dtype(np.float32)
@@ -17,12 +17,13 @@ FLOAT32 = np.dtype(np.float32)
 class Forward:
     """``launches``: of one forward, in their order   ``track``: of the running statistics   ``rows``: {value: its slot}
 
+    source: of a step, what makes the launch that fills rows with its images; then the output stays rows, too
     owners: the operation of each launch, None where it serves all of them
     norms: {affine map: its (6, pitch(C)) coefficients}   packed: {convolution: its weights, as both ways want them}
     """
 
-    def __init__(self, plan, precision):
-        self.plan, self.precision = plan, precision
+    def __init__(self, plan, precision, source=None):
+        self.plan, self.precision, self.source = plan, precision, source
         self.stored = np.dtype(np.uint16 if precision == "bf16" else np.float32)
         self.launches, self.track = [], []
         self.rows, self.norms, self.packed, self.winners, self.statistics = {}, {}, {}, {}, {}
@@ -90,22 +91,25 @@ class Forward:
 
     def _load(self, o):
         y = self.rows[o.y] = self.new(o.y)
+        if self.source is not None and o.x == self.plan.input:
+            return [self.source(self.precision, y)]
         return [Call(lambda frame: frame.enter(y, frame.arrays[o.x]), (y,))]
 
     def _store(self, o):
         x = self.rows[o.x]
 
         def run(frame):
-            frame.arrays[o.y] = frame.leave(x, o.x)
+            frame.arrays[o.y] = frame.leave(x, o.x).reshape(-1, *o.y.shape)
 
-        return [Call(run, (x,))]
+        return [] if self.source is not None and o.y == self.plan.output else [Call(run, (x,))]
 
     def _convolution(self, o):
         if o not in self.packed:
             return self._by_layer(o, bare(o.layer))
         g, y = self.geometry(o), self.new(o.y)
         self.rows[o.y] = y
-        bias = Held(o.layer.bias) if o.fold is not None and o.layer.bias is not None else None  # else a term behind
+        own = o.fold is not None or isinstance(o, Linear)  # else the bias is a term behind
+        bias = Held(o.layer.bias) if own and o.layer.bias is not None else None
         statistics = None
         if any(affine.over_batch for affine in self.of.get(o.y, ())):
             count, rows = products.tiles(g)
@@ -160,7 +164,7 @@ class Forward:
         return [pools.image_mean(self.precision, self.plan.images, pixels, o.x.channels, y, self.rows[o.x])]
 
     def _entrywise(self, o):
-        kind = activation(o.layer)
+        kind = pools.activation(o.layer)
         if kind is None:
             return self._by_layer(o, o.layer)
         y = self.rows[o.y] = self.new(o.y)
@@ -231,6 +235,7 @@ FORWARD = {
     op.Load: Forward._load,
     op.Store: Forward._store,
     op.Convolution: Forward._convolution,
+    Linear: Forward._convolution,
     op.Join: Forward._join,
     op.MaxPool: Forward._max_pool,
     op.AvgPool: Forward._avg_pool,
@@ -241,16 +246,6 @@ FORWARD = {
     op.Gate: Forward._gate,
     op.Foreign: Forward._foreign,
 }
-
-
-def activation(layer):
-    """(kind, slope) as the kernels name it; None where there is none."""
-    name = kind_of(layer).__name__
-    if name == "GELU" and layer.approximate == "tanh":
-        return "GELU tanh", 0.0
-    if name not in pools.ACTIVATIONS:
-        return None
-    return name, getattr(layer, "slope", getattr(layer, "alpha", 0.0))
 
 
 def bare(conv):

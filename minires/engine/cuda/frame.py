@@ -7,18 +7,21 @@ from ..values import Unsuited
 from . import steps
 from .launches import Launch
 from .modules import NULL
-from .slots import Addresses, Behind, Call, Constant, Held, Slot, Unless
+from .slots import Addresses, Behind, Call, Constant, Given, Held, Slot, Unless
 
 
 class Frame:
     """An arena for one program, and ``forward``, ``track``, ``backward``: lists of calls without arguments.
 
     ``arrays``: {array of the plan: what stands there in this run}   ``caches``: of layers that ran by themselves
+    given: {slot: array} of a step   arena: memory that is free while this frame runs, taken where it is enough
     """
 
-    def __init__(self, program, xp, modules, constants):
+    def __init__(self, program, xp, modules, constants, given=None, arena=None):
         self.program, self.xp, self.modules, self._constants = program, xp, modules, constants
-        self.arena = xp.empty(program.bytes, dtype="uint8")
+        self.given, self.arena = given or {}, arena
+        if arena is None or arena.size < program.bytes:
+            self.arena = xp.empty(program.bytes, dtype="uint8")
         self.arrays, self.caches, self._bound = {}, {}, None
         self._views = {slot: self._view(slot, begin) for slot, begin in program.places.items()}
 
@@ -29,11 +32,12 @@ class Frame:
         return self._views[slot]
 
     def bind(self):
-        """Bind the launches to where their arrays are, unless all are where they were."""
+        """Bind the launches to where their arrays are; False where all are where they were."""
         bound = [held.array for held in self.program.held], [tensor.frozen for tensor in self.program.frozen]
+        bound[0].extend(self.given.values())
         if self._bound is not None and bound[1] == self._bound[1]:
             if all(a is b for a, b in zip(bound[0], self._bound[0])):
-                return
+                return False
         if not all(a is None or a.flags.c_contiguous for a in bound[0]):
             raise Unsuited("a tensor of the model is not contiguous, and the kernels know no strides")
         program, self._bound = self.program, bound
@@ -41,6 +45,7 @@ class Frame:
             [call for item in items if (call := self._call(item)) is not None]
             for items in (program.forward, program.track, program.backward)
         )
+        return True
 
     def _call(self, item):
         if isinstance(item, Call):
@@ -55,6 +60,8 @@ class Frame:
             return self._views[value]
         if isinstance(value, Behind):
             return self._views[value.slot][value.begin :]
+        if isinstance(value, Given):
+            return self.given[value]
         if isinstance(value, Held):
             return NULL if value.array is None else value.array
         if isinstance(value, Addresses):

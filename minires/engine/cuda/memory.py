@@ -1,9 +1,6 @@
 """Out of memory, foreseen: a program knows its arena before the first launch."""
 
-import copy
-
 from ...errors import DeviceError
-from .program import Program
 
 
 def require_room(program, free):
@@ -24,18 +21,11 @@ def largest_batch(program, free):
     low, high = 0, program.plan.images
     while high - low > 1:
         middle = (low + high) // 2
-        if _of(program, middle).bytes <= free:
+        if program.of(middle).bytes <= free:
             low = middle
         else:
             high = middle
     return low
-
-
-def _of(program, images):
-    """The program for another batch of the same images."""
-    plan = copy.copy(program.plan)
-    plan.images, plan.shape = images, (images, *plan.shape[1:])
-    return Program(plan, program.precision)
 
 
 def _remedy(batch):

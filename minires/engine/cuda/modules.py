@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..values import Unsuited
+
 FOLDER = Path(__file__).parent / "kernels"
 PRECISIONS = {"float32": ("Float32", "float"), "tf32": ("Tf32", "float"), "bf16": ("Bf16", "bf16")}
 TILES = ((128, 64), (64, 64), (128, 32), (128, 16))  # pixels, channels of a block of a convolution
@@ -20,7 +22,7 @@ PRODUCTS = {
     "weight.cu": [f"weight_gradient<{{product}}, {side}>" for side in SIDES],
 }
 PASSES = {
-    "weight.cu": ["weight_merge", "weight_pack<{stored}>"],
+    "weight.cu": ["weight_merge", "weight_pack<{stored}>", "bias_gradient<{stored}>"],
     "norm.cu": ["norm_coefficients", "norm_track", "norm_constant", "norm_slopes", "part_statistics<{stored}>"],
     "join.cu": ["join<{stored}>", "assemble<{stored}>", "part<{stored}>", "part_back<{stored}>"],
     "pool.cu": [
@@ -56,6 +58,15 @@ class Modules:
 
     def __init__(self, xp, precision):
         self.xp, self.precision, self.loaded, self.kernels = xp, precision, {}, {}
+
+    def require(self, keys):
+        """Compile these kernels; raise Unsuited where NVRTC, its headers or the driver cannot: layers need none."""
+        try:
+            for key in keys:
+                self[key]
+        except Exception as error:
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            raise Unsuited(f"the kernels cannot be compiled ({reason})") from error
 
     def __getitem__(self, key):
         """``modules["join.cu", "join<float>"]``: a kernel, called with (grid, block, arguments)."""

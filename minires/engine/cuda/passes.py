@@ -112,6 +112,14 @@ def concatenate(precision, images, size, y, parts):
     return launches
 
 
+def bias_gradient(precision, rows, channels, dy, dbias):
+    """dbias (C,) float32 += the sum over the rows of dy (rows, pitch(C))."""
+    side = lanes(channels)
+    values = arguments(dy, dbias, rows, channels, side)
+    name = f"bias_gradient<{stored(precision)}>"
+    return Launch("weight.cu", name, (whole(pitch(channels), 4 * side),), 256, values)
+
+
 def statistics(precision, pixels, channels, u, out):
     """The statistics of a value that no product has made, as :func:`coefficients` reads them: (slabs, 3, pitch(C))."""
     count, rows = slabs(pixels)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ...layers.known import kind_of
 from .launches import Launch, Window, arguments, pitch, record, whole
 from .passes import by_fours, lanes, stored
 
@@ -94,3 +95,13 @@ def activate_back(precision, pixels, channels, dx, dy, x, kind, slope=0.0, adds=
     values = arguments(dx, dy, x, pixels, channels, ACTIVATIONS.index(kind), float(slope), adds)
     grid = (whole(pixels * pitch(channels), 256),)
     return Launch("gate.cu", f"activate_back<{stored(precision)}>", grid, 256, values)
+
+
+def activation(layer):
+    """(kind, slope) as the kernels name it; None where there is none."""
+    name = kind_of(layer).__name__
+    if name == "GELU" and layer.approximate == "tanh":
+        return "GELU tanh", 0.0
+    if name not in ACTIVATIONS:
+        return None
+    return name, getattr(layer, "slope", getattr(layer, "alpha", 0.0))

@@ -1,9 +1,12 @@
 """A plan as launches, with a place for each of its arrays: all that is known before there is a device."""
 
+import copy
+
 from ..lifetimes import offsets
 from .backward import Backward
 from .forward import Forward
 from .launches import Launch
+from .linear import in_rows
 from .modules import PRECISIONS
 from .slots import Addresses, Held, Unless, launches_of, slots_of
 
@@ -18,19 +21,32 @@ class Program:
     """
 
     def __init__(self, plan, precision):
-        self.plan, self.precision = plan, precision
-        forward = Forward(plan, precision)
+        self.plan, self.precision = in_rows(plan), precision
+        forward = Forward(self.plan, precision)
         self.forward, self.track = forward.launches, forward.track
         backward = Backward(forward) if plan.mode != "infer" else None
         self.backward = backward.launches if backward else []
         self.owners = [*forward.owners, *(backward.owners if backward else ())]
+        self._place(forward)
+
+    def of(self, images):
+        """The program for another batch of the same images."""
+        plan = copy.copy(self.plan)
+        plan.images, plan.shape = images, (images, *plan.shape[1:])
+        return self._like(plan)
+
+    def _like(self, plan):
+        return Program(plan, self.precision)
+
+    def _place(self, forward):
+        plan = self.plan
         self.places, self.bytes = offsets(self._spans())
         self.settings, self.layered = settings(plan), forward.layered
         self.values = [(o.path or "(model)", forward.rows[o.y]) for o in plan.operations if o.y in forward.rows]
         arguments = [a for i in self._launches() for a in getattr(i, "arguments", ())]
         self.held = [a for a in arguments if isinstance(a, Held)]
         self.held += [held for a in arguments if isinstance(a, Addresses) for held in a.held]
-        self.frozen = [i.tensor for i in self.backward if isinstance(i, Unless)]
+        self.frozen = [i.tensor for i in [*self.forward, *self.backward] if isinstance(i, Unless)]
 
     def launches(self):
         """(forward, backward): how many a run makes; what layers of the definition launch is not counted."""

@@ -49,6 +49,25 @@ class Constant:
 
 
 @dataclass(frozen=True, eq=False)
+class Given:
+    """An array with memory of its own, which is given to all frames: what a step is fed, what it leaves."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
 class Held:
     """The array of a tensor of the model, or its gradient: none where it is frozen."""
 

@@ -4,6 +4,7 @@ import math
 
 from .launches import Launch, arguments, pitch, whole
 from .passes import stored
+from .slots import Given
 
 ALIGNED = 32  # numbers; every parameter begins at a multiple of it in the arena
 IGNORE = -(2**31)  # the label of no image
@@ -33,35 +34,38 @@ def leave(precision, x, y, adds=False):
     return Launch("images.cu", f"leave<{stored(precision)}>", (whole(n * c * h * w, 256),), 256, values)
 
 
-def cross_entropy(precision, classes, dlogits, rows, result, logits, labels, smoothing=0.0, ignore=IGNORE):
-    """The gradient of the mean loss, and result (2,) float32: loss and number of right answers. Two launches.
+def cross_entropy(precision, classes, dlogits, rows, results, logits, labels, smoothing=0.0, ignore=IGNORE):
+    """The gradient of the mean loss, and the loss and number of right answers as the next results. Two launches.
 
-    logits, dlogits (N, pitch(K)); labels (N,) int32; rows (2, N) float32.
+    logits, dlogits (N, pitch(K)); labels (N,) int32; rows (2, N) float32; results: losses (ROOM,) float32, hits (ROOM,)
+    int32, and how many stand there, (1,) int32
     """
     n = len(labels)
     values = arguments(dlogits, rows, logits, labels, n, classes, float(smoothing), ignore)
     each = Launch("loss.cu", f"cross_entropy<{stored(precision)}>", (whole(n, 4),), 128, values)
-    return [each, Launch("loss.cu", "cross_entropy_sum", (1,), 256, arguments(result, rows, n))]
+    return [each, Launch("loss.cu", "cross_entropy_sum", (1,), 256, arguments(*results, rows, n))]
 
 
-def sgd(p, velocity, g, decay, part, lr, momentum, nesterov=False, clear=True):
+def sgd(p, velocity, g, decay, part, lr, momentum, nesterov=False):
     """One step for all parameters. p, velocity, g (size,); decay, part (size / 32,); lr (1,), all float32."""
-    values = arguments(p, velocity, g, decay, part, lr, float(momentum), nesterov, clear, p.size)
+    values = arguments(p, velocity, g, decay, part, lr, float(momentum), nesterov, p.size)
     return Launch("optimizer.cu", "sgd", (whole(p.size, 256),), 256, values)
 
 
-def adamw(p, mean, square, g, steps, decay, part, lr, betas, eps, clear=True):
+def adamw(p, mean, square, g, steps, decay, part, lr, betas, eps):
     """One step for all parameters. steps (size / 32,) int32, the steps that each has made; the others as for sgd."""
     numbers = [*map(float, betas), *(1.0 - b for b in betas), *(math.log(b) if b else -math.inf for b in betas)]
-    values = arguments(p, mean, square, g, steps, decay, part, lr, *numbers, float(eps), clear, p.size)
+    values = arguments(p, mean, square, g, steps, decay, part, lr, *numbers, float(eps), p.size)
     return Launch("optimizer.cu", "adamw", (whole(p.size, 256),), 256, values)
 
 
 def _strides(x):
     """How many numbers lie from one image to the next, and from one channel to the next."""
+    if isinstance(x, Given):
+        return [math.prod(x.shape[1:]), math.prod(x.shape[2:])]
     return [int(s // x.itemsize) for s in x.strides[:2]]
 
 
 def _memory(x):
     """x as it lies in memory: the layers leave images as (C, N, H, W) there."""
-    return x if x.flags.c_contiguous else x.transpose(1, 0, 2, 3)
+    return x if isinstance(x, Given) or x.flags.c_contiguous else x.transpose(1, 0, 2, 3)

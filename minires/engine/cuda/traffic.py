@@ -8,7 +8,12 @@ from .slots import Addresses, Behind, Call, Constant, Held, Slot, Unless
 
 PRODUCTS = "convolution<", "weight_gradient<"
 ADDS = {"convolution": 2, "part_back": 0, "pool_back": 0, "global_back": 0, "scale": 0, "activate_back": 0}
-ONTO = {"weight_merge": (1,), "sgd": (0, 1, 2), "adamw": (0, 1, 2, 4)}  # arrays that are read and written
+ONTO = {
+    "weight_merge": (1,),
+    "bias_gradient": (1,),
+    "sgd": (0, 1),
+    "adamw": (0, 1, 2, 4),
+}  # arrays that are read and written
 
 
 class Traffic:

@@ -130,6 +130,16 @@ def gradient(run, precision, pixels, channels, mean=0.0):
     n.compare(du, scale * (z - istd**2 * s2 / pixels * (u1 - m1) - s1 / pixels), max(n.tolerance, 5e-6))
 
 
+def bias_gradient(run, precision, rows, channels):
+    """Added to what is there."""
+    n = Numbers(precision, run, rows, channels)
+    dy, dbias = n.draw(), n.parameter()
+    before = dbias.astype(np.float64)
+    run(passes.bias_gradient(precision, rows, channels, n.rows(dy), dbias))
+    n.arena.check()
+    oracle.close(dbias, before + dy.sum(axis=0), 2e-6)
+
+
 def parts(run, precision):
     """Subsampling with zero channels around, its transpose, and a concatenation."""
     n = Numbers(precision, run, 2 * 5 * 7, 5)

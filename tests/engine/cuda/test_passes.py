@@ -8,7 +8,7 @@ from engine.cuda import checks_passes as checks
 from minires.engine.cuda import passes
 
 STORED = ["float32", "bf16"]
-CHECKS = {f.__name__: f for f in (checks.batch_norm, checks.constant_maps, checks.gradient)}
+CHECKS = {f.__name__: f for f in (checks.batch_norm, checks.constant_maps, checks.gradient, checks.bias_gradient)}
 
 
 @pytest.mark.parametrize("size", checks.SIZES, ids=str)

@@ -39,6 +39,10 @@ def gradient(run):
     checks_passes.gradient(run, "float32", 530, 36)
 
 
+def bias_gradient(run):
+    checks_passes.bias_gradient(run, "float32", 530, 36)
+
+
 def maximum(run):
     checks_pools.maximum(run, "float32", "3x3 of stride 2, border 1")
 
@@ -145,6 +149,8 @@ MISTAKES = {
     "no barrier before a fold": (gradient, "join.cu", "room[t][e] = v[e];\n  __syncthreads();", "room[t][e] = v[e];"),
     "no barrier within a fold": (gradient, "join.cu", "+ reach][e];\n    __syncthreads();", "+ reach][e];"),
     "no barrier behind a fold": (batch_norm, "norm.cu", "[t % lanes][e];\n  __syncthreads();", "[t % lanes][e];"),
+    "rows of another thread": (bias_gradient, "weight.cu", "n += 256 / lanes", "n += 256"),
+    "the bias is written, not added to": (bias_gradient, "weight.cu", "db[c + e] += sum", "db[c + e] = sum"),
     "the last of equal values wins": (maximum, "pool.cu", "v[e] > best[e]", "v[e] >= best[e]"),
     "windows between the strides": (maximum, "pool.cu", " || from % a.stride", ""),
     "pixels behind the border count": (mean, "pool.cu", "include ? min(last, a.in + behind) -", "include ? last -"),
@@ -152,6 +158,8 @@ MISTAKES = {
     "the largest logit stays": (loss, "loss.cu", "expf(number(x[k]) - largest)", "expf(number(x[k]))"),
     "the last of equal logits": (loss, "loss.cu", "(tie && k < best)", "(tie && k > best)"),
     "rows that do not count": (loss, "loss.cu", "counted += labels[k] != ignore", "counted += 1"),
+    "right answers of rows that do not count": (loss, "loss.cu", "label != ignore && best", "best"),
+    "the results of the step before are written over": (loss, "loss.cu", "losses[*step]", "losses[*step - 1]"),
     "steps written before all have read them": (adamw, "optimizer.cu", "  __syncwarp();  // all have read it\n", ""),
     "a frozen parameter moves": (
         adamw,

@@ -3,7 +3,8 @@
 //   L = -(1/S) sum_n sum_k q[n, k] log p[n, k]    p = softmax(logits)    q = (1 - e) one_hot(label) + e / K
 //   dlogits[n, k] = (p[n, k] - q[n, k]) / S       rows whose label is ``ignore`` count nothing, S are the others
 //
-//   logits, dlogits (N, K) rows of pitch(K)    labels (N) int32    rows (2, N): loss and hit of each    result (2): L, hits
+//   logits, dlogits (N, K) rows of pitch(K)    labels (N) int32    rows (2, N): loss and hit of each
+//   losses, hits: L and the number of right answers of one step behind those of the last; ``step`` counts them
 //
 // One warp a row; the rows are added in their order by a block of its own. Moves 3 N K numbers; floor: two launches.
 
@@ -41,14 +42,15 @@ cross_entropy(T* dlogits, float* rows, const T* logits, const int* labels, int i
     put(dx + k, k < classes && label != ignore ? (expf(log_p) - q) / counted : 0);
   }
   all = warp_sum(all);
-  if (lane == 0) rows[n] = label != ignore ? all / counted : 0, rows[images + n] = best == label;
+  if (lane == 0) rows[n] = label != ignore ? all / counted : 0, rows[images + n] = label != ignore && best == label;
 }
 
-__global__ void __launch_bounds__(256) cross_entropy_sum(float* result, const float* rows, int images) {
+__global__ void __launch_bounds__(256)
+cross_entropy_sum(float* losses, int* hits, int* step, const float* rows, int images) {
   typedef float Shared[256][4];
   SHARED(Shared, room);
   float v[4] = {};
   for (int n = threadIdx.x; n < images; n += 256) v[0] += rows[n], v[1] += rows[images + n];
   fold_rows(v, room, 1);
-  if (threadIdx.x == 0) result[0] = v[0], result[1] = v[1];
+  if (threadIdx.x == 0) losses[*step] = v[0], hits[*step] = (int)v[1], ++*step;
 }

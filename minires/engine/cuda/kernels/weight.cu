@@ -1,6 +1,6 @@
-// The gradient of the weights of a convolution, and the layouts in which the products read weights.
+// The gradients of the weights and the bias of a convolution or linear map, and how the products read weights.
 //
-//   dw[m, c, i, j] += sum_{n, r, s} x[n, r S + i D - P, s S + j D - P, c] dy[n, r, s, m]
+//   dw[m, c, i, j] += sum_{n, r, s} x[n, r S + i D - P, s S + j D - P, c] dy[n, r, s, m]      db[m] += sum_n dy[n, m]
 //
 //   x (N, H, W, C)   dy (N, OH, OW, M)   parts (slabs, KH KW, C of a group, M)   dw (M, C of a group, KH, KW), float32
 //
@@ -111,6 +111,24 @@ __global__ void weight_merge(const float* parts, float* dw, int slabs, int taps,
   float sum = 0;
   for (int slab = 0; slab < slabs; ++slab) sum += parts[slab * size + e];
   dw[((e % M) * C + e / M % C) * taps + e / M / C] += sum;
+}
+
+// db[m] += sum over the rows of dy (rows, M), by blocks of 4 lanes columns, in one order: 256 / lanes threads a column, then
+// by halves. Moves dy once; floor: a launch.
+template <class T>
+__global__ void __launch_bounds__(256) bias_gradient(const T* dy, float* db, int rows, int channels, int lanes) {
+  typedef float Shared[256][4];
+  SHARED(Shared, room);
+  const int length = pitch(channels), c = (blockIdx.x * lanes + threadIdx.x % lanes) * 4;
+  float sum[4] = {};
+  for (int n = threadIdx.x / lanes; c < length && n < rows; n += 256 / lanes) {
+    float v[4];
+    load4(v, dy + n * length + c);
+    for (int e = 0; e < 4; ++e) sum[e] += v[e];
+  }
+  fold_rows(sum, room, lanes);
+  for (int e = 0; e < 4; ++e)
+    if (threadIdx.x < lanes && c + e < channels) db[c + e] += sum[e];
 }
 
 // All weights in one launch, each an address and a row of the table: where its two forms go (back: -1 for none), M, C of
