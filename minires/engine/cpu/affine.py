@@ -1,18 +1,20 @@
 """The numbers of the affine maps in one run: sums over the chunks, coefficients, and rows of them to multiply by.
 
-A batch norm over the batch is known only when every chunk has given its sums. Each chunk counts from a value of its
-own (the mean of its first rows), so that nothing cancels, and the chunks are merged as in Chan et al. 1979, "Updating
-Formulae and a Pairwise Algorithm for Computing Sample Variances", eq. 2.1; always in the order of the chunks, whichever
-thread was first. What the maps mean stands in :mod:`minires.engine.affine`.
+A batch norm over the batch is known only when every chunk has given its sums, of y and of y^2. Where the mean of a
+channel is far from zero these cancel, and the chunk is summed again from its mean. The chunks are merged as in Chan et
+al. 1979, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", eq. 2.1; always in the order of
+the chunks, whichever thread was first. What the maps mean stands in :mod:`minires.engine.affine`.
 """
 
 import numpy as np
+
+FAR = 32  # mean^2 / variance of a channel up to which sum y^2 is subtracted from: 5 of 24 bits are lost at most
 
 
 class State:
     """One affine map in one run: sums of its chunks, coefficients, and scale, shift, mean for a row.
 
-    sizes: images of each chunk
+    sizes: images of each chunk   ``near``: whether all means are near zero, so that sum Z y loses no digits by them
     """
 
     def __init__(self, affine, sizes, dtype):
@@ -26,22 +28,15 @@ class State:
         self.tiles = {
             n: [np.zeros(length * self.channels, dtype) for _ in range(3)] for n, length in self.lengths.items()
         }
-        self.coefficients = None
+        self.coefficients, self.near = None, True
 
     @property
     def scale(self):
         return self.coefficients.scale
 
-    def fold(self, row, n):
-        """(W n C,) -> (C,): the sum of each channel."""
-        return self.ones[n] @ row.reshape(-1, self.channels)
-
-    def add_sums(self, rows, n, total, workspace):
-        """total (C,) += the sum of each channel of rows (rows, W n C)."""
-        row, sums = workspace.array("row", rows.shape[1:]), workspace.array("sums", total.shape)
-        workspace.do(np.add.reduce, rows, 0, None, row)
-        workspace.do(np.matmul, self.ones[n], row.reshape(-1, self.channels), sums)
-        workspace.do(np.add, total, sums, total)
+    def fold(self, rows, n):
+        """(..., W n C) -> (..., C): the sum of each channel."""
+        return self.ones[n] @ rows.reshape(*rows.shape[:-1], -1, self.channels)
 
     def fix(self):
         """Compute the coefficients and tile them: each again and again in a row (W n C,)."""
@@ -51,6 +46,7 @@ class State:
         else:
             found = self.affine.coefficients()
         self.coefficients = found
+        self.near = found.mean is None or not ((found.mean * found.istd) ** 2 > FAR).any()
         for scale, shift, mean in self.tiles.values():
             if found.scale is not None:
                 scale.reshape(-1, self.channels)[...] = found.scale
@@ -59,30 +55,25 @@ class State:
 
     def measure(self, i, chunk, blocks, workspace):
         """Sums of chunk i: ``sums`` its mean, ``squares`` the squared deviations from it."""
-        rows, do = chunk.rows, workspace.do
-        origin, row, total, squares = (workspace.array(name, rows.shape[1:]) for name in ("origin", "row", *_SUMS))
-        first = rows[blocks[0]]
-        do(np.add.reduce, first, 0, None, row)
-        do(self._begin, i, chunk.n, len(first) / len(rows), row, origin)
+        pair = workspace.array("pair", (2, *chunk.rows.shape[1:]))
         for block in blocks:
-            part = rows[block]
-            apart = workspace.array("apart", part.shape)
-            do(np.subtract, part, origin, apart)
-            _add_rows(apart, total, row, block is blocks[0], do)
-            do(np.multiply, apart, apart, apart)
-            _add_rows(apart, squares, row, block is blocks[0], do)
-        do(self._end, i, chunk.n, total, squares)
+            part = chunk.rows[block]
+            for total, factor in zip(pair, (None, part)):
+                sum_rows(part, factor, total, block is blocks[0], workspace)
+        workspace.do(self._centre, i, chunk, pair)
 
-    def _begin(self, i, n, share, row, origin):
-        """The origin: the mean of the chunk's first rows, a ``share`` of all."""
-        self.sums[i] = self.fold(row, n) / (self.counts[i] * share)
-        origin.reshape(-1, self.channels)[...] = self.sums[i]
-
-    def _end(self, i, n, total, squares):
+    def _centre(self, i, chunk, pair):
+        """From sums to mean and deviations; anew from the mean where it is so large that digits were lost."""
         count = self.counts[i]
-        off = self.fold(total, n) / count
-        self.sums[i] += off
-        self.squares[i] = self.fold(squares, n) - count * off * off
+        total, squares = self.fold(pair, chunk.n)
+        mean = total / count
+        squares -= total * mean
+        if (count * mean * mean > FAR * squares).any():
+            apart = chunk.rows - np.tile(mean, len(self.ones[chunk.n]))
+            off = self.fold(np.add.reduce(apart, axis=0), chunk.n) / count
+            squares = self.fold(np.add.reduce(apart * apart, axis=0), chunk.n) - count * off * off
+            mean += off
+        self.sums[i], self.squares[i] = mean, squares
 
     def merged(self):
         """(mean, sum of squared deviations) over all chunks."""
@@ -100,28 +91,44 @@ class State:
         self.affine.track(mean, squares / (self.values - 1))
 
 
-_SUMS = "total", "squares"
-
-
-def _add_rows(rows, total, row, first, do):
-    """total += the sum of the rows, or total = it."""
-    do(np.add.reduce, rows, 0, None, total if first else row)
+def sum_rows(rows, factor, total, first, workspace):
+    """total (W n C,) = the sum of the rows, each times its factor; added to it unless ``first``."""
+    out = total if first else workspace.array("row", total.shape)
+    if factor is None:
+        workspace.do(np.add.reduce, rows, 0, None, out)
+    else:
+        workspace.do(_sum_products, rows, factor, out)
     if not first:
-        do(np.add, total, row, total)
+        workspace.do(np.add, total, out, total)
+
+
+def _sum_products(a, b, out):
+    """In one pass, without an array for the products."""
+    np.einsum("ij,ij->j", a, b, out=out)
 
 
 class Slopes:
-    """The gradient of one affine map in one run: sums S1, S2 of the chunks, then rows of slope and level."""
+    """The gradient of one affine map in one run: sums of the chunks, then rows of slope and level.
+
+    ``s1``: sum Z   ``s2``: sum Z (y - mean), or sum Z y where the mean is near zero
+    """
 
     def __init__(self, state):
         self.state = state
         self.s1, self.s2 = (np.zeros_like(state.sums) for _ in range(2))
         self.tiles = {n: [np.zeros_like(t) for t in tiles[:2]] for n, tiles in state.tiles.items()}
 
+    def take(self, i, n, pair):
+        """The sums of chunk i, which are those of its rows so far; the second only where there is a scale."""
+        for sums, found in zip((self.s1, self.s2), self.state.fold(pair, n)):
+            sums[i] = found
+
     def finish(self):
         """Add the gradients of the parameters; prepare dy."""
         state, affine, of = self.state, self.state.affine, self.state.coefficients
         s1, s2 = self.s1.sum(axis=0), self.s2.sum(axis=0)
+        if affine.scales and state.near:
+            s2 -= of.mean * s1
         for param, grad in affine.gradients(s1, s2, of.istd):
             if not param.frozen:
                 param.grad += grad

@@ -20,7 +20,7 @@ TILES = 75_000  # of one for the tiles of few channels, which is written and rea
 TAPS = 65_536  # numbers of a block of rows in a depthwise convolution, which reads each of them KH KW times; alone
 COLUMNS = 1024  # filters that are transformed at once: rows of 36 a power of two apart fall on the same cache lines
 SLACK = 80  # numbers between slabs, for the same reason
-BUFFER = 256  # numbers of NumPy's buffer: rows shorter than it are copied into it, at four times the cost; alone
+BUFFER = 1024  # numbers of NumPy's buffer: rows shorter than it are copied into it, at four times the cost; alone
 
 # -- products that threads share where a batch is one chunk
 SHARED = 5_000_000  # multiplications of a product that several threads finish sooner than one; alone

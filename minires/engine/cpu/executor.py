@@ -193,7 +193,7 @@ def _pass(phase, frame, known, unit, seat):
     """
     spent = seat.spent.setdefault(phase, [0.0] * len(phase.steps))
     for i in unit:
-        form, record = (seat.grown, phase.frozen), []
+        form, record = (seat.grown, frame.form(phase)), []
         before, lists = known.get((phase, i), (None, None))
         if before != form:
             lists = None

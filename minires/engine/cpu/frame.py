@@ -63,6 +63,10 @@ class ForwardFrame(Frame):
         form, name = self._others[value]
         return spare(workspace, form, self.sizes[i], name)
 
+    def form(self, phase):
+        """What decides which calls a phase makes."""
+        return phase.frozen
+
     def clear(self):
         """Drop what belongs to the last run; keep the memory of the plan."""
         self.arrays.clear()
@@ -94,6 +98,9 @@ class BackwardFrame(Frame):
                 self.slopes[affine].state = state
             else:
                 self.slopes[affine] = Slopes(state)
+
+    def form(self, phase):
+        return phase.frozen, [self.forward.states[affine].near for affine in phase.pending]
 
     def gradient(self, buffer, i):
         return self._buffers[buffer][i]

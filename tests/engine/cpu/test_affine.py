@@ -77,18 +77,22 @@ def test_float32_far_from_zero():
     assert_close(state.merged()[1] / (x.size / 2), x.astype(np.float64).var((0, 2, 3)), 1e-3)
 
 
-def test_the_gradient():
+@pytest.mark.parametrize("far", [0.0, 30.0])
+def test_the_gradient(far):
     """dy = scale (Z + slope y + level), dbeta = S1, dgamma = istd S2 of the docstring, against the layer."""
     rng = np.random.default_rng(0)
     x, z = rng.normal(size=(2, 5, 3, 4, 2)) + 1
+    x += far
     norm, sizes = norm_of(3), [3, 2]
     _, cache = norm.forward(x, True)
     norm.zero_grads()
     dx = norm.backward(z, cache)
     ours, mean = norm_of(3), x.mean((0, 2, 3), keepdims=True)
     slopes = Slopes(measured(ours, x, sizes))
+    assert slopes.state.near == (far == 0)
+    origin = 0 if slopes.state.near else mean
     for i, part in enumerate((slice(0, 3), slice(3, 5))):
-        slopes.s1[i], slopes.s2[i] = z[part].sum((0, 2, 3)), (z * (x - mean))[part].sum((0, 2, 3))
+        slopes.s1[i], slopes.s2[i] = z[part].sum((0, 2, 3)), (z * (x - origin))[part].sum((0, 2, 3))
     slopes.finish()
     assert_close(ours.gamma.grad, norm.gamma.grad, 1e-12)
     assert_close(ours.beta.grad, norm.beta.grad, 1e-12)

@@ -5,13 +5,13 @@ import copy
 import numpy as np
 import pytest
 from engine.equality import images, network
-from oracles import run
+from oracles import assert_same, run
 
 import minires
 from minires.engine.cpu import constants, executor
 from minires.engine.cpu.memory import Workspace
 from minires.engine.cpu.phases import Phase
-from minires.layers import Conv2d, Sequential
+from minires.layers import BatchNorm2d, Conv2d, ReLU, Sequential
 
 
 def bits(model, x, dy):
@@ -65,6 +65,22 @@ def test_weights_may_be_frozen_between_two_runs():
         grads.append(layer.weight.grad.copy())
     assert grads[0].any() and np.array_equal(grads[0], grads[2])
     assert not grads[1].any() and not grads[3].any()
+
+
+def test_means_may_move_far_from_zero_and_back():
+    """Sums of products serve near zero, products with what is left of the mean elsewhere: other calls."""
+    model = Sequential(Conv2d(2, 4, 3, padding=1, rng=0), BatchNorm2d(4), ReLU(), Conv2d(4, 3, 1, rng=1)).to(
+        dtype=np.float64
+    )
+    fast = minires.compile(model, threads=2)
+    for offset in (0, 0, 300, 300, 0):
+        x = images(6, 2, 9, 9, seed=offset) + offset
+        dy = images(6, 3, 9, 9, seed=1)
+        expected = run(model, x, dy, True)
+        for _ in range(2):
+            found = run(fast, x, dy, True)
+            found = {name: array for name, array in found.items() if "running" not in name}  # moved by both
+            assert_same(found, {name: expected[name] for name in found}, 1e-9)
 
 
 def test_the_buffer_of_numpy_is_the_caller_s_again():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..affine import sum_rows
 from ..assembly import Assembly, part_of, place_of
 
 
@@ -62,12 +63,10 @@ class JoinGradient:
         join, self.dy = record.operation, record.dy
         self.maps = join.maps
         then = [_Mask(join.y)] if join.relu else []
-        self.assembly = Assembly(record.parts, record.based, join.y.size, then + [_Sums(a) for a in self.maps])
+        then += [_Sums(affine, k) for k, affine in enumerate(self.maps)]
+        self.assembly = Assembly(record.parts, record.based, join.y.size, then)
 
     def __call__(self, frame, i, workspace):
-        for affine in self.maps:
-            workspace.do(frame.slopes[affine].s1[i].fill, 0)
-            workspace.do(frame.slopes[affine].s2[i].fill, 0)
         self.assembly(frame, i, frame.gradient(self.dy, i), workspace)
 
 
@@ -85,18 +84,24 @@ class _Mask:
 
 
 class _Sums:
-    """S1 = sum Z and, where there is a scale, S2 = sum Z (y - mean) of one block."""
+    """S1 = sum Z and, where there is a scale, S2 = sum Z (y - mean), block by block; see :class:`..affine.Slopes`.
 
-    def __init__(self, affine):
-        self.affine = affine
+    k: which of the maps of its join
+    """
+
+    def __init__(self, affine, k):
+        self.affine, self.name = affine, ("sums", k)
 
     def __call__(self, frame, i, block, z, workspace):
-        affine, n = self.affine, frame.sizes[i]
-        state, slopes = frame.forward.states[affine], frame.slopes[affine]
-        state.add_sums(z, n, slopes.s1[i], workspace)
+        affine, n, first = self.affine, frame.sizes[i], block.start == 0
+        state, pair = frame.forward.states[affine], workspace.array(self.name, (1 + affine.scales, *z.shape[1:]))
+        sum_rows(z, None, pair[0], first, workspace)
         if affine.scales:
             y = frame.forward.chunk(affine.y, i, workspace).rows[block]
-            product = workspace.array("addend", z.shape)
-            workspace.do(np.subtract, y, state.tiles[n][2], product)
-            workspace.do(np.multiply, product, z, product)
-            state.add_sums(product, n, slopes.s2[i], workspace)
+            if not state.near:
+                apart = workspace.array("addend", z.shape)
+                workspace.do(np.subtract, y, state.tiles[n][2], apart)
+                y = apart
+            sum_rows(z, y, pair[1], first, workspace)
+        if block.stop == affine.y.size[0]:
+            workspace.do(frame.slopes[affine].take, i, n, pair)
