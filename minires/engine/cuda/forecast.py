@@ -7,19 +7,22 @@ import numpy as np
 from ...errors import RangeError
 from ...layers import Flatten, Layer
 from ...layers.known import kind_of
+from ...losses import SoftmaxCrossEntropy
 from ..operations import Foreign
 from ..plan import Plan
 from ..values import Unsuited
 from . import steps
 from .cards import COPIES, PRODUCTS, Card, card_of
-from .launches import pitch
+from .feed import Feed
+from .launches import whole
 from .memory import largest_batch
 from .modules import PRECISIONS
 from .program import Program
-from .slots import Slot, launches_of
+from .slots import Call, Given, launches_of
+from .step_program import StepProgram
 from .traffic import Traffic
 
-FLOAT32 = np.dtype(np.float32)
+FLOAT32, INT32 = np.dtype(np.float32), np.dtype(np.int32)
 HEAD = (
     f"{'group':<12} {'launches':>8} {'GFLOP':>9} {'MB':>10} {'of bytes ms':>12} {'of products ms':>15} {'floor ms':>9}"
 )
@@ -51,8 +54,8 @@ class Group:
 class Forecast:
     """arena: bytes of the activations and their gradients   kept: of parameters, their gradients and momentum
 
-    forward, backward: launches of the network   layers: paths of those that run by themselves, whose own launches are
-    not counted   largest: the largest batch up to this one that fits on the card
+    no_graph: why the step is no graph, "" where it is one   layers: paths of those that run by themselves, whose own
+    launches are not counted   largest: the largest batch up to this one that fits on the card
     """
 
     shape: tuple
@@ -61,8 +64,7 @@ class Forecast:
     groups: tuple
     arena: int
     kept: int
-    forward: int
-    backward: int
+    no_graph: str
     layers: tuple
     largest: int
 
@@ -84,7 +86,7 @@ class Forecast:
             HEAD,
             *(group.line() for group in (*self.groups, total)),
             "",
-            f"launches   {self.forward} + {self.backward} of the network, the others of loss and optimiser",
+            f"launches   {self._graph()}",
             f"memory     an arena of {self.arena / 1e6:.1f} MB, parameters, gradients and momentum of "
             f"{self.kept / 1e6:.1f} MB; the card has {card.gigabytes:g} GB{self._fit()}",
             f"floor      {total.floor:.2f} ms, {images / total.floor * 1e3:,.0f} images a second: each array of each "
@@ -95,6 +97,11 @@ class Forecast:
         if self.layers:
             lines.append(f"layers     run by themselves, not counted here: {', '.join(self.layers)}")
         return "\n".join([*lines, "Reckoned, not measured: no step is faster than its floor, most are slower."])
+
+    def _graph(self):
+        if self.no_graph:
+            return f"{self.total.launches}, and those of loss and update; no graph, because {self.no_graph}"
+        return f"{self.total.launches} in the first step of a shape, one graph from the second one on"
 
     def _fit(self):
         if self.largest >= self.shape[0]:
@@ -113,59 +120,73 @@ def forecast(model: Layer, shape: tuple[int, ...], precision: str = "float32", c
     found = card_of(card)
     if found.reason:
         raise RangeError(f"card {card}: {found.reason}")
+    update = _Update(model)
     try:
-        program = Program(Plan(model, shape, FLOAT32, "train", input_gradient=False), precision)
+        plan = Plan(model, shape, FLOAT32, "train", input_gradient=False)
+        program, why = _whole_step(plan, precision, update)
     except Unsuited as reason:
         raise RangeError(f"no plan for {' x '.join(map(str, shape))}: {reason}") from None
-    traffic, costs = Traffic(program), {}
-    items = [(_group(owner), owner, item) for owner, item in traffic.items]
-    items += [(name, None, item) for name, item in _behind(program, model)]
-    for name, owner, item in items:
-        moved, flops = traffic.bytes(owner, item), traffic.flops(owner, item)
-        ms = [moved / found.bandwidth, flops / found.rate(precision), traffic.seconds(owner, item, found, precision)]
-        numbers = [launches_of(item), flops / 1e9, moved / 1e6, *(1e3 * seconds for seconds in ms)]
-        costs[name] = [a + b for a, b in zip(costs.get(name, [0] * len(numbers)), numbers)]
     kept = 3 * sum(parameter.data.nbytes for _, parameter in model.params())
-    forward, backward = program.launches()
     return Forecast(
         shape=tuple(shape),
         precision=precision,
         card=found,
-        groups=tuple(Group(name, *numbers) for name, numbers in costs.items()),
+        groups=tuple(_groups(program, found, update)),
         arena=program.bytes,
         kept=kept,
-        forward=forward,
-        backward=backward,
+        no_graph=why,
         layers=tuple(sorted({o.path for o in program.plan.operations if o in program.layered or _launches(o)})),
         largest=_largest(program, found.gigabytes * 1e9 - kept),
     )
 
 
-def _group(operation):
-    """The child of the model that an operation belongs to."""
-    return "all layers" if operation is None else operation.path.split(".")[0] or "(model)"
+def _groups(program, card, update):
+    """What the launches of each group add up to."""
+    traffic, costs = Traffic(program), {}
+    for owner, item in traffic.items:
+        clear = owner is None and isinstance(item, Call)  # of the gradients, at the begin of a whole step
+        moved = update.slots["g"].nbytes if clear else traffic.bytes(owner, item)
+        flops = traffic.flops(owner, item)
+        ms = [1e3 * moved / card.bandwidth, 1e3 * flops / card.rate(program.precision)]
+        numbers = [1 if clear else launches_of(item), flops / 1e9, moved / 1e6, *ms, max(ms)]
+        name = _group(owner, item)
+        costs[name] = [a + b for a, b in zip(costs.get(name, [0] * len(numbers)), numbers)]
+    return [Group(name, *numbers) for name, numbers in costs.items()]
+
+
+def _whole_step(plan, precision, update):
+    """(the program of a step, why it is none of whole steps): then the loss and the update are the layers' own."""
+    results = [Given((1,), dtype) for dtype in (FLOAT32, INT32, INT32)]
+    try:
+        return StepProgram(plan, precision, Feed(plan.shape, 0), SoftmaxCrossEntropy(), update, results), ""
+    except Unsuited as reason:
+        return Program(plan, precision), str(reason)
+
+
+class _Update:
+    """SGD over all parameters in one array, as :class:`~.parameters.Parameters` has them, without the numbers."""
+
+    def __init__(self, model):
+        runs = sum(whole(p.data.size, steps.ALIGNED) for _, p in model.params())
+        numbers, shares = (Given((size,), FLOAT32) for size in (runs * steps.ALIGNED, runs))
+        self.slots = {name: Given(numbers.shape, FLOAT32) for name in ("p", "velocity", "g")}
+        self.slots |= {name: Given(shares.shape, FLOAT32) for name in ("decay", "part")}
+
+    def launch(self, lr):
+        s = self.slots
+        return steps.sgd(s["p"], s["velocity"], s["g"], s["decay"], s["part"], lr, 0.9)
+
+
+def _group(operation, item):
+    """The child of the model that an operation belongs to; of a step beside it what it is for."""
+    if operation is not None:
+        return operation.path.split(".")[0] or "(model)"
+    return {"weight.cu": "weights", "loss.cu": "loss"}.get(getattr(item, "file", ""), "update")
 
 
 def _launches(operation):
     """Whether a layer of the definition launches something: a view does not."""
     return isinstance(operation, Foreign) and kind_of(operation.layer) is not Flatten
-
-
-def _behind(program, model):
-    """(group, launch) of what a step does beside the network."""
-    n, classes = program.plan.images, program.plan.output.shape[0]
-    stored = np.dtype(np.uint16 if program.precision == "bf16" else np.float32)
-    dlogits, logits = (Slot((n, pitch(classes)), stored) for _ in range(2))
-    each = Slot((2, n), FLOAT32)
-    labels, count = (Slot((size,), np.dtype(np.int32)) for size in (n, 1))
-    results = Slot((1,), FLOAT32), count, count
-    loss = steps.cross_entropy(program.precision, classes, dlogits, each, results, logits, labels)
-    aligned = steps.ALIGNED
-    size = sum(-(-p.data.size // aligned) * aligned for _, p in model.params() if not p.frozen)
-    p, velocity, gradient = (Slot((size,), FLOAT32) for _ in range(3))
-    decay, part = (Slot((size // aligned,), FLOAT32) for _ in range(2))
-    update = steps.sgd(p, velocity, gradient, decay, part, Slot((1,), FLOAT32), 0.9)
-    return [("loss", launch) for launch in loss] + [("optimizer", update)]
 
 
 def _largest(program, free):

@@ -4,7 +4,7 @@ import math
 
 from ..operations import Convolution
 from ..values import Value
-from .slots import Addresses, Behind, Call, Constant, Held, Slot, Unless
+from .slots import Addresses, Behind, Call, Constant, Given, Held, Slot, Unless
 
 PRODUCTS = "convolution<", "weight_gradient<"
 ADDS = {"convolution": 2, "part_back": 0, "pool_back": 0, "global_back": 0, "scale": 0, "activate_back": 0}
@@ -50,7 +50,7 @@ class Traffic:
         return max(self.bytes(owner, item) / card.bandwidth, self.flops(owner, item) / card.rate(precision))
 
     def _size(self, value):
-        if isinstance(value, Slot):
+        if isinstance(value, (Slot, Given)):
             return value.nbytes
         if isinstance(value, Behind):
             return (self._ends[value.begin] - value.begin) * value.slot.dtype.itemsize

@@ -10,66 +10,71 @@ from cupy_strict.device_array import ndarray
 
 import minires
 from minires import layers as L
-from minires.backend import to_device
 from minires.engine.cuda.cards import CARDS, card_of
-from minires.engine.cuda.forecast import forecast
+from minires.data import Normalize, RawBatch
+from minires.engine.cuda.forecast import _Update, _whole_step, forecast
 from minires.engine.cuda.program import Program
-from minires.engine.cuda.slots import launches_of
 from minires.engine.cuda.traffic import Traffic
 from minires.engine.plan import Plan
 from minires.errors import RangeError
 from minires.initializers import Undrawn
+from minires.losses import SoftmaxCrossEntropy
+from minires.train import SGD
+
+SEVERAL = "sgd", "gate_back<float>", "gate_back<bf16>"  # read and write two arrays of one size
 
 
-def step_of(name, precision="float32", shape=(2, 3, 8, 8)):
-    """(the program, its traffic, launches of one step on the stand-in with the bytes of their arrays, describe())."""
-    model = minires.models.build(name, num_classes=3, rng=0)
-    program = Program(Plan(model, shape, np.float32, "train", input_gradient=False), precision)
-    fast = minires.compile(model.to(device="cuda"), precision=precision, input_gradient=False)
+def step_of(name, precision, shape=(2, 3, 8, 8)):
+    """(launches of one step on the stand-in with the bytes of their arrays, describe())."""
+    model = minires.models.build(name, num_classes=3, rng=0).to(device="cuda")
+    fast = minires.compile(model, precision=precision, input_gradient=False)
+    step = minires.compile_step(fast, SoftmaxCrossEntropy(), SGD(model.params(), 0.1), graph=False)
     rng, sizes, call = np.random.default_rng(0), [], raw.RawKernel.__call__
+    images = rng.integers(0, 256, shape).astype(np.uint8)
+    batch = RawBatch.of(images, Normalize([0.5] * 3, [0.25] * 3), None, rng)
 
     def measured(self, grid, block, arguments):
         sizes.append((self.name, [a.nbytes for a in arguments if isinstance(a, ndarray)]))
         return call(self, grid, block, arguments)
 
-    x = to_device(rng.standard_normal(shape).astype(np.float32), "cuda")
-    dy = to_device(rng.standard_normal((shape[0], 3)).astype(np.float32), "cuda")
-    fast.backward(dy, fast.forward(x, True)[1])
+    step(batch, np.array([0, 2]), 0.1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(raw.RawKernel, "__call__", measured)
         with watch() as seen:
-            y, cache = fast.forward(x, True)
-            fast.backward(dy, cache)
-    return program, Traffic(program), seen.launches, sizes, fast.describe()
+            step(batch, np.array([0, 2]), 0.1)
+    return seen.launches, sizes, step.describe()
 
 
 @pytest.mark.parametrize("name, precision", [("resnet8", "float32"), ("highway8", "bf16")])
 def test_launches_and_bytes_are_those_of_the_program_of_describe_and_of_the_stand_in(strict, name, precision):
-    program, traffic, launched, sizes, text = step_of(name, precision)
-    model = minires.models.build(name, num_classes=3, rng=Undrawn())
-    found = forecast(model, (2, 3, 8, 8), precision)
-    network = sum(group.launches for group in found.groups if group.name not in ("loss", "optimizer"))
-    assert f"{found.forward} + {found.backward} launches, an arena of {found.arena / 1e6:.1f} MB" in text
-    assert found.forward + found.backward == network == sum(launches_of(item) for _, item in traffic.items)
-    assert found.arena == program.bytes and len(sizes) == network
-    others = [event for event in launched if "at test_forecast.py" not in event]
-    assert all("linear.py" in event or "base.py" in event for event in others), others
-    assert found.layers == (("head.fc",) if others else ())  # it runs by itself, and is said to
-    assert_bytes(traffic, sizes)
+    launched, sizes, text = step_of(name, precision)
+    model, shape = minires.models.build(name, num_classes=3, rng=Undrawn()), (2, 3, 8, 8)
+    found = forecast(model, shape, precision)
+    plan = Plan(model, shape, np.float32, "train", input_gradient=False)
+    program, why = _whole_step(plan, precision, _Update(model))
+    assert not why and not found.no_graph and not found.layers and found.arena == program.bytes
+    assert f"{found.total.launches} launches, graph=False; an arena of {found.arena / 1e6:.1f} MB" in text
+    assert found.total.launches == len(program.forward) == len(sizes) + 1 == len(launched)  # gradients are cleared
+    assert_bytes(Traffic(program), sizes)
+
+
+def test_a_step_that_is_no_graph_says_why():
+    found = forecast(minires.models.build("resnext11_2x4d", rng=Undrawn()), (2, 3, 32, 32))
+    assert "runs by its layer" in found.no_graph and found.layers
+    assert f"no graph, because {found.no_graph}" in found.table() and not any(g.name == "loss" for g in found.groups)
 
 
 def assert_bytes(traffic, sizes):
     """One launch after the other; packed weights have no length on a device, what is read and written counts twice."""
     kernels = [(owner, item) for owner, item in traffic.items if hasattr(item, "arguments")]
-    ran = [(kernel, each) for kernel, each in sizes if not kernel.startswith(("enter", "leave"))]
-    assert [item.name for _, item in kernels] == [kernel for kernel, _ in ran]
+    assert [item.name for _, item in kernels] == [kernel for kernel, _ in sizes]
     twice = 0
-    for (owner, item), (kernel, each) in zip(kernels, ran):
-        if not kernel.startswith(("convolution", "weight_pack")):
+    for (owner, item), (kernel, each) in zip(kernels, sizes):
+        if not kernel.startswith(("convolution", "weight_pack", "loss_sum", "cross_entropy_sum")):  # room for results
             again = traffic.bytes(owner, item) - sum(each)
-            assert again == 0 or again in each or kernel.startswith("gate_back") and again == each[0] * 2, kernel
+            assert again == 0 or again in each or kernel in SEVERAL and again == 2 * each[0], kernel
             twice += again > 0
-    assert twice >= sum(kernel == "weight_merge" for kernel, _ in ran) > 0
+    assert twice >= sum(kernel == "weight_merge" for kernel, _ in sizes) > 0
 
 
 def test_a_block_by_hand():
