@@ -22,12 +22,16 @@ OPENING = re.compile(  # number and time
     r"# (\d+)\. .+\n\n(?:.+\n)+\n\*\*You need\*\*: (?:.+\n)+\n"
     r"\*\*You will be able to\*\*: (?:.+\n)+\n\*\*Time\*\*: (\d+) minutes"
 )
-ALONE = """
+OTHERS = ("matplotlib", "matplotlib.pyplot", "PIL", "torch", "tqdm", "tyro", "anywidget", "cupy")
+ALONE = f"""
 import runpy, sys
-for name in ("matplotlib", "matplotlib.pyplot", "PIL", "torch", "tqdm", "tyro", "anywidget", "cupy"):
+for name in {OTHERS}:
     sys.modules[name] = None
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
+
+
+LONG = ("07", "10", "11", "12", "17", "18", "19")  # they compute for 4 to 9 s, and are run twice only where time is
 
 
 def of(paths):
@@ -112,6 +116,28 @@ def ten_times(answer):
 
 
 @of(TUTORIALS)
+def test_what_others_are_needed_for_stands_under_an_if(path):
+    """Also where no ``test_runs_with_numpy_alone`` shows it: names of pictures are used where pictures are drawn."""
+    body = ast.parse(path.read_text("utf-8")).body
+    tried = [top for top in body if isinstance(top, ast.Try) and ast.unparse(top.handlers[0].type) == "ImportError"]
+    drawn = [top for top in body if isinstance(top, ast.If) and ast.unparse(top.test) == "plt"]
+    rest = [node for top in body if top not in tried + drawn for node in ast.walk(top)]
+    names = bound(node for top in drawn for node in ast.walk(top)) - bound(rest)
+    assert not [node.id for node in rest if isinstance(node, ast.Name) and node.id in names | {"plt"}]
+    imports = [alias.name for node in rest if isinstance(node, ast.Import) for alias in node.names]
+    imports += [node.module for node in rest if isinstance(node, ast.ImportFrom)]
+    assert not [name for name in imports if name.partition(".")[0] in OTHERS]
+
+
+def bound(nodes):
+    """The names that code gives to something: variables, arguments, functions."""
+    nodes = [node for node in nodes if not isinstance(getattr(node, "ctx", None), ast.Load)]
+    return {getattr(node, field) for node in nodes for field in ("id", "arg", "name") if hasattr(node, field)}
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] if p.stem.startswith(LONG) else []) for p in TUTORIALS]
+)
 def test_runs_with_numpy_alone(path, tmp_path):
     env = {**os.environ, "MINIRES_FAST": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-W", "error", "-c", ALONE, str(path)]
