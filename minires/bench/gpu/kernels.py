@@ -57,7 +57,7 @@ def _launches(xp, name, program, x, card, tell, often):
     sums = defaultdict(lambda: np.zeros(5))
     items = [(owner, item) for owner, item in traffic.items if not isinstance(item, Call)]
     for owner, item in items:
-        call = frame._call(item.launch if isinstance(item, Unless) else item)
+        call = frame.call(item.launch if isinstance(item, Unless) else item)
         time = milliseconds(xp, call, *often)["ms"]
         moved, flops = traffic.bytes(owner, item), traffic.flops(owner, item)
         sums[item.name] += 1, time, moved, flops, 1e3 * traffic.seconds(owner, item, card, program.precision)
@@ -117,4 +117,4 @@ def _settings(layer):
 
 def _calls(frame, items, names):
     launches = [item.launch if isinstance(item, Unless) else item for item in items]
-    return [frame._call(i) for i in launches if getattr(i, "name", "").startswith(names)]
+    return [frame.call(i) for i in launches if getattr(i, "name", "").startswith(names)]

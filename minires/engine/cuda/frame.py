@@ -31,6 +31,11 @@ class Frame:
     def __getitem__(self, slot):
         return self._views[slot]
 
+    @property
+    def bound(self):
+        """The arrays besides the arena that the launches read or write."""
+        return self._bound[0]
+
     def bind(self):
         """Bind the launches to where their arrays are; False where all are where they were."""
         bound = [held.array for held in self.program.held], [tensor.frozen for tensor in self.program.frozen]
@@ -42,16 +47,17 @@ class Frame:
             raise Unsuited("a tensor of the model is not contiguous, and the kernels know no strides")
         program, self._bound = self.program, bound
         self.forward, self.track, self.backward = (
-            [call for item in items if (call := self._call(item)) is not None]
+            [call for item in items if (call := self.call(item)) is not None]
             for items in (program.forward, program.track, program.backward)
         )
         return True
 
-    def _call(self, item):
+    def call(self, item):
+        """A launch or call of the program without arguments; None where it is left out."""
         if isinstance(item, Call):
             return lambda: item.run(self)
         if isinstance(item, Unless):
-            return None if item.tensor.frozen else self._call(item.launch)
+            return None if item.tensor.frozen else self.call(item.launch)
         arguments = tuple(map(self._argument, item.arguments))
         return Launch(item.file, item.name, item.grid, item.threads, arguments).bind(self.modules)
 

@@ -15,9 +15,10 @@ class Program:
     """``forward``, ``track``, ``backward``: launches and calls in their order   ``held``: the tensors that they name
 
     ``owners``: the operation of each launch of ``forward`` and ``backward``, None where it serves all of them
-    ``values``: (path, slot) of what each operation makes   ``layered``: the operations that no kernel covers
-    ``places``: {slot: where it begins in the arena}   ``bytes``: of the arena. What backward reads of the forward stays
-    as it is, so that backward may run again; other arrays share memory where they do not live at once.
+    ``turn``: how many of these stand before backward   ``values``: (path, slot) of what each operation makes
+    ``layered``: the operations that no kernel covers   ``places``: {slot: where it begins in the arena}
+    ``bytes``: of the arena. What backward reads of the forward stays as it is, so that backward may run again; other
+    arrays share memory where they do not live at once.
     """
 
     def __init__(self, plan, precision):
@@ -27,6 +28,7 @@ class Program:
         backward = Backward(forward) if plan.mode != "infer" else None
         self.backward = backward.launches if backward else []
         self.owners = [*forward.owners, *(backward.owners if backward else ())]
+        self.turn = len(self.forward)
         self._place(forward)
 
     def of(self, images):

@@ -33,8 +33,9 @@ class StepProgram(Program):
         update = parameters.launch(feed.slots["lr"])
         self.forward = [clear, *forward.launches, *forward.track, *lossy, *backward.launches, update]
         self.track, self.backward = [], []
-        own = [None] * len(forward.track + lossy)
-        self.owners = [None, *forward.owners, *own, *backward.owners, None]
+        self.owners = [None, *forward.owners, *[None] * len(forward.track + lossy)]
+        self.turn = len(self.owners)
+        self.owners += [*backward.owners, None]
         self._place(forward)
 
     def _loss(self, logits, dlogits):

@@ -8,6 +8,7 @@ from ..describe import table
 from ..plan import Plan
 from ..unchanged import Watch
 from ..values import Unsuited
+from .events import milliseconds
 from .executor import algorithm
 from .feed import Fed, Feed, Results
 from .frame import Frame
@@ -17,6 +18,7 @@ from .program import settings
 from .step_program import StepProgram
 
 KEPT = 8  # shapes
+AHEAD = 4  # graphs that a GPU has before it while launches are timed, longer than the host needs for these
 
 
 class Steps:
@@ -146,5 +148,11 @@ class _Run:
         program = self.program
         how = "one graph" if self.graph is not None else self.why or "no graph yet, the next step is captured"
         size = f"{len(self.frame.forward)} launches, {how}; an arena of {program.bytes / 1e6:.1f} MB"
-        how = f"whole steps in {program.precision}: {size}"
-        return table(program.plan, [how], lambda o: algorithm(program, o), {}, {})
+        how = [f"whole steps in {program.precision}: {size}"]
+        count = self.frame.given[self.owner.results.slots[-1]]
+        ahead = [lambda: count.fill(0)]  # their results need room
+        ahead += [self.graph.launch] * AHEAD if self.graph is not None else []
+        *times, rest = milliseconds(self.frame, ahead)
+        if times[0]:
+            how.append(f"by events; packed weights, loss and update take {rest:.2f} ms")
+        return table(program.plan, how, lambda o: algorithm(program, o), *times)

@@ -267,6 +267,17 @@ def test_the_table_says_what_runs_by_its_layer(strict):
     assert {("1", "Conv2d", "(layer)"), ("2", "Scale", "(layer)")} <= {tuple(line[:3]) for line in lines}
 
 
+def test_the_table_has_times_by_events_and_moves_nothing(strict):
+    model, x, dy = problem("resnet8")
+    fast = minires.compile(model.to(device="cuda"))
+    assert device_run(fast, x, dy, True)
+    before = [to_numpy(a).copy() for _, t in fast.tensors() for a in (t.data, getattr(t, "grad", t.data))]
+    times = [line.split()[-2:] for line in fast.describe().splitlines() if "implicit product" in line]
+    assert len(times) == 8 and all(float(a) > 0 and float(b) > 0 for a, b in times)
+    after = [to_numpy(a) for _, t in fast.tensors() for a in (t.data, getattr(t, "grad", t.data))]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after))
+
+
 def test_a_frozen_copy_serves_inference(strict):
     model, x, _ = problem("resnet8")
     fast = minires.compile(model.to(device="cuda"), frozen=True)

@@ -64,6 +64,11 @@ def adamw(run):
     test_steps.test_five_steps_are_those_of_the_optimiser_in_float64("adamw", run.order, run)
 
 
+def sgd(run):
+    for kind in ("sgd", "nesterov"):
+        test_steps.test_five_steps_are_those_of_the_optimiser_in_float64(kind, run.order, run)
+
+
 def batch(run):
     test_steps.test_a_batch_is_that_of_the_loader_bit_for_bit(3, "float32", run.order, run)
 
@@ -167,6 +172,8 @@ MISTAKES = {
         "run = e >> 5;\n  if (e >= size || part[run] == 0)",
         "run = e >> 5;\n  if (e >= size)",
     ),
+    "Nesterov without its look ahead": (sgd, "optimizer.cu", "nesterov ? d + momentum * moved : moved", "moved"),
+    "the decay of another parameter": (sgd, "optimizer.cu", "decay[e >> 5] * p[e], moved", "decay[0] * p[e], moved"),
     "mirrored about another pixel": (batch, "images.cu", "width - 1 - w", "width - w"),
     "black behind the normalisation": (batch, "images.cu", "c < channels ? __fadd_rn", "in ? __fadd_rn"),
 }

@@ -280,6 +280,20 @@ def test_what_has_no_kernel_runs_by_train_step_and_says_why(strict):
         assert why in step.describe() and "by train_step" in step.describe()
 
 
+@pytest.mark.parametrize("graph", [True, False])
+def test_the_table_has_times_by_events_and_leaves_everything_as_it_was(graph, strict):
+    step, (x, labels) = compiled(kind="adamw", graph=graph), batches(1)[0]
+    for _ in range(2):
+        step(x, labels, 0.1)
+    before, results = state(step), step._steps.results.given
+    left = [to_numpy(a).copy() for a in results.values()]
+    said = step.describe()
+    assert "79 launches" in said and "by events" in said
+    times = [line.split()[-2:] for line in said.splitlines() if "implicit product" in line]
+    assert len(times) == 8 and all(float(a) > 0 and float(b) > 0 for a, b in times)
+    assert state(step) == before and all((to_numpy(a) == b).all() for a, b in zip(results.values(), left))
+
+
 def test_a_capture_that_fails_is_told_and_the_launches_run(strict, monkeypatch):
     def fail(stream, mode=None):
         raise RuntimeError("cudaErrorStreamCaptureUnsupported")
