@@ -30,15 +30,13 @@ class Executor:
         frame = self._frame()
         frame.arrays[self.plan.input] = x
         frame.bind()
-        for call in frame.forward:
-            call()
+        frame.run("forward")
         return frame.arrays[self.plan.output], frame
 
     def track(self, frame):
         """Move the running statistics."""
         with self.lock:
-            for call in frame.track:
-                call()
+            frame.run("track")
 
     def release(self, frame):
         """Take the memory of a forward back."""
@@ -57,8 +55,7 @@ class Executor:
             frame.arrays[self.plan.output] = dy
             with self.lock:
                 frame.bind()
-                for call in frame.backward:
-                    call()
+                frame.run("backward")
             return frame.arrays.get(self.plan.input)
         finally:
             frame.arrays.clear()

@@ -1,13 +1,31 @@
 """The memory of one run, and its launches bound to it: a step calls them one after the other."""
 
+from contextlib import contextmanager
+
 import numpy as np
 
+from ...errors import DeviceError
 from ...layers.base import inside
 from ..values import Unsuited
 from . import steps
 from .launches import Launch
 from .modules import NULL
 from .slots import Addresses, Behind, Call, Constant, Given, Held, Slot, Unless
+
+
+@contextmanager
+def said(what):
+    """Errors of CUDA as DeviceErrors that name the launch, which may only be the first to hear of one before it."""
+    try:
+        yield
+    except Exception as error:
+        if not type(error).__module__.startswith("cupy") or isinstance(error, MemoryError):
+            raise
+        reason = str(error).strip().split("\n")[0]
+        raise DeviceError(
+            f"{what}: the GPU refused it ({reason}); unless it is this launch, it is one before it: the environment "
+            "variable CUDA_LAUNCH_BLOCKING=1 and compile_step(graph=False) show which"
+        ) from error
 
 
 class Frame:
@@ -51,6 +69,26 @@ class Frame:
             for items in (program.forward, program.track, program.backward)
         )
         return True
+
+    def run(self, part):
+        """Call the launches of ``part``: "forward", "track" or "backward". What CUDA refuses is said with the layer."""
+        calls, k = getattr(self, part), -1
+        try:
+            for k, call in enumerate(calls):  # noqa: B007
+                call()
+        except Exception as error:
+            with said(self._name(part, k)):
+                raise error
+
+    def _name(self, part, k):
+        """Of the k-th call of a part."""
+        items, program = getattr(self.program, part), self.program
+        begin = 0 if part == "forward" else len(program.forward)
+        owners = [None] * len(items) if part == "track" else program.owners[begin : begin + len(items)]
+        there = [pair for pair in zip(items, owners) if not (isinstance(pair[0], Unless) and pair[0].tensor.frozen)]
+        item, owner = there[k]
+        kernel = getattr(item.launch if isinstance(item, Unless) else item, "name", "a call of the host")
+        return f"{owner.path or 'the model'}, {kernel}" if owner is not None else kernel
 
     def call(self, item):
         """A launch or call of the program without arguments; None where it is left out."""

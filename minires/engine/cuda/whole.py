@@ -11,7 +11,7 @@ from ..values import Unsuited
 from .events import milliseconds
 from .executor import algorithm
 from .feed import Fed, Feed, Results
-from .frame import Frame
+from .frame import Frame, said
 from .memory import require_room
 from .parameters import Parameters
 from .program import settings
@@ -25,13 +25,13 @@ class Steps:
     """``step(x, labels, lr)`` for a model, a SoftmaxCrossEntropy and an SGD or AdamW, see :mod:`~.step_program`.
 
     The first step of a shape, and each after something has moved, runs launch by launch; the next is captured as a
-    graph, which later ones replay. ``reasons``: {shape: why it is none}
+    graph, which later ones replay.
     """
 
     def __init__(self, model, loss, optimizer, xp, modules, graph):
         self.model, self.loss, self.optimizer, self.xp, self.modules = model, loss, optimizer, xp, modules
         self.graph, self.parameters, self.results, self._watch = graph, None, Results(xp), None
-        self.runs, self.reasons = OrderedDict(), {}
+        self.runs = OrderedDict()
 
     def __call__(self, values, labels, lr, pad=None):
         """(loss, right answers) of a step. values: {name: array} as :class:`~.feed.Feed` has them
@@ -39,15 +39,11 @@ class Steps:
         Raises Unsuited where kernels cannot do all of it; nothing has changed then.
         """
         shape = (values["x"] if pad is None else values["images"]).shape
-        try:
-            run = self._run(shape, pad)
-            self._check_labels(labels, run.program.plan)
-            self.parameters.take()
-            self.results.make_room()
-            run.prepare()
-        except Unsuited as reason:
-            self.reasons[shape] = str(reason)
-            raise
+        run = self._run(shape, pad)
+        self._check_labels(labels, run.program.plan)
+        self.parameters.take()
+        self.results.make_room()
+        run.prepare()
         run.fed.write(lr, labels=labels, **values)
         try:
             run()
@@ -121,14 +117,11 @@ class _Run:
         if self.graph is None and self.calls and not self.why:
             self._capture()
         if self.graph is None:
-            self._launch()
+            self.frame.run("forward")
         else:
-            self.graph.launch()
+            with said("the step as one graph"):
+                self.graph.launch()
         self.calls += 1
-
-    def _launch(self):
-        for call in self.frame.forward:
-            call()
 
     def _capture(self):
         """Record the launches; none of them runs."""
@@ -137,7 +130,7 @@ class _Run:
             with stream:
                 stream.begin_capture()
                 try:
-                    self._launch()
+                    self.frame.run("forward")
                 finally:
                     graph = stream.end_capture()
             self.graph = graph

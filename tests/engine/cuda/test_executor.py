@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from cupy_strict import budget, watch
+from cupy_strict import budget, raw, watch
 from engine.equality import entered, images
 from engine.plans import OWN
 from oracles import run
@@ -276,6 +276,30 @@ def test_the_table_has_times_by_events_and_moves_nothing(strict):
     assert len(times) == 8 and all(float(a) > 0 and float(b) > 0 for a, b in times)
     after = [to_numpy(a) for _, t in fast.tensors() for a in (t.data, getattr(t, "grad", t.data))]
     assert all(np.array_equal(a, b) for a, b in zip(before, after))
+
+
+class Refused(RuntimeError):
+    """As CuPy's error of the driver."""
+
+
+Refused.__module__ = "cupy_backends.cuda.api.driver"
+
+
+@pytest.mark.parametrize("kernel, layer", [("join<float>", "stage1.0.add"), ("weight_merge", "head.fc")])
+def test_what_cuda_refuses_is_said_with_the_layer(kernel, layer, strict, monkeypatch):
+    model, x, dy = problem("resnet8")
+    fast, usual = minires.compile(model.to(device="cuda")), raw.RawKernel.__call__
+
+    def refuse(self, grid, block, arguments):
+        if self.name == kernel:
+            raise Refused("CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered")
+        usual(self, grid, block, arguments)
+
+    monkeypatch.setattr(raw.RawKernel, "__call__", refuse)
+    with pytest.raises(DeviceError) as caught:
+        device_run(fast, x, dy, True)
+    assert str(caught.value).startswith(f"{layer}, {kernel}: the GPU refused it (CUDA_ERROR_ILLEGAL_ADDRESS")
+    assert "CUDA_LAUNCH_BLOCKING=1" in str(caught.value)
 
 
 def test_a_frozen_copy_serves_inference(strict):
