@@ -10,7 +10,7 @@ from minires.layers import Sequential
 from minires.models import FAMILIES, build, find
 from minires.models.blocks import PLACEMENTS, SHORTCUTS
 
-FEW = 60_000  # parameters of what the contract is checked on
+FEW, MOST = 60_000, 12  # parameters and layers of what the contract is checked on
 SLOW = ("rexnet", "res2ne", "wide_resnet", "resnet{18")
 
 
@@ -71,11 +71,11 @@ def test_without_the_gradient_of_the_input(name, train):
 
 
 def front(model):
-    """The layers at the front of a network, as many as have few parameters; of a small network all of them."""
+    """The layers at the front of a network, as far as they are few and have few parameters."""
     layers, count = [], 0
     for layer in _leaves(model):
         count += sum(p.data.size for _, p in layer.params())
-        if count > FEW:
+        if count > FEW or len(layers) == MOST:
             break
         layers.append(layer)
     return Sequential(*layers)
