@@ -1,31 +1,61 @@
 """Drawings of the page on the engine, as SVG that reads on light and dark ground."""
 
+import json
 import re
+from pathlib import Path
+
+from minires.engine.cpu.constants import CHUNK
 
 STYLE = (
     "text{font:14px sans-serif;fill:#7a7f87}.in{fill:#fff}.box{fill:#2f6fb3}.fused{fill:#b3541e}.pixel{fill:#8fb6dd}"
-    ".frame{fill:none;stroke:#7a7f87}"
+    ".frame{fill:none;stroke:#7a7f87}.frame2{fill:#7a7f87}.wait{stroke:#7a7f87;stroke-dasharray:5 4}"
 )
 
 
+LADDER = Path(__file__).parents[2] / "bench/results/engine/ladder.json"
 SUM = "dw = ((dw 0 + dw 1) + dw 2) + dw 3"
+BRANCH = ["conv 3x3", "batch norm", "ReLU", "conv 3x3", "batch norm"]
+OPERATIONS = (
+    (10, 130, "convolution"),
+    (150, 170, "join: norm, ReLU"),
+    (330, 130, "convolution"),
+    (470, 220, "join: norm, add, ReLU"),
+)
+PHASES = ((80, 122, "conv, sum"), (222, 246, "normalise, ReLU, conv, sum"), (488, 202, "normalise, add, ReLU"))
+THREADS = (("fused", "box", "fused", "box"), ("box", "fused", "fused", "box"), ("fused", "box", "box", "fused"))
+LEGEND = ((366, "fused"), (486, "box"))  # before the words: the colours of the threads
 # what the drawings say, in Chinese; what is not here is the same in both languages
 CHINESE = {
     "conv 3x3": "卷积 3x3",
     "batch norm": "批归一化",
-    "add": "相加",
+    "convolution": "卷积",
+    "join: norm, ReLU": "合并：归一化，ReLU",
+    "join: norm, add, ReLU": "合并：归一化，相加，ReLU",
     "conv, sum": "卷积，求和",
     "normalise, ReLU, conv, sum": "归一化，ReLU，卷积，求和",
-    "normalise, add, ReLU, ...": "归一化，相加，ReLU，……",
-    "layers: seven passes over memory": "逐层：读写内存七遍",
-    "phases: three": "分阶段：三遍",
+    "normalise, add, ReLU": "归一化，相加，ReLU",
+    "Residual": "残差 Residual",
+    "Identity": "恒等 Identity",
+    "layers: a tree": "层：一棵树",
+    "operations": "运算",
+    "phases": "阶段",
+    "thread 0": "线程 0",
+    "thread 1": "线程 1",
+    "all wait: statistics": "全体等待：统计量",
+    **{f"chunk {i}": f"小批 {i}" for i in range(4)},
+    "the layers, as they are written": "按写出来的样子逐层算",
+    "layout (H, W, n, C), fused joins": "内存布局 (H, W, n, C)，合并的运算",
+    "in chunks": "分成小批",
+    "1 x 1 and three channels without columns": "1 x 1 与三通道不再抄列",
+    "Winograd": "Winograd 算法",
+    "two threads": "两个线程",
     "im2col: nine copies": "im2col：抄九遍",
     "1x1: none, the matrix is there": "1x1：不用抄，矩阵现成",
     "Winograd: 36 for 144": "Winograd：144 次乘法变 36 次",
     "6x6 inputs, 4x4 outputs": "输入 6x6，输出 4x4",
-    "128 images": "128 张图像",
+    f"{4 * CHUNK} images": f"{4 * CHUNK} 张图像",
     f"{SUM}: whoever computed them, in this order": f"{SUM}：不管谁算的，都按这个次序相加",
-    **{f"chunk {i}: 32 images": f"小批 {i}：32 张图像" for i in range(4)},
+    **{f"chunk {i}: {CHUNK} images": f"小批 {i}：{CHUNK} 张图像" for i in range(4)},
 }
 
 
@@ -56,12 +86,20 @@ def grid(x, y, rows, columns, side, filled=()):
 
 
 def plan():
-    layers = ["conv 3x3", "batch norm", "ReLU", "conv 3x3", "batch norm", "add", "ReLU"]
-    above = [box(10 + 98 * i, 36, 90, name) for i, name in enumerate(layers)]
-    phases = [(10, 90, "conv, sum"), (108, 286, "normalise, ReLU, conv, sum"), (402, 286, "normalise, add, ReLU, ...")]
-    below = [box(x, 124, width, words, "fused") for x, width, words in phases]
-    words = text(10, 24, "layers: seven passes over memory"), text(10, 110, "phases: three")
-    return svg(700, 170, *words, *above, *below)
+    """The tree of a residual block, its operations, and the phases: chunks as rows, threads as colours."""
+    tree = [box(10, 34, 590, "Residual", "frame2"), box(610, 34, 80, "ReLU")]
+    tree += [box(20 + 96 * i, 74, 88, name) for i, name in enumerate(BRANCH)] + [box(508, 74, 82, "Identity")]
+    operations = [box(x, 146, width, words) for x, width, words in OPERATIONS]
+    parts = [text(10, 24, "layers: a tree"), *tree, text(10, 136, "operations"), *operations]
+    parts += [text(10, 212, "phases"), text(440, 212, "thread 0", "end"), text(560, 212, "thread 1", "end")]
+    parts += [f'<rect class="{kind}" x="{x}" y="200" width="14" height="14" rx="3"/>' for x, kind in LEGEND]
+    for p, (x, width, words) in enumerate(PHASES):
+        parts += [text(x, 238, words)]
+        parts += [box(x, 248 + 28 * c, width, "", THREADS[p][c], 22) for c in range(4)]
+    parts += [f'<path class="wait" d="M{x} 240V366"/>' for x in (212, 478)]
+    parts += [text(x, 384, "all wait: statistics", "middle") for x in (212, 478)]
+    parts += [text(10, 263 + 28 * c, f"chunk {c}") for c in range(4)]
+    return svg(700, 396, *parts)
 
 
 def convolution():
@@ -78,15 +116,26 @@ def every(rows, columns):
 
 
 def chunks():
-    parts = [text(10, 24, "128 images")]
-    parts += [box(10 + 170 * i, 36, 160, f"chunk {i}: 32 images") for i in range(4)]
+    parts = [text(10, 24, f"{4 * CHUNK} images")]
+    parts += [box(10 + 170 * i, 36, 160, f"chunk {i}: {CHUNK} images") for i in range(4)]
     parts += [box(10, 90, 670, f"{SUM}: whoever computed them, in this order", "fused")]
     return svg(700, 136, *parts)
 
 
+def ladder():
+    """What was measured by bench/ladder.py, as bars."""
+    rows = json.loads(LADDER.read_text(encoding="utf-8"))["cpu"]
+    most, parts = max(row["times_faster"] for row in rows), []
+    for k, row in enumerate(rows):
+        width = 300 * row["times_faster"] / most
+        parts += [text(300, 33 + 30 * k, row["rung"], "end"), box(310, 16 + 30 * k, round(width), "", "fused", 24)]
+        parts += [text(318 + round(width), 33 + 30 * k, f"{row['times_faster']:.2f}")]
+    return svg(700, 16 + 30 * len(rows), *parts)
+
+
 def pages(language):
     """{name of the file: text} of all drawings."""
-    drawn = {"plan": plan, "convolution": convolution, "chunks": chunks}
+    drawn = {"plan": plan, "convolution": convolution, "chunks": chunks, "ladder": ladder}
     return {f"pictures/engine_{name}.svg": in_language(draw(), language) for name, draw in drawn.items()}
 
 

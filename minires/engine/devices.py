@@ -12,6 +12,7 @@ from ..backend import Array, xp_of
 from ..layers import Layer
 from ..losses import SoftmaxCrossEntropy
 from .cpu.executor import Executor
+from .cuda.cards import OLDEST
 from .cuda.executor import Executor as CudaExecutor
 from .cuda.modules import PRECISIONS, Modules
 from .cuda.whole import Steps
@@ -21,7 +22,6 @@ from .values import Unsuited
 __all__ = ["PRECISIONS", "executor", "is_plain", "native", "unsuited", "whole_steps"]
 
 FLOATS = np.dtype(np.float32), np.dtype(np.float64)
-CAPABILITY = 80  # of a GPU, in tenths: cp.async and the products of tensor cores in TF32 and bf16
 
 
 def unsuited(x: Array, forms: Sequence[tuple]) -> str | None:
@@ -45,8 +45,8 @@ def _unable(xp, dtype):
     if dtype != np.float32:
         return f"the engine computes in float32 on a GPU, not in {dtype}"
     capability = int(xp.cuda.Device().compute_capability)
-    if capability < CAPABILITY:
-        return f"the GPU is of sm_{capability}, and the engine's kernels need sm_{CAPABILITY}"
+    if capability < OLDEST:
+        return f"the GPU is of sm_{capability}, and the engine's kernels need sm_{OLDEST}"
     return None
 
 

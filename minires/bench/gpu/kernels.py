@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...backend import to_device
-from ...engine.cuda.cards import CARDS
+from ...engine.cuda.cards import CARDS, card_here
 from ...engine.cuda.frame import Frame
 from ...engine.cuda.modules import Modules
 from ...engine.cuda.program import Program
@@ -25,7 +25,7 @@ SLOWER = 1.1  # what is slower than cuBLAS by a tenth is not merged
 
 def run(dry_run: bool, tell: Any) -> None:
     xp = open_device(dry_run)
-    card = _card(xp)
+    card = card_here(xp) or CARDS["h100"]  # its floors are only a scale
     for name, shape, precision in DRY if dry_run else CASES:
         model = build(name, rng=0).to(device="cuda")
         x = to_device(np.random.default_rng(0).standard_normal(shape).astype(np.float32), "cuda")
@@ -38,13 +38,6 @@ def run(dry_run: bool, tell: Any) -> None:
                 _product(xp, name, o, program, card, tell, (1, 1) if dry_run else (5, 3))
                 if dry_run and len(seen) == 2:
                     break
-
-
-def _card(xp):
-    """The card of the table whose name is nearest; its floors are only a scale."""
-    name = xp.cuda.runtime.getDeviceProperties(xp.cuda.runtime.getDevice())["name"].decode()
-    words = {key: card.name.split()[0] for key, card in CARDS.items()}
-    return next((CARDS[key] for key, word in words.items() if word in name), CARDS["h100"])
 
 
 def _launches(xp, name, program, x, card, tell, often):

@@ -1,6 +1,8 @@
 """Cards: what their makers promise, of which a floor takes the part that large copies and products reach."""
 
+import re
 from dataclasses import dataclass
+from types import ModuleType
 
 from ...errors import RangeError
 
@@ -66,3 +68,11 @@ def card_of(name: str) -> Card:
     if name not in CARDS:
         raise RangeError(f"card is {name!r}, expected one of {', '.join(CARDS)}: choose the nearest")
     return CARDS[name]
+
+
+def card_here(xp: ModuleType) -> Card | None:
+    """The card of the GPU in use, by the name that its driver gives it; None where the table has none like it."""
+    runtime = xp.cuda.runtime
+    name = runtime.getDeviceProperties(runtime.getDevice())["name"].decode().upper().replace("RTX ", "RTX")
+    fits = [key for key in CARDS if all(re.search(f"{part}(?![0-9])", name) for part in key.upper().split("-"))]
+    return CARDS[max(fits, key=len)] if fits else None

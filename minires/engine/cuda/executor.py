@@ -6,6 +6,7 @@ from .events import milliseconds
 from .frame import Frame
 from .memory import require_room
 from .program import Program, settings
+from .traffic import floor_here
 
 
 class Executor:
@@ -65,7 +66,8 @@ class Executor:
         """The plan as a table."""
         launches = " + ".join(map(str, self.program.launches())) + " launches"
         how = f"products in {self.program.precision}, {launches}, an arena of {self.program.bytes / 1e6:.1f} MB"
-        return table(self.program.plan, [how], lambda o: algorithm(self.program, o), *self._times())
+        how = [how, *floor_here(self.program, self.xp)]
+        return table(self.program.plan, how, lambda o: algorithm(self.program, o), *self._times())
 
     def _times(self):
         """({operation: milliseconds of its forward}, {of its backward}); none where layers run, or others do now."""

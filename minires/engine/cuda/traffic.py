@@ -1,9 +1,12 @@
 """What a launch must move and multiply, whatever it runs on: each of its arrays once, the padding of rows too."""
 
 import math
+from types import ModuleType
+from typing import Any
 
 from ..operations import Convolution
 from ..values import Value
+from .cards import card_here
 from .slots import Addresses, Behind, Call, Constant, Given, Held, Slot, Unless
 
 PRODUCTS = "convolution<", "weight_gradient<"
@@ -49,6 +52,10 @@ class Traffic:
         """The floor of one launch on a card: what its bytes or its products take, whichever takes longer."""
         return max(self.bytes(owner, item) / card.bandwidth, self.flops(owner, item) / card.rate(precision))
 
+    def floor(self, card, precision):
+        """Milliseconds below which a run cannot be on a card: the floors of its launches, one after the other."""
+        return 1e3 * sum(self.seconds(*pair, card, precision) for pair in self.items)
+
     def _size(self, value):
         if isinstance(value, (Slot, Given)):
             return value.nbytes
@@ -60,6 +67,14 @@ class Traffic:
             gone = value.gradient and value.tensor.frozen
             return 0 if gone else value.tensor.data.nbytes
         return value.value.nbytes if isinstance(value, Constant) else 0
+
+
+def floor_here(program: Any, xp: ModuleType) -> list[str]:
+    """A line for describe(): the floor on the GPU in use; none where its card is not known."""
+    if (card := card_here(xp)) is None or card.reason:
+        return []
+    floor = Traffic(program).floor(card, program.precision)
+    return [f"floor {floor:.3f} ms: what the launches must move and multiply takes as long on {card.name}"]
 
 
 def _runs(item):

@@ -10,11 +10,12 @@ from cupy_strict.device_array import ndarray
 
 import minires
 from minires import layers as L
-from minires.engine.cuda.cards import CARDS, card_of
+from minires.backend import to_device
+from minires.engine.cuda.cards import CARDS, card_here, card_of
 from minires.data import Normalize, RawBatch
 from minires.engine.cuda.forecast import _Update, _whole_step, forecast
 from minires.engine.cuda.program import Program
-from minires.engine.cuda.traffic import Traffic
+from minires.engine.cuda.traffic import Traffic, floor_here
 from minires.engine.plan import Plan
 from minires.errors import RangeError
 from minires.initializers import Undrawn
@@ -151,6 +152,36 @@ def test_every_card_has_plausible_numbers_and_a_source(name):
         assert 1.9 < card.bf16 / card.tf32 < 2.1 and card.rate("tf32") == pytest.approx(3 * card.rate("float32"))
         assert 30 < card.tf32 / card.terabytes < 300  # operations to a byte: a wrong unit or sparsity shows
         assert math.isclose(card.bandwidth, 0.9e12 * card.terabytes)
+
+
+@pytest.mark.parametrize(
+    "name, key",
+    [
+        ("NVIDIA H100 80GB HBM3", "h100"), ("NVIDIA H100 PCIe", "h100-pcie"), ("NVIDIA H200", "h200"),
+        ("NVIDIA A100-SXM4-80GB", "a100"), ("NVIDIA A100-PCIE-40GB", "a100-40gb"), ("NVIDIA L4", "l4"),
+        ("NVIDIA L40S", "l40s"), ("NVIDIA A10G", "a10"), ("NVIDIA GeForce RTX 4090", "rtx4090"), ("Tesla T4", "t4"),
+        ("Tesla V100-SXM2-32GB", "v100"), ("NVIDIA B200", "b200"), ("NVIDIA L40", None), ("Stand-in", None),
+    ],
+)  # fmt: skip
+def test_describe_has_the_floor_on_the_card_that_is_there(strict, monkeypatch, name, key):
+    monkeypatch.setattr(strict.cuda.runtime, "getDeviceProperties", lambda device: {"name": name.encode()})
+    assert card_here(strict) == CARDS.get(key)
+    program = Program(Plan(minires.models.build("resnet8", rng=0), (2, 3, 8, 8), np.float32, "train"), "float32")
+    lines = floor_here(program, strict)
+    if key in (None, "t4", "v100"):
+        assert lines == []
+    else:
+        traffic, card = Traffic(program), CARDS[key]
+        floor = sum(1e3 * traffic.seconds(*pair, card, "float32") for pair in traffic.items)
+        assert lines == [f"floor {floor:.3f} ms: what the launches must move and multiply takes as long on {card.name}"]
+
+
+def test_the_floor_stands_in_the_table(strict, monkeypatch):
+    monkeypatch.setattr(strict.cuda.runtime, "getDeviceProperties", lambda device: {"name": b"NVIDIA H100 PCIe"})
+    fast = minires.compile(L.Sequential(L.Conv2d(3, 8, 1, rng=0), L.ReLU()).to(device="cuda"))
+    fast(to_device(np.zeros((2, 3, 4, 4), np.float32), "cuda"))
+    line = fast.describe().splitlines()[1]
+    assert line.startswith("floor 0.0") and line.endswith("on H100 PCIe")
 
 
 @pytest.mark.parametrize(
