@@ -22,7 +22,7 @@ OPERATIONS = (
     (470, 220, "join: norm, add, ReLU"),
 )
 PHASES = ((80, 122, "conv, sum"), (222, 246, "normalise, ReLU, conv, sum"), (488, 202, "normalise, add, ReLU"))
-THREADS = (("fused", "box", "fused", "box"), ("box", "fused", "fused", "box"), ("fused", "box", "box", "fused"))
+THREADS = ("fused", "box", "fused", "box")  # chunk k belongs to thread k modulo two
 LEGEND = ((366, "fused"), (486, "box"))  # before the words: the colours of the threads
 # what the drawings say, in Chinese; what is not here is the same in both languages
 CHINESE = {
@@ -93,9 +93,9 @@ def plan():
     parts = [text(10, 24, "layers: a tree"), *tree, text(10, 136, "operations"), *operations]
     parts += [text(10, 212, "phases"), text(440, 212, "thread 0", "end"), text(560, 212, "thread 1", "end")]
     parts += [f'<rect class="{kind}" x="{x}" y="200" width="14" height="14" rx="3"/>' for x, kind in LEGEND]
-    for p, (x, width, words) in enumerate(PHASES):
+    for x, width, words in PHASES:
         parts += [text(x, 238, words)]
-        parts += [box(x, 248 + 28 * c, width, "", THREADS[p][c], 22) for c in range(4)]
+        parts += [box(x, 248 + 28 * c, width, "", THREADS[c], 22) for c in range(4)]
     parts += [f'<path class="wait" d="M{x} 240V366"/>' for x in (212, 478)]
     parts += [text(x, 384, "all wait: statistics", "middle") for x in (212, 478)]
     parts += [text(10, 263 + 28 * c, f"chunk {c}") for c in range(4)]
