@@ -1,5 +1,6 @@
-"""What was found, as a table a part."""
+"""What was found, as a table a part; steps of training side by side, at the same precision."""
 
+import statistics
 from typing import Any
 
 TITLES = {
@@ -8,6 +9,12 @@ TITLES = {
     "kernels": "Kernels and products",
     "training": "Steps of training",
     "commands": "Commands",
+}
+# milliseconds that a step on an H100 should take at most, by (network, batch, precision, system)
+TARGETS = {
+    ("resnet20", 128, "tf32", "minires engine"): 1.1,
+    ("resnet20", 128, "tf32", "minires engine with graph"): 0.8,
+    ("resnet50", 64, "bf16", "minires engine with graph"): 16.0,
 }
 
 
@@ -21,8 +28,28 @@ def gpu_table(result: dict[str, Any]) -> str:
         f"minires {result['minires']}, {machine['processor']}, {machine['date']}. {how}".strip(),
     ]
     for name, part in result["parts"].items():
-        lines += ["", f"## {TITLES[name]}", "", f"{part['state']}, {part['seconds']:.1f} s", *_rows(part["rows"])]
+        lines += ["", f"## {TITLES[name]}", "", f"{part['state']}, {part['seconds']:.1f} s", *_beside(part["rows"])]
+        lines += _rows(part["rows"])
     return "\n".join(lines) + "\n"
+
+
+def _beside(rows):
+    """The systems of each network, batch and precision; a system that had two turns has the median of both."""
+    times: dict[tuple, list] = {}
+    for row in rows:
+        if "system" in row and row.get("ms"):
+            times.setdefault((row["network"], row["batch"], row["precision"], row["system"]), []).append(row["ms"])
+    if not times:
+        return
+    yield ""
+    yield "| network | batch | precision | system | ms | images/s | times PyTorch eager | target |"
+    yield "|" + "---|" * 8
+    for key, found in sorted(times.items(), key=lambda pair: (pair[0][:3], statistics.median(pair[1]))):
+        ms, eager = statistics.median(found), times.get((*key[:3], "PyTorch eager"))
+        ratio = f"{statistics.median(eager) / ms:.2f}" if eager else ""
+        target = f"{TARGETS[key]} ms: {'met' if ms <= TARGETS[key] else 'missed'}" if key in TARGETS else ""
+        cells = *map(str, key), _cell(ms), f"{1e3 * key[1] / ms:,.0f}", ratio, target
+        yield f"| {' | '.join(cells)} |"
 
 
 def _rows(rows):

@@ -61,6 +61,24 @@ def test_the_whole_dry_run(tmp_path):
     assert after.ru_utime - before.ru_utime < 110
 
 
+def test_steps_stand_side_by_side():
+    """The median of both turns, times PyTorch eager at the same precision, and the targets."""
+    rows = [("minires engine", "tf32", 1.0), ("PyTorch eager", "tf32", 2.4), ("minires engine", "tf32", 1.4)]
+    rows += [("minires engine with graph", "tf32", 0.6), ("minires engine", "float32", 3.0)]
+    keys = "network", "batch", "system", "precision", "ms"
+    rows = [dict(zip(keys, ("resnet20", 128, system, precision, ms))) for system, precision, ms in rows]
+    part = {"state": "done", "seconds": 1.0, "rows": rows}
+    machine = {"processor": "P", "date": "D"}
+    lines = gpu_table({"dry_run": False, "minires": "1", "machine": machine, "parts": {"training": part}}).splitlines()
+    assert [line for line in lines if line.startswith("| resnet20")][:4] == [
+        "| resnet20 | 128 | float32 | minires engine | 3 | 42,667 |  |  |",
+        "| resnet20 | 128 | tf32 | minires engine with graph | 0.6 | 213,333 | 4.00 | 0.8 ms: met |",
+        "| resnet20 | 128 | tf32 | minires engine | 1.2 | 106,667 | 2.00 | 1.1 ms: missed |",
+        "| resnet20 | 128 | tf32 | PyTorch eager | 2.4 | 53,333 | 1.00 |  |",
+    ]
+    assert "speed" not in lines[2]
+
+
 def test_a_part_ends_when_its_time_is_over():
     began = time.monotonic()
     result = run_gpu_day(only("kernels", seconds={"kernels": 0.3}))
