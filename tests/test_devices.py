@@ -191,12 +191,12 @@ def test_what_cupy_refuses_is_not_blamed_on_the_device(fresh, strict):
 
 def test_too_little_memory_for_a_batch(fresh, monkeypatch, strict, tmp_path, capsys):
     """Foreseen by the plan: the training ends before a launch of the network, with the batch that fits."""
-    monkeypatch.setattr(strict.cuda.Device, "mem_info", (2 * 10**6, 10**9))
+    monkeypatch.setattr(strict.cuda.Device, "mem_info", (10**6, 10**9))
     line = (
         "train --model resnet8 --device cuda --data digits --limit-train 64 --limit-test 8 --batch-size 32 --epochs 1"
     )
     assert main([*line.split(), "--run-dir", str(tmp_path / "run")]) == 1
     found = capsys.readouterr().err.splitlines()[-1]
-    needs = r"minires: a batch of 32 needs \d+ MB on the GPU \(.+ MB, .+ MB, .+ MB, \.\.\.\), 2 MB are free: "
+    needs = r"minires: a batch of 32 needs \d+ MB on the GPU \(.+ MB, .+ MB, .+ MB, \.\.\.\), 1 MB are free: "
     match = re.fullmatch(needs + r"a batch of (\d+) fits", found)
     assert match and 1 <= int(match[1]) < 32, found
