@@ -14,7 +14,7 @@ if compgen -G "$wheels/*.whl" >/dev/null; then
     "$python" -m pip --disable-pip-version-check --quiet install --no-index --find-links "$wheels" --no-deps \
         --target "$packages" "$wheels"/*.whl
 fi
-export PYTHONPATH="$PWD:$packages${PYTHONPATH:+:$PYTHONPATH}" CUPY_TF32=1
+export PYTHONPATH="$PWD:$packages${PYTHONPATH:+:$PYTHONPATH}"
 for module in numpy tqdm tyro pytest hypothesis; do
     "$python" -c "import $module" 2>/dev/null || { echo "$python lacks $module: put its wheel into $wheels" >&2; exit 1; }
 done

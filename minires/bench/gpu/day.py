@@ -30,6 +30,8 @@ PARTS = {
     "commands": (40, ["epoch", "sanitizer"]),
 }
 
+TF32 = "card", "kernels", "minires"  # jobs in which products of cuBLAS are in TF32: tests want all digits
+
 
 @dataclass(frozen=True)
 class DayOptions:
@@ -104,6 +106,8 @@ def _run(job, dry_run, seconds, note):
         return "no time was left"
     root = str(Path(minires.__file__).parents[1])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
+    if job in TF32:
+        environment["CUPY_TF32"] = "1"
     command = [sys.executable, "-m", "minires.bench.gpu", job, *["--dry-run"] * dry_run]
     process = subprocess.Popen(
         command,

@@ -97,7 +97,7 @@ def _product(xp, name, o, program, card, tell, often):
             product=f"{what} {'x'.join(map(str, g.kernel))} {g.channels} -> {g.out_channels} at {g.out[0]}",
             precision=program.precision,
             ms=mine,
-            cublas_ms=other,
+            cublas_tf32_ms=other,
             cutile="no cubins were exported",
             merge=bool(mine <= SLOWER * other),
         )

@@ -42,11 +42,13 @@ def _beside(rows):
     if not times:
         return
     yield ""
-    yield "| network | batch | precision | system | ms | images/s | times PyTorch eager | target |"
+    peer = "times PyTorch (eager; bf16: AMP channels_last)"
+    yield f"| network | batch | precision | system | ms | images/s | {peer} | target |"
     yield "|" + "---|" * 8
     for key, found in sorted(times.items(), key=lambda pair: (pair[0][:3], statistics.median(pair[1]))):
-        ms, eager = statistics.median(found), times.get((*key[:3], "PyTorch eager"))
-        ratio = f"{statistics.median(eager) / ms:.2f}" if eager else ""
+        peer = "PyTorch AMP channels_last" if key[2] == "bf16" else "PyTorch eager"
+        ms, other = statistics.median(found), times.get((*key[:3], peer))
+        ratio = f"{statistics.median(other) / ms:.2f}" if other else ""
         target = f"{TARGETS[key]} ms: {'met' if ms <= TARGETS[key] else 'missed'}" if key in TARGETS else ""
         cells = *map(str, key), _cell(ms), f"{1e3 * key[1] / ms:,.0f}", ratio, target
         yield f"| {' | '.join(cells)} |"

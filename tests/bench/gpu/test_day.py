@@ -33,7 +33,8 @@ def test_the_card_and_its_ceilings(tmp_path):
     part = result["parts"]["card"]
     assert part["state"] == "done" and part["rows"][0]["card"] == "Stand-in"
     ceilings = [row["ceiling"] for row in part["rows"][1:]]
-    assert ceilings[:3] == ["copy", "product of ours, tf32", "product of ours, bf16"]
+    products = ["product of ours, tf32", "product of ours, bf16", "product of cuBLAS, tf32"]
+    assert ceilings == ["copy", *products]
     assert all(row["ms"] > 0 for row in part["rows"][1:])
     assert seen == sorted(seen) and seen[0] < len(part["rows"]), "results are written as they come"
     assert json.loads((tmp_path / "gpu.json").read_text()) == result
@@ -65,12 +66,15 @@ def test_steps_stand_side_by_side():
     """The median of both turns, times PyTorch eager at the same precision, and the targets."""
     rows = [("minires engine", "tf32", 1.0), ("PyTorch eager", "tf32", 2.4), ("minires engine", "tf32", 1.4)]
     rows += [("minires engine with graph", "tf32", 0.6), ("minires engine", "float32", 3.0)]
+    rows += [("minires engine", "bf16", 0.5), ("PyTorch AMP channels_last", "bf16", 1.0)]
     keys = "network", "batch", "system", "precision", "ms"
     rows = [dict(zip(keys, ("resnet20", 128, system, precision, ms))) for system, precision, ms in rows]
     part = {"state": "done", "seconds": 1.0, "rows": rows}
     machine = {"processor": "P", "date": "D"}
     lines = gpu_table({"dry_run": False, "minires": "1", "machine": machine, "parts": {"training": part}}).splitlines()
-    assert [line for line in lines if line.startswith("| resnet20")][:4] == [
+    assert [line for line in lines if line.startswith("| resnet20")][:6] == [
+        "| resnet20 | 128 | bf16 | minires engine | 0.5 | 256,000 | 2.00 |  |",
+        "| resnet20 | 128 | bf16 | PyTorch AMP channels_last | 1 | 128,000 | 1.00 |  |",
         "| resnet20 | 128 | float32 | minires engine | 3 | 42,667 |  |  |",
         "| resnet20 | 128 | tf32 | minires engine with graph | 0.6 | 213,333 | 4.00 | 0.8 ms: met |",
         "| resnet20 | 128 | tf32 | minires engine | 1.2 | 106,667 | 2.00 | 1.1 ms: missed |",
