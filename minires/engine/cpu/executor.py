@@ -1,8 +1,8 @@
 """Runs a plan on the threads of this machine."""
 
 import itertools
+import threading
 import time
-from collections import OrderedDict
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
@@ -37,7 +37,8 @@ class Executor:
         self.backward_plan = BackwardPlan(self.forward_plan)
         self.filters, self.runs = {}, [0, 0]
         self.free = {"forward": [], "backward": [], "crews": []}
-        self.records = OrderedDict()  # {(frame, crew): {(phase, unit): its calls}}, of the last runs
+        # {(frame, crew): {(phase, chunk): its calls}}, of the last runs
+        self.records, self.guard = {}, threading.Lock()
 
     def forward(self, x):
         """(y, frame): the frame holds all that backward needs."""
@@ -112,18 +113,20 @@ class Executor:
                             ready(phase.settles)
         finally:
             seats[0].crew = None
-            for seat in seats:
-                seat.gather()
+            if any([seat.gather() for seat in seats]):
+                with self.guard:
+                    self.records.clear()  # calls on the memory of before would keep it
             self.free["crews"].append(seats)
 
     def _calls(self, frame, seats):
         """What this frame and these work areas did before, to be done again."""
         key = frame, getattr(frame, "forward", None), seats
-        self.records.setdefault(key, {})
-        self.records.move_to_end(key)
-        if len(self.records) > RECORDS:
-            self.records.popitem(last=False)
-        return self.records[key]
+        with self.guard:
+            found = self.records.pop(key, {})
+            self.records[key] = found
+            if len(self.records) > RECORDS:
+                del self.records[next(iter(self.records))]
+        return found
 
     def _whole_forward(self, operation, frame):
         x, y, layer = operation.x, operation.y, operation.layer

@@ -23,6 +23,7 @@ def view(flat, offset, shape, strides):
 
 def side_by_side(lengths, dtype):
     """Arrays of zeros of these lengths, in one piece of memory: Linux backs a large one by pages of 2 MB."""
+    lengths = list(lengths)
     starts = [0, *itertools.accumulate(length + constants.SLACK for length in lengths)]
     whole = np.zeros(starts[-1], dtype)
     return [whole[start : start + length] for start, length in zip(starts, lengths)]
@@ -86,12 +87,15 @@ class Workspace:
         return root[:size]
 
     def gather(self):
-        """Lay the arrays side by side, now that it is known how large they are."""
-        if self._gathered != self.grown:
-            self._gathered = self.grown = self.grown + 1
-            self._views.clear()
-            lengths = [root.size for root in self._roots.values()]
-            self._roots = dict(zip(self._roots, side_by_side(lengths, self.dtype)))
+        """Lay the arrays side by side, now that it is known how large they are; whether that was to be done."""
+        if self._gathered == self.grown:
+            return False
+        self._gathered = self.grown = self.grown + 1
+        self._views.clear()
+        lengths = {name: root.size for name, root in self._roots.items()}
+        self._roots.clear()  # before there are two of them
+        self._roots = dict(zip(lengths, side_by_side(lengths.values(), self.dtype)))
+        return True
 
     def array(self, name, shape):
         """The array ``name`` as ``shape``, with whatever stands in it."""
