@@ -200,3 +200,7 @@ def test_too_little_memory_for_a_batch(fresh, monkeypatch, strict, tmp_path, cap
     needs = r"minires: a batch of 32 needs \d+ MB on the GPU \(.+ MB, .+ MB, .+ MB, \.\.\.\), 1 MB are free: "
     match = re.fullmatch(needs + r"a batch of (\d+) fits", found)
     assert match and 1 <= int(match[1]) < 32, found
+    settings = {"data": "digits", "limit_train": 64, "limit_test": 8, "batch_size": 32, "epochs": 1}
+    with pytest.raises(DeviceError) as caught:
+        fit(TrainConfig(model="resnet8", device="cuda", run_dir=str(tmp_path / "again"), **settings))
+    assert f"minires: {caught.value}" == found  # the same sentence in Python

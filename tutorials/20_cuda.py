@@ -306,5 +306,7 @@ check_3(least_batch)
 # * "A GPU is faster": if there is enough to do for each launch; else it waits for the processor.
 # * No time in this tutorial was measured on a GPU; the floors are divisions. On a machine with one,
 #   `minires train --device cuda` uses it.
+# * The engine has such kernels (`minires/engine/cuda`). `minires models resnet50 --device cuda --card h100` reckons the
+#   launches and floors of a whole training step, group by group, as we have done here for one layer.
 #
 # Next: [the interview](21_the_interview.py), which asks for all of it.
