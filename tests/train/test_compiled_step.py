@@ -7,7 +7,7 @@ import pytest
 
 import minires
 from minires import layers as L
-from minires.data import Dataset
+from minires.data import CropFlip, Dataset, Normalize, RawBatch
 from minires.losses import SoftmaxCrossEntropy
 from minires.train import SGD, AdamW, CompiledStep, TrainConfig, fit, load_checkpoint, loop, resume, train_step
 
@@ -53,6 +53,17 @@ def test_what_compile_made_keeps_its_settings_and_the_rate_is_that_of_the_optimi
     assert np.array_equal(weight.data, before - 0.5 * weight.grad)
 
 
+def test_bytes_are_taken_on_the_cpu_too():
+    (x, labels), rng = next(batches(1)), np.random.default_rng(0)
+    batch = RawBatch.of(rng.integers(0, 256, x.shape, np.uint8), Normalize([0.4, 0.5], [0.2, 0.3]), CropFlip(), rng)
+    found = []
+    for given in (batch, batch.floats()):
+        model = network()
+        step = minires.compile_step(model, SoftmaxCrossEntropy(), SGD(model.params(), 0.1))
+        found.append((float(step(given, labels)[0]), [p.data.tobytes() for _, p in model.params()]))
+    assert found[0] == found[1]
+
+
 def images(count, seed):
     """Images in bytes, each class brighter than the one before."""
     rng = np.random.default_rng(seed)
@@ -88,6 +99,8 @@ def test_a_training_on_a_gpu_is_graphs_of_kernels_and_that_of_the_cpu(tmp_path, 
     assert len(made) == 1
     trained(tmp_path / "clipped", epochs=1, clip_norm=1.0)
     assert "clip_norm" in made[1].describe()
+    trained(tmp_path / "mixed", epochs=1, mixup=0.2)
+    assert "labels are not one integer" in made[2].describe()
 
 
 def test_an_interrupted_training_on_a_gpu_ends_with_the_same_bits(tmp_path, strict, monkeypatch):
