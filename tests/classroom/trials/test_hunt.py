@@ -20,6 +20,7 @@ PATHS = submissions("bug_hunt")
 WRONG = [path for path in PATHS if expected(path)[0] != "right"]
 SOLUTION = assignment("bug_hunt").solution()
 SLOW = {"contract", "gradients"}
+INSIDE = {"returns", "branch_of_zeros", *SLOW}
 x = np.random.default_rng(0).standard_normal((3, 2, 4, 4))
 
 
@@ -187,7 +188,7 @@ def test_hostile_tests_gain_nothing(name, tier):
 
 @pytest.mark.parametrize("tier", boxes())
 def test_in_the_box_as_out_of_it(tier):
-    for source in (SOLUTION, *(path.read_text() for path in PATHS if path.stem in ("returns", "branch_of_zeros"))):
+    for source in (SOLUTION, *(path.read_text() for path in PATHS if path.stem in INSIDE)):
         with Box(tier(), minires=True) as box:
             inside = feedback("bug_hunt", box.load(source), seed=3)
         functions = {}
