@@ -9,6 +9,7 @@ from ..data.catalogue import ABOUT, is_there
 from ..engine.cuda.forecast import forecast
 from ..errors import RangeError
 from ..initializers import Undrawn
+from ..models.summary import check_image
 from .common import Json, Name, Number, Options, Part, Switch, Text, given_options, print_json
 from .terminal import width
 
@@ -66,12 +67,12 @@ def models(
 
 def _step(name, sizes, options, batch=64, **settings):
     """What a training step of a network costs on a GPU."""
-    if batch < 1:
-        raise RangeError(f"batch is {batch}, expected at least 1 image")
     family, _ = networks.find(name)
     side = sizes.pop("image", family.image)
+    image = sizes.get("in_channels", family.in_channels), side, side
+    check_image(image)
     model = networks.build(name, **sizes, rng=Undrawn(), **options)
-    return forecast(model, (batch, sizes.get("in_channels", family.in_channels), side, side), **settings)
+    return forecast(model, (batch, *image), **settings)
 
 
 def _list_families(as_json):

@@ -40,15 +40,20 @@ def summarize(model: Layer, image: tuple[int, int, int]) -> Summary:
     )
 
 
+def check_image(image):
+    """Raise RangeError unless ``image`` is (C, H, W), each from 1 to 2048."""
+    if len(image) != 3 or not all(is_integer(size) and size >= 1 for size in image):
+        raise RangeError(f"image is {image!r}, expected (C, H, W), three integers of at least 1: (3, 32, 32)")
+    if max(image) > MOST:
+        raise RangeError(f"image is {image!r}, expected (C, H, W), each at most {MOST}")
+
+
 def output_shapes(model, image):
     """{path: shape of the output without the batch axis} of every layer, by a run on one black image (C, H, W).
 
     Layers whose shapes can be told without computing are not run.
     """
-    if len(image) != 3 or not all(is_integer(size) and size >= 1 for size in image):
-        raise RangeError(f"image is {image!r}, expected (C, H, W), three integers of at least 1: (3, 32, 32)")
-    if max(image) > MOST:
-        raise RangeError(f"image is {image!r}, expected (C, H, W), each at most {MOST}")
+    check_image(image)
     shapes = {}
 
     def forward(path, layer, run):

@@ -26,6 +26,8 @@ POOLS = {  # where a word that is right must be known
     "--shortcut": ("A", "B", "C", "A-both", "none"),
     "--systems": SYSTEMS,
     "--cases": CASES,
+    "--card": ("h100", "l4", "t4", "rtx", "H100"),
+    "--precision": ("float32", "tf32", "bf16", "fp8"),
     "--option": ("dropout=0.3", "dropout=1", "stride_on=1x1", "rng=1", "shortcut=B", "x", "x=", "=x", "x=[", "a=b=c"),
     "--python": ("chainer=/nope", f"torch={sys.executable}", "torch", "x=y", "dezero=", "chainer=."),
 }

@@ -30,4 +30,4 @@ def test_how_they_are_written():
     assert Option(("--optimizer",), "{sgd,adamw}") in found
     assert Option(("--epochs",), "INT") in found
     assert Option((), "[NAME]") in options_of("models")
-    assert Option((), "{cpu,mpi}") in options_of("bench")
+    assert Option((), "{cpu,mpi,gpu}") in options_of("bench")

@@ -22,6 +22,7 @@ from .slots import Call, Given, launches_of
 from .step_program import StepProgram
 from .traffic import Traffic
 
+LARGEST = 1_000_000  # images of a batch; the kernels count in 32 bits
 FLOAT32, INT32 = np.dtype(np.float32), np.dtype(np.int32)
 HEAD = (
     f"{'group':<12} {'launches':>8} {'GFLOP':>9} {'MB':>10} {'of bytes ms':>12} {'of products ms':>15} {'floor ms':>9}"
@@ -112,9 +113,11 @@ class Forecast:
 def forecast(model: Layer, shape: tuple[int, ...], precision: str = "float32", card: str = "h100") -> Forecast:
     """The :class:`Forecast` of a training step of ``model`` on images of ``shape`` (N, C, H, W), by SGD.
 
-    It needs neither a GPU nor CuPy. Raises RangeError for an unknown precision or card, one whose GPU the kernels do
-    not run on, and for a network that runs by its layers.
+    It needs neither a GPU nor CuPy. Raises RangeError for an unknown precision or card, for one that the kernels do not
+    run on, for a batch of no or too many images, and where there is no plan.
     """
+    if not 1 <= shape[0] <= LARGEST:
+        raise RangeError(f"batch is {shape[0]}, expected 1 to {LARGEST:,} images")
     if precision not in PRECISIONS:
         raise RangeError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
     found = card_of(card)
