@@ -48,7 +48,7 @@ BAD = [
     ("optimizer", "adam", "one of sgd, adamw"),
     ("schedule", "linear", "one of constant, steps, cosine, one-cycle"),
     ("augment", "flap", "one of auto, none, flip, crop, crop-flip"),
-    ("device", "gpu", "one of cpu, cuda"),
+    ("device", "gpu", "cpu, cuda, or a GPU by its number"),
     ("engine", "fast", "one of compiled, reference"),
     ("batch_norm", "both", "one of local, global"),
     ("reduction", "tree", "one of ordered, fast"),
