@@ -24,6 +24,7 @@ from .interrupt import Interrupted
 
 FIRST, SECOND, DONE = "first half", "second half", "done"  # how far a sum has come
 PATIENCE = 2000  # questions whether a message has come without a pause; then the core is left to others
+PAUSE, LONGEST = 1 / 20, 1e-3  # a pause is this part of what was waited so far, and seconds at most
 GRACE, HERE = 0.5, 7  # seconds in which those that wait too say so, and the tag of that message
 
 
@@ -133,8 +134,9 @@ class Ranks:
         for _ in going:
             asked += 1
             if asked > PATIENCE:
-                time.sleep(50e-6)
-                if self.timeout is not None and time.monotonic() - began > self.timeout:
+                waited = time.monotonic() - began
+                time.sleep(min(PAUSE * waited, LONGEST))
+                if self.timeout is not None and waited > self.timeout:
                     self._end_the_wait()
 
     def _end_the_wait(self):
