@@ -138,7 +138,6 @@ def _figure(result):
             ]
             _points(panel, system, points)
         panel.set_xscale("log")
-        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.axvline(1, color="black", linewidth=0.8)
@@ -146,6 +145,8 @@ def _figure(result):
         panel.set_xlabel(f"time / time of {base}")
         panel.grid(axis="x", which="both", alpha=0.25)
         panel.grid(axis="y", alpha=0.15)
+    low, high = panels[0].get_xlim()
+    panels[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 5 else (1, 1.2, 1.5, 2, 3, 5, 7, 8)))
     panels[0].set_ylim(-len(cases) + 0.2, 0.8)
     panels[0].set_yticks([-place for place in range(len(cases))], cases, fontsize=8)
     handles, names = panels[0].get_legend_handles_labels()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from minires.bench import draw, table
+from minires.bench import draw, report, table
 
 RESULT = {
     "machine": {
@@ -111,3 +111,18 @@ def test_the_picture(systems, tmp_path):
     pixels = image.imread(tmp_path / "cpu.png")
     assert pixels.shape[0] > 150 and pixels.shape[1] > 500
     assert pixels[..., :3].std() > 0.05
+
+
+@pytest.mark.parametrize("most", [2, 30])
+def test_the_axis_of_the_picture_has_numbers(most):
+    pytest.importorskip("matplotlib")
+    rows = [
+        row | {"median_ms": 20 * r, "system": s} for row, r, s in zip(RESULT["rows"], (most, 1), ("torch", "engine"))
+    ]
+    axis = report._figure(RESULT | {"rows": rows}).axes[0].xaxis
+    low, high = axis.get_view_interval()
+    assert sum(low <= tick <= high and bool(label) for tick, label in zip(axis.get_majorticklocs(), _labels(axis))) >= 3
+
+
+def _labels(axis):
+    return axis.get_major_formatter().format_ticks(axis.get_majorticklocs())
