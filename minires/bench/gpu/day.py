@@ -18,7 +18,7 @@ import minires
 from ...errors import RangeError
 from ...files.whole import check_folder, make_folder, write_atomically
 from ..machine import facts
-from .device import require_dry_run
+from .device import environment, require_day
 from .report import gpu_table
 
 # {part: (seconds, its jobs)}: 460 s together
@@ -56,10 +56,9 @@ def run_gpu_day(
     """Run the parts; return what they found, which is in ``out`` as gpu.json and gpu.md after each line of it.
 
     ``result["parts"][name]``: ``state`` ("done", or what ended it), ``seconds`` and ``rows``, dictionaries. A job that
-    fails ends nothing but itself. Raises StateError where a dry run is not possible.
+    fails ends nothing but itself. Raises DeviceError where there is no GPU, StateError where something else is missing.
     """
-    if options.dry_run:
-        require_dry_run()
+    require_day(options.dry_run)
     if out is not None:
         check_folder(out)
         make_folder(out)
@@ -104,14 +103,11 @@ def _run(job, dry_run, seconds, note):
     """Run one job in a process group of its own; its lines go to ``note``. Returns how it ended."""
     if seconds <= 0:
         return "no time was left"
-    root = str(Path(minires.__file__).parents[1])
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
-    if job in TF32:
-        environment["CUPY_TF32"] = "1"
+    tf32 = {"CUPY_TF32": "1"} if job in TF32 else {}
     command = [sys.executable, "-m", "minires.bench.gpu", job, *["--dry-run"] * dry_run]
     process = subprocess.Popen(
         command,
-        env=environment,
+        env=environment() | tf32,
         text=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

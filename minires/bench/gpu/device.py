@@ -2,8 +2,10 @@
 
 import contextlib
 import importlib.util
+import os
 import shutil
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,25 +17,41 @@ import numpy as np
 import minires
 
 from ...backend import require_device, to_device, xp_of
-from ...errors import StateError
+from ...errors import DeviceError, StateError
 
-TESTS = Path(minires.__file__).parents[1] / "tests"
+ROOT = Path(minires.__file__).parents[1]
+TESTS = ROOT / "tests"
 
 
-def require_dry_run() -> None:
-    """Raise StateError where the emulation cannot run."""
+def environment() -> dict[str, str]:
+    """That of another process, which finds this minires."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
+
+
+def require_day(dry_run: bool) -> None:
+    """Raise StateError or DeviceError where the day, or its dry run, cannot begin."""
     if not (TESTS / "cuda_emulation").is_dir():
-        raise StateError(f"a dry run needs the emulation, and {TESTS} has none: run it in a checkout of minires")
-    if shutil.which("g++") is None:
-        raise StateError("a dry run compiles the CUDA sources for the host, and g++ is missing: install g++")
+        raise StateError(f"the day needs tests and emulation, and {TESTS} has none: run it in a checkout of minires")
     if importlib.util.find_spec("pytest") is None:
-        raise StateError('a dry run needs pytest, which is missing: pip install "minires[dev]"')
+        raise StateError('the day runs tests, and pytest is missing: pip install "minires[dev]"')
+    if not dry_run:
+        _require_gpu()
+    elif shutil.which("g++") is None:
+        raise StateError("a dry run compiles the CUDA sources for the host, and g++ is missing: install g++")
+
+
+def _require_gpu():
+    """In a process of its own, which leaves nothing on the GPU."""
+    code = "from minires.backend import require_device; require_device('cuda')"
+    found = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True)
+    if found.returncode:
+        reason = found.stderr.strip().rpartition("\n")[2].removeprefix("minires.errors.DeviceError: ")
+        raise DeviceError(f"{reason}; or see the day without a GPU: minires bench gpu --dry-run")
 
 
 def open_device(dry_run: bool) -> ModuleType:
     """CuPy, or the stand-in in its place. Raises DeviceError where there is no GPU."""
     if dry_run:
-        require_dry_run()
         sys.path.insert(0, str(TESTS))
         import cupy_strict  # type: ignore[import-not-found]
 

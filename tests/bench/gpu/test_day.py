@@ -13,7 +13,7 @@ import pytest
 
 from minires.bench.gpu import DayOptions, day, gpu_table, run_gpu_day
 from minires.cli import main
-from minires.errors import RangeError, StateError
+from minires.errors import DeviceError, RangeError, StateError
 
 ROOT = Path(__file__).parents[3]
 
@@ -95,20 +95,25 @@ def test_jobs_that_come_too_late_are_not_begun():
     assert "torch: no time was left; minires: no time was left" in result["parts"]["training"]["state"]
 
 
-def test_without_a_gpu_the_real_day_says_why(monkeypatch, tmp_path):
+def test_without_a_gpu_the_real_day_is_one_sentence(monkeypatch, tmp_path, capsys):
     (tmp_path / "cupy.py").write_text("raise ModuleNotFoundError('no cupy', name='cupy')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    result = run_gpu_day(DayOptions(parts=("card",)))
-    assert result["parts"]["card"]["state"].startswith(
-        'card: failed with code 1: device "cuda" cannot be used: CuPy is not installed: pip install'
+    out = tmp_path / "out"
+    assert main(["bench", "gpu", "--out", str(out)]) == 1
+    assert capsys.readouterr().err == (
+        'minires: device "cuda" cannot be used: CuPy is not installed: pip install "minires[cuda13x]", or '
+        '"minires[cuda12x]" where nvidia-smi shows CUDA 12; or see the day without a GPU: minires bench gpu --dry-run\n'
     )
+    assert not out.exists()
+    with pytest.raises(DeviceError):
+        run_gpu_day(DayOptions())
 
 
 @pytest.mark.parametrize(
     "lacks, sentence",
     [
         ("g++", "a dry run compiles the CUDA sources for the host, and g++ is missing: install g++"),
-        ("tests", "a dry run needs the emulation, and {} has none: run it in a checkout of minires"),
+        ("tests", "the day needs tests and emulation, and {} has none: run it in a checkout of minires"),
     ],
 )
 def test_what_a_dry_run_lacks_is_one_sentence(monkeypatch, tmp_path, capsys, lacks, sentence):

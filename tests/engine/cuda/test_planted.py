@@ -166,7 +166,7 @@ MISTAKES = {
     "right answers of rows that do not count": (loss, "loss.cu", "label != ignore && best", "best"),
     "the results of the step before are written over": (loss, "loss.cu", "losses[*step]", "losses[*step - 1]"),
     "steps written before all have read them": (adamw, "optimizer.cu", "  __syncwarp();  // all have read it\n", ""),
-    "a frozen parameter moves": (
+    "moments of a frozen parameter move": (
         adamw,
         "optimizer.cu",
         "run = e >> 5;\n  if (e >= size || part[run] == 0)",

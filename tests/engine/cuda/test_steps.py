@@ -146,10 +146,13 @@ def test_five_steps_are_those_of_the_optimiser_in_float64(kind, order, host=None
     parts = {"frozen": 0.0, "gain": optimiser.scalar_rate}
     decay = arena.array(_runs(places, size, decays.get))
     part = arena.array(_runs(places, size, lambda path: parts.get(path, 1.0)))
+    thawed = _runs(places, size, lambda path: (parts | {"frozen": 1.0}).get(path, 1.0))
     lr, g, *state = (arena.array(np.zeros(n), np.float32) for n in (1, size, size, size))
     counts = arena.array(np.zeros(size // 32), np.int32)
     for step in range(5):
         lr[0] = 0.1 / (step + 1)
+        if step == 3:  # it has neither moments nor steps of the time before
+            params[1][1].frozen, part[...] = False, thawed
         for path, param in params:
             g[places[path]] = rng.standard_normal(param.data.size)
             param.grad = g[places[path]].astype(np.float64).reshape(param.data.shape)
