@@ -10,7 +10,7 @@ from pathlib import Path
 import cupy_strict
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings, strategies
 
 from minires.backend import require_device
 
@@ -36,6 +36,7 @@ def pytest_collection():
     gc.disable()
     result = yield
     gc.enable()
+    given(strategies.none())(lambda _: None)()  # makes its generator while it can see who holds it
     gc.freeze()
     return result
 

@@ -41,6 +41,7 @@ def _library():
     return None
 
 
+@functools.cache
 def _functions():
     """(get, set) of the number of threads of the loaded OpenBLAS, or None."""
     if _library() is None:
