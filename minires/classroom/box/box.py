@@ -13,6 +13,7 @@ import tempfile
 import numpy as np
 
 from ...errors import MiniresError
+from .core import OneCore
 from .inside.wire import LIMIT, WireError, frame, unpack
 from .limits import ALL, CALL, ComputingTime, Limit
 from .served import Seen, Served
@@ -40,7 +41,7 @@ class Box:
 
     minires: whether it can be imported there, which only some assignments say
     Raises BoxError where it does not start. Seconds are of computing time; on the clock a call may take four times
-    as many. The thread that opens it must outlive it.
+    as many. The thread that opens it must outlive it, and stays on one core with the worker until it is closed.
     """
 
     def __init__(self, tier, minires=False):
@@ -152,7 +153,7 @@ class Box:
         return Failure(kind, text)
 
     def _start(self, requests, answers, said):
-        self._process = None
+        self._process, self._core = None, OneCore()
         self._process = subprocess.Popen(
             self._command(requests, answers),
             stdin=subprocess.DEVNULL,
@@ -202,6 +203,7 @@ class Box:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+        self._core.free()
         for number in (self._to, self._from):
             with contextlib.suppress(OSError):
                 os.close(number)
