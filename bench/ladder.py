@@ -20,7 +20,8 @@ import numpy as np
 import minires
 from minires.bench.machine import facts
 from minires.bench.report import draw_into
-from minires.engine.cpu import cut, kernels
+from minires.engine.cpu import cut, executor, kernels
+from minires.engine.cpu.helpers import helpers_for
 from minires.engine.cuda.forecast import forecast
 from minires.losses import SoftmaxCrossEntropy
 from minires.train import SGD, train_step
@@ -28,15 +29,17 @@ from minires.train import SGD, train_step
 ROOT = Path(__file__).parents[1]
 ALL = kernels.KERNELS
 PLAIN = (kernels.Pointwise, kernels.Planar, kernels.Im2col)
-# (what is new, kernels, whether the batch is cut into chunks, threads)
+# (what is new, kernels, whether the batch is cut into chunks, threads, whether they have helpers)
 RUNGS = (
-    ("the layers, as they are written", None, False, 1),
-    ("layout (H, W, n, C), fused joins", (kernels.Im2col,), False, 1),
-    ("in chunks", (kernels.Im2col,), True, 1),
-    ("1 x 1 and three channels without columns", PLAIN, True, 1),
-    ("Winograd", ALL, True, 1),
-    ("two threads", ALL, True, 2),
+    ("the layers, as they are written", None, False, 1, False),
+    ("layout (H, W, n, C), fused joins", (kernels.Im2col,), False, 1, False),
+    ("in chunks", (kernels.Im2col,), True, 1, False),
+    ("1 x 1 and three channels without columns", PLAIN, True, 1, False),
+    ("Winograd", ALL, True, 1, False),
+    ("two threads", ALL, True, 2, False),
+    ("a helper process for the second", ALL, True, 2, True),
 )
+SETTLED = 2.5  # seconds until there are helpers
 
 
 def whole(images, little):
@@ -44,18 +47,26 @@ def whole(images, little):
     return [images]
 
 
-def rung(kinds, chunked, threads, network, x, labels):
+def none(threads, units):
+    """In the place of executor.helpers_for."""
+
+
+def rung(kinds, chunked, threads, helped, network, x, labels):
     """(a training step, its first logits, what computes) of a network with this much of the engine."""
     model = minires.models.build(network, rng=0)
     run = model if kinds is None else minires.compile(model, threads=threads, input_gradient=False)
-    sizes = cut.chunk_sizes if chunked else whole
-    with mock.patch.object(kernels, "KERNELS", kinds or ALL), mock.patch.object(cut, "chunk_sizes", sizes):
+    sizes, helpers = cut.chunk_sizes if chunked else whole, helpers_for if helped else none
+    with (
+        mock.patch.object(kernels, "KERNELS", kinds or ALL),
+        mock.patch.object(cut, "chunk_sizes", sizes),
+        mock.patch.object(executor, "helpers_for", helpers),
+    ):
         logits, _ = run.forward(x, train=True)  # the plan is made
     loss, sgd = SoftmaxCrossEntropy(), SGD(model.params(), 0.01)
     return lambda: train_step(run, loss, sgd, x, labels, 0.01), logits.copy(), run
 
 
-def climb(network="resnet20", batch=64, rounds=15):
+def climb(network="resnet20", batch=64, rounds=15, settled=SETTLED):
     """The result, as ladder.json holds it."""
     rng = np.random.default_rng(0)
     x, labels = rng.standard_normal((batch, 3, 32, 32), dtype=np.float32), rng.integers(0, 10, batch)
@@ -63,7 +74,10 @@ def climb(network="resnet20", batch=64, rounds=15):
     exact = made[RUNGS[0][0]][1]
     for name, (step, logits, _) in made.items():
         assert abs(logits - exact).max() < 1e-3 * abs(exact).max(), f"{name}: computes something else"
+        end = time.perf_counter() + (settled if name == RUNGS[-1][0] else 0)
         step()
+        while time.perf_counter() < end:
+            step()
     times = {name: [] for name in made}
     for _ in range(rounds):
         for name, (step, *_) in made.items():

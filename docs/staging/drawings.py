@@ -49,6 +49,7 @@ CHINESE = {
     "1 x 1 and three channels without columns": "1 x 1 与三通道不再抄列",
     "Winograd": "Winograd 算法",
     "two threads": "两个线程",
+    "a helper process for the second": "第二个线程换成辅助进程",
     "im2col: nine copies": "im2col：抄九遍",
     "1x1: none, the matrix is there": "1x1：不用抄，矩阵现成",
     "Winograd: 36 for 144": "Winograd：144 次乘法变 36 次",

@@ -32,10 +32,11 @@ def compile(
     """Return a :class:`Compiled`: a layer with the parameters of ``model`` that computes the same, faster.
 
     threads: how many threads compute, by default one for each core that this process may use (in a container its
-    quota); the results are the same for any number, bit by bit   input_gradient: with False ``backward`` returns None
-    for dx, and spares itself the gradient of the first layer   frozen: with True the weights are copied and prepared
-    once, for inference alone   precision: of products on a GPU, "float32", "tf32" (about three digits) or "bf16" (less,
-    and half the memory of activations); parameters, statistics and sums stay float32
+    quota); the results are the same for any number, bit by bit. On Linux helper processes do the share of all but the
+    first, once a network has run for a second (``describe`` says so)   input_gradient: with False ``backward`` returns
+    None for dx, and spares itself the gradient of the first layer   frozen: with True the weights are copied and
+    prepared once, for inference alone   precision: of products on a GPU, "float32", "tf32" (about three digits) or
+    "bf16" (less, and half the memory of activations); parameters, statistics and sums stay float32
 
     Where numbers are not finite the two differ: a convolution by tiles makes NaN of all pixels of a tile that holds an
     infinity, and closed units stop no infinite gradient. Look for the first such value in the definition; ``minires

@@ -26,7 +26,7 @@ def test_a_short_climb(tmp_path):
     """Rungs that compute something else would end it."""
     script = ladder()
     before = script.kernels.KERNELS, script.cut.chunk_sizes
-    result = script.climb("resnet8", batch=6, rounds=1)
+    result = script.climb("resnet8", batch=6, rounds=1, settled=0)
     assert [row["rung"] for row in result["cpu"]] == [name for name, *_ in script.RUNGS]
     assert result["cpu"][0]["times_faster"] == 1 and all(row["ms"] > 0 for row in result["cpu"])
     layers, single, half, graph = result["gpu"]
@@ -41,8 +41,9 @@ def test_rungs_have_the_kernels_and_chunks_of_their_names():
     script = ladder()
     x, labels = np.zeros((40, 3, 32, 32), np.float32), np.zeros(40, int)
     plans = {name: script.rung(*rest, "resnet8", x, labels)[2].describe() for name, *rest in script.RUNGS[1:]}
-    whole, chunks, plain, winograd, threads = plans.values()
+    whole, chunks, plain, winograd, threads, helped = plans.values()
     assert "chunks of 40 images" in whole and not any("chunks of 40" in plan for plan in (chunks, winograd, threads))
+    assert ("helper processes" in helped) == (script.helpers_for(2, 2) is not None) and "helper" not in threads
     assert not any("winograd" in plan for plan in (whole, chunks, plain)) and "winograd" in winograd and whole != chunks
     assert "winograd" in threads and plain.count("im2col") < chunks.count("im2col")
 

@@ -1,6 +1,7 @@
 """minires: the reference layers and the engine."""
 
 import inspect
+import time
 
 import numpy as np
 
@@ -9,6 +10,9 @@ from minires.layers import Conv2d
 from minires.losses import SoftmaxCrossEntropy
 from minires.train import SGD
 from minires.train.step import train_step
+
+
+SETTLED = 2.0  # seconds: an executor has helper processes after one and a half
 
 
 def load(system):
@@ -38,6 +42,13 @@ def prepare(system, facts, arrays, threads):
         x = arrays["x"]
         return (lambda: fast(x)), (lambda: fast(x)), None
     return _convolution(model.weight, fast, facts["task"], arrays)
+
+
+def settle(system, step, threads):
+    """Do steps until what a long run does once is done."""
+    end = time.perf_counter() + SETTLED * (system != "reference" and threads > 1)
+    while time.perf_counter() < end:
+        step()
 
 
 def _training(model, fast, facts, arrays):

@@ -8,6 +8,8 @@ the chunks, whichever thread was first. What the maps mean stands in :mod:`minir
 
 import numpy as np
 
+from .memory import constant, side_by_side
+
 FAR = 32  # mean^2 / variance of a channel up to which sum y^2 is subtracted from: 5 of 24 bits are lost at most
 
 
@@ -15,28 +17,26 @@ class State:
     """One affine map in one run: sums of its chunks, coefficients, and scale, shift, mean for a row.
 
     sizes: images of each chunk   ``near``: whether all means are near zero, so that sum Z y loses no digits by them
+    zeros: makes the memory
     """
 
-    def __init__(self, affine, sizes, dtype):
+    def __init__(self, affine, sizes, dtype, zeros=np.zeros):
         value, chunks = affine.y, len(sizes)
         self.affine, self.channels = affine, value.channels
         self.counts = [value.size[0] * value.size[1] * n for n in sizes]
         self.values = sum(self.counts)
-        self.sums, self.squares = (np.zeros((chunks, self.channels), dtype) for _ in range(2))
-        self.lengths = {n: value.size[1] * n for n in set(sizes)}
-        self.ones = {n: np.ones(length, dtype) for n, length in self.lengths.items()}
-        self.tiles = {
-            n: [np.zeros(length * self.channels, dtype) for _ in range(3)] for n, length in self.lengths.items()
-        }
+        lengths = {n: value.size[1] * n for n in set(sizes)}
+        self.ones = {n: constant(np.ones(length, dtype)) for n, length in lengths.items()}
+        rows = {n: length * self.channels for n, length in lengths.items()}
+        many = [chunks * self.channels] * 2 + [row for row in rows.values() for _ in range(3)]
+        self.sums, self.squares, *tiles = side_by_side(many, dtype, zeros)
+        self.sums, self.squares = (each.reshape(chunks, self.channels) for each in (self.sums, self.squares))
+        self.tiles = {n: tiles[3 * k : 3 * k + 3] for k, n in enumerate(rows)}
         self.coefficients, self.near = None, True
 
     @property
     def scale(self):
         return self.coefficients.scale
-
-    def fold(self, rows, n):
-        """(..., W n C) -> (..., C): the sum of each channel."""
-        return self.ones[n] @ rows.reshape(*rows.shape[:-1], -1, self.channels)
 
     def fix(self):
         """Compute the coefficients and tile them: each again and again in a row (W n C,)."""
@@ -60,20 +60,7 @@ class State:
             part = chunk.rows[block]
             for total, factor in zip(pair, (None, part)):
                 sum_rows(part, factor, total, block is blocks[0], workspace)
-        workspace.do(self._centre, i, chunk, pair)
-
-    def _centre(self, i, chunk, pair):
-        """From sums to mean and deviations; anew from the mean where it is so large that digits were lost."""
-        count = self.counts[i]
-        total, squares = self.fold(pair, chunk.n)
-        mean = total / count
-        squares -= total * mean
-        if (count * mean * mean > FAR * squares).any():
-            apart = chunk.rows - np.tile(mean, len(self.ones[chunk.n]))
-            off = self.fold(np.add.reduce(apart, axis=0), chunk.n) / count
-            squares = self.fold(np.add.reduce(apart * apart, axis=0), chunk.n) - count * off * off
-            mean += off
-        self.sums[i], self.squares[i] = mean, squares
+        workspace.do(_centre, pair, chunk.rows, self.ones[chunk.n], self.sums[i], self.squares[i])
 
     def merged(self):
         """(mean, sum of squared deviations) over all chunks."""
@@ -89,6 +76,25 @@ class State:
         """Move the running statistics of a batch norm over the batch."""
         mean, squares = self._merged
         self.affine.track(mean, squares / (self.values - 1))
+
+
+def _fold(ones, rows):
+    """(..., W n C) -> (..., C): the sum of each channel."""
+    return ones @ rows.reshape(*rows.shape[:-1], len(ones), -1)
+
+
+def _centre(pair, rows, ones, mean, squares):
+    """From sums of rows to mean and deviations; anew from the mean where it is so large that digits were lost."""
+    total, found = _fold(ones, pair)
+    count = len(rows) * len(ones)
+    mean[...] = total / count
+    found -= total * mean
+    if (count * mean * mean > FAR * found).any():
+        apart = rows - np.tile(mean, len(ones))
+        off = _fold(ones, np.add.reduce(apart, axis=0)) / count
+        found = _fold(ones, np.add.reduce(apart * apart, axis=0)) - count * off * off
+        mean += off
+    squares[...] = found
 
 
 def sum_rows(rows, factor, total, first, workspace):
@@ -110,18 +116,19 @@ def _sum_products(a, b, out):
 class Slopes:
     """The gradient of one affine map in one run: sums of the chunks, then rows of slope and level.
 
-    ``s1``: sum Z   ``s2``: sum Z (y - mean), or sum Z y where the mean is near zero
+    ``s1``: sum Z   ``s2``: sum Z (y - mean), or sum Z y where the mean is near zero   zeros: makes the memory
     """
 
-    def __init__(self, state):
+    def __init__(self, state, zeros=np.zeros):
         self.state = state
-        self.s1, self.s2 = (np.zeros_like(state.sums) for _ in range(2))
-        self.tiles = {n: [np.zeros_like(t) for t in tiles[:2]] for n, tiles in state.tiles.items()}
+        many = [state.sums.size] * 2 + [tiles[0].size for tiles in state.tiles.values() for _ in range(2)]
+        self.s1, self.s2, *tiles = side_by_side(many, state.sums.dtype, zeros)
+        self.s1, self.s2 = (each.reshape(state.sums.shape) for each in (self.s1, self.s2))
+        self.tiles = {n: tiles[2 * k : 2 * k + 2] for k, n in enumerate(state.tiles)}
 
-    def take(self, i, n, pair):
+    def take(self, i, n, pair, workspace):
         """The sums of chunk i, which are those of its rows so far; the second only where there is a scale."""
-        for sums, found in zip((self.s1, self.s2), self.state.fold(pair, n)):
-            sums[i] = found
+        workspace.do(_take, pair, self.state.ones[n], self.s1[i], self.s2[i])
 
     def finish(self):
         """Add the gradients of the parameters; prepare dy."""
@@ -137,6 +144,11 @@ class Slopes:
         for tiles in self.tiles.values():
             for tile, v in zip(tiles, affine.slopes(s1, s2, of, state.values)):
                 tile.reshape(-1, state.channels)[...] = v
+
+
+def _take(pair, ones, *sums):
+    for total, found in zip(sums, _fold(ones, pair)):
+        total[...] = found
 
 
 def fix(frame, affine):

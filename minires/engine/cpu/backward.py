@@ -1,12 +1,13 @@
 """The backward of a plan in phases: the records of the adjoint, as steps that each chunk goes through."""
 
 from ..lifetimes import share
-from ..operations import Convolution, Foreign, Join, Load
+from ..operations import Convolution, Foreign, Join, Load, Store
 from .affine import finish
 from .assembly import Assembly, Share
 from .cut import Rooms
 from .phases import Phase, Whole, settle
 from .steps import ConvolutionGradient, JoinGradient
+from .steps.transfer import give_out, take_in
 
 
 class BackwardPlan:
@@ -15,6 +16,8 @@ class BackwardPlan:
     def __init__(self, forward):
         self.forward, self.cut, self.rooms = forward, forward.cut, Rooms()
         self.phases, self._phase = [], None
+        convs = [o for o in forward.plan.operations if isinstance(o, Convolution)]
+        self.dweight = max((o.layer.weight.data.size for o in convs), default=0)  # numbers of the largest
         records = forward.plan.adjoint
         spans = {}
         for k, record in enumerate(records):
@@ -49,7 +52,9 @@ class BackwardPlan:
             work = self.forward.steps[operation]
             phase = self._step(_Other(record, work, self._shares(record)), record)
             if isinstance(operation, Load):
-                phase.prepare.append((work.prepare, operation))
+                phase.finish.append((give_out, operation.x))
+            elif isinstance(operation, Store):
+                phase.prepare.append((take_in, operation.y))
 
     def _shares(self, record):
         return [t and Share(t, self.rooms.form(t.buffer), k) for k, t in enumerate(record.targets)]

@@ -6,11 +6,12 @@ on arrays that lie in the cache. None depends on the number of threads, or the b
 """
 
 # -- how a batch is cut (cut.py)
-CHUNK = 32  # images of a chunk, at most; steps of ResNet-20: 16 within the noise on one thread, a tenth slower on two
+CHUNK = 16  # images of a chunk, at most; steps of ResNet-20: 32 is 2 % faster on one thread, 8 costs 5 % there
 UNITS = 8  # units of work of a phase, at most: each has a slot of its own for the gradients of weights
 PIXELS = 8_192  # of a batch that is one chunk; steps of ResNet-20 with 1 to 12 images, two threads
 ROWS = 128  # pixels that a number of the filters meets, up to which a batch is one chunk; steps of ResNet-18, 1 to 8
 FEW = 3  # tasks that one thread does sooner than several agree; alone: several agree in 0.1 to 0.3 ms
+HELPED = 1.0  # seconds that a plan has run before it gets helpers, which take a quarter of one to start
 PART = 300_000  # numbers of the filters that one thread makes at a time; steps of ResNet-18 with one image
 
 # -- sizes of blocks

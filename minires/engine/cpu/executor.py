@@ -1,6 +1,7 @@
 """Runs a plan on the threads of this machine."""
 
 import itertools
+import os
 import threading
 import time
 from contextlib import contextmanager, nullcontext
@@ -8,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from ...errors import StateError
 from ...layers.base import inside
 from ..describe import table
 from ..values import Unsuited
@@ -15,6 +17,7 @@ from . import blas, constants
 from .backward import BackwardPlan
 from .forward import ForwardPlan
 from .frame import BackwardFrame, ForwardFrame
+from .helpers import helpers_for
 from .memory import Workspace
 from .phases import Phase
 from .steps.convolution import ConvolutionStep
@@ -36,13 +39,22 @@ class Executor:
         self.forward_plan = ForwardPlan(plan, frozen)
         self.backward_plan = BackwardPlan(self.forward_plan)
         self.filters, self.runs = {}, [0, 0]
+        self.guard = threading.Lock()
+        self._begin()
+
+    def _begin(self):
+        """Begin with no memory, and no helpers."""
+        self.process = os.getpid()
         self.free = {"forward": [], "backward": [], "crews": []}
-        # {(frame, crew): {(phase, chunk): its calls}}, of the last runs
-        self.records, self.guard = {}, threading.Lock()
+        self.records = {}  # {(frame, its forward, crew): {(phase, chunk): its calls}}, of the last runs
+        self.helpers = helpers_for(self.threads, len(self.forward_plan.cut.units))
+        self.zeros = self.helpers.zeros if self.helpers else np.zeros
 
     def forward(self, x):
         """(y, frame): the frame holds all that backward needs."""
-        frame = _take(self.free["forward"], lambda: ForwardFrame(self.forward_plan))
+        if self.process != os.getpid():  # a fork: the memory may be that of both
+            self._begin()
+        frame = _take(self.free["forward"], lambda: ForwardFrame(self.forward_plan, self.zeros))
         frame.arrays[self.plan.input] = x
         if self.filters:
             frame.filters, frame.prepared = self.filters, True
@@ -65,14 +77,17 @@ class Executor:
     def release(self, frame):
         """Take the memory of a forward back."""
         frame.clear()
-        self.free["forward"].append(frame)
+        if frame.process == self.process:
+            self.free["forward"].append(frame)
 
     def backward(self, dy, forward, ready=None):
         """dx, None where it is of no use; the gradients of the parameters are added.
 
         ready: called behind each phase with the parameters whose gradients are whole then
         """
-        frame = _take(self.free["backward"], lambda: BackwardFrame(self.backward_plan))
+        if forward.process != os.getpid():
+            raise StateError("the forward ran in the process that this one was forked from: run it again", "Compiled")
+        frame = _take(self.free["backward"], lambda: BackwardFrame(self.backward_plan, self.zeros))
         try:
             frame.begin(forward, self.lock)
             frame.arrays[self.plan.output] = dy
@@ -87,6 +102,7 @@ class Executor:
         """The plan as a table."""
         phases = self.forward_plan.phases, self.backward_plan.phases
         cut = f"chunks of {max(self.forward_plan.cut.sizes)} images, {len(phases[0])} + {len(phases[1])} phases"
+        cut += f", {self.helpers}" if self.helpers is not None else ""
         kernels = f"products by {blas.kernels()}" if blas.kernels() else None
         times = [self._times(p, runs) for p, runs in zip(phases, self.runs)]
         return table(self.plan, [cut, *filter(None, [kernels])], self._algorithm, *times)
@@ -94,17 +110,17 @@ class Executor:
     # -- a run
 
     def _run(self, phases, frame, whole, ready=None):
-        seats = _take(self.free["crews"], lambda: tuple(Workspace(frame.dtype) for _ in range(self.threads)))
+        seats = _take(self.free["crews"], self._crew)
         units = self.forward_plan.cut.units
         seats[0].crew = seats if len(units) == 1 else None
-        calls = self._calls(frame, seats)
+        calls, began = self._calls(frame, seats), time.perf_counter()
         try:
             for kind, group in itertools.groupby(phases, type):
                 with _computing() if kind is Phase else nullcontext():
                     for phase in group:
                         if kind is Phase:
                             _share(phase.prepare, frame, seats)
-                            TEAM.run(partial(_pass, phase, frame, calls), units, seats)
+                            self._all_chunks(phase, frame, calls, units, seats)
                             _share(phase.finish, frame, seats)
                         else:
                             with inside(phase.operation.path):
@@ -113,10 +129,31 @@ class Executor:
                             ready(phase.settles)
         finally:
             seats[0].crew = None
-            if any([seat.gather() for seat in seats]):
+            if any(seat.scattered for seat in seats):
                 with self.guard:
                     self.records.clear()  # calls on the memory of before would keep it
+                calls.clear()
+                for seat in seats:
+                    seat.gather()
             self.free["crews"].append(seats)
+        if self.helpers is not None:
+            self.helpers.note(time.perf_counter() - began, self._runs_of(seats), units, seats)
+
+    def _crew(self):
+        """Work areas, one for each thread; the first thread has no helper."""
+        dtype = self.plan.dtype
+        return Workspace(dtype), *(Workspace(dtype, self.zeros) for _ in range(self.threads - 1))
+
+    def _all_chunks(self, phase, frame, calls, units, seats):
+        work = partial(_pass, phase, frame, calls)
+        if self.helpers is None or not self.helpers.share(work, phase, frame, calls, units, seats):
+            TEAM.run(work, units, seats)
+
+    def _runs_of(self, seats):
+        """[(calls, phases)] of the last runs in these work areas."""
+        plans = {ForwardFrame: self.forward_plan, BackwardFrame: self.backward_plan}
+        with self.guard:
+            return [(calls, plans[type(f)].phases) for (f, _, crew), calls in self.records.items() if crew is seats]
 
     def _calls(self, frame, seats):
         """What this frame and these work areas did before, to be done again."""

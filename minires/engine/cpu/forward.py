@@ -11,11 +11,12 @@ the whole network is one phase.
 """
 
 from ..lifetimes import share
-from ..operations import Convolution, Foreign, Join, Store
+from ..operations import Convolution, Foreign, Join, Load, Store
 from .affine import fix
 from .cut import Cut, Rooms
 from .phases import Phase, Whole
 from .steps import STEPS
+from .steps.transfer import give_out, take_in
 
 
 class ForwardPlan:
@@ -55,8 +56,10 @@ class ForwardPlan:
             step.number = len(self.phases) if self.frozen else 0, len(phase.prepare)
             key = "filters", step.number
             self.filters[key] = max(self.filters.get(key, 0), step.numbers)
+        elif isinstance(operation, Load):
+            phase.prepare.append((take_in, operation.x))
         elif isinstance(operation, Store):
-            phase.prepare.append((step.prepare, operation))
+            phase.finish.append((give_out, operation.y))
         phase.add(step.forward, operation)
         for value in operation.inputs:
             self._died[value] = len(self.phases)

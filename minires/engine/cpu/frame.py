@@ -1,6 +1,7 @@
 """The memory of one run of a plan: a frame for the forward, which the cache owns, and one for the backward."""
 
 import math
+import os
 import threading
 
 import numpy as np
@@ -11,12 +12,15 @@ from .memory import Chunk, side_by_side, spare
 
 
 class Frame:
-    """What both directions share: arrays of whole batches, scratch memory, and how the batch is cut into chunks."""
+    """What both directions share: arrays of whole batches, scratch memory, and how the batch is cut into chunks.
 
-    def __init__(self, cut):
+    zeros: makes its memory
+    """
+
+    def __init__(self, cut, zeros=np.zeros):
         self.dtype, self.sizes, self.total, self._starts = cut.dtype, cut.sizes, cut.images, cut.starts
-        self._guard = threading.Lock()
-        self.arrays, self.filters, self._scratch, self._blocks = {}, {}, {}, {}
+        self._zeros, self._guard, self.process = zeros, threading.Lock(), os.getpid()
+        self.arrays, self.filters, self._scratch, self._blocks, self._rooms = {}, {}, {}, {}, {}
 
     def images(self, i):
         """Which images of the batch chunk i holds."""
@@ -33,13 +37,25 @@ class Frame:
         """Memory of this frame, the same for the same key; it grows to the largest request."""
         with self._guard:
             if key not in self._scratch or self._scratch[key].size < numbers:
-                self._scratch[key] = np.empty(numbers, self.dtype)
+                self._scratch[key] = self._zeros(numbers, self.dtype)
             return self._scratch[key][:numbers]
+
+    def room(self, array, like=None):
+        """Memory of this frame for an array (N, C, H, W): its axes lie as in ``like``, or as (H, W, N, C)."""
+        with self._guard:
+            if array not in self._rooms:
+                shape, axes = (self.total, *array.shape), (2, 3, 0, 1)
+                if like is not None:
+                    axes = sorted(range(len(shape)), key=lambda axis: -abs(like.strides[axis]))
+                room = self._zeros(math.prod(shape), self.dtype).reshape([shape[axis] for axis in axes])
+                self._rooms[array] = room.transpose(np.argsort(axes))
+            return self._rooms[array]
 
     def _chunks(self, forms):
         """A list of chunks for each of the forms (channels, size, extent, border)."""
         pairs = [(form, n) for form in forms for n in self.sizes]
-        flats = side_by_side([Chunk.numbers(n, c, extent, border) for (c, _, extent, border), n in pairs], self.dtype)
+        lengths = [Chunk.numbers(n, c, extent, border) for (c, _, extent, border), n in pairs]
+        flats = side_by_side(lengths, self.dtype, self._zeros)
         chunks = [Chunk(flat, n, *form) for flat, (form, n) in zip(flats, pairs)]
         return [chunks[k : k + len(self.sizes)] for k in range(0, len(chunks), len(self.sizes))]
 
@@ -47,12 +63,12 @@ class Frame:
 class ForwardFrame(Frame):
     """``chunk(value, i, workspace)``: where chunk i of a value is; kept ones are here, others in the work area."""
 
-    def __init__(self, forward):
-        super().__init__(forward.cut)
+    def __init__(self, forward, zeros=np.zeros):
+        super().__init__(forward.cut, zeros)
         self.caches, self.prepared = {}, False
         self._kept = dict(zip(forward.kept, self._chunks([forward.rooms.form(v) for v in forward.kept])))
         self._others = {v: (forward.rooms.form(v), ("value", place)) for v, place in forward.places.items()}
-        self.states = {affine: State(affine, self.sizes, self.dtype) for affine in forward.plan.maps}
+        self.states = {affine: State(affine, self.sizes, self.dtype, zeros) for affine in forward.plan.maps}
         for key, numbers in forward.filters.items():
             self.scratch(key, numbers)
 
@@ -76,8 +92,8 @@ class ForwardFrame(Frame):
 class BackwardFrame(Frame):
     """``gradient(buffer, i)``: where chunk i of a gradient is."""
 
-    def __init__(self, backward):
-        super().__init__(backward.cut)
+    def __init__(self, backward, zeros=np.zeros):
+        super().__init__(backward.cut, zeros)
         places = list(dict.fromkeys(backward.places.values()))
         memory = dict(zip(places, self._chunks([form for form, _ in places])))
         self._buffers = {buffer: memory[place] for buffer, place in backward.places.items()}
@@ -89,6 +105,7 @@ class BackwardFrame(Frame):
         self.slopes = {}
         self.forward = self.lock = None
         self.scratch("filters", max(backward.forward.filters.values(), default=0))
+        self.scratch("dweights", self.units * backward.dweight)
 
     def begin(self, forward, lock):
         """Belong to one forward frame."""
@@ -97,7 +114,7 @@ class BackwardFrame(Frame):
             if affine in self.slopes:
                 self.slopes[affine].state = state
             else:
-                self.slopes[affine] = Slopes(state)
+                self.slopes[affine] = Slopes(state, self._zeros)
 
     def form(self, phase):
         return phase.frozen, [self.forward.states[affine].near for affine in phase.pending]

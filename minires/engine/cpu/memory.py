@@ -21,11 +21,17 @@ def view(flat, offset, shape, strides):
     return as_strided(flat[offset:], shape, [s * flat.itemsize for s in strides])
 
 
-def side_by_side(lengths, dtype):
+def constant(array):
+    """The array, which nobody writes into from now on: other processes may have a copy of it."""
+    array.setflags(write=False)
+    return array
+
+
+def side_by_side(lengths, dtype, zeros=np.zeros):
     """Arrays of zeros of these lengths, in one piece of memory: Linux backs a large one by pages of 2 MB."""
     lengths = list(lengths)
     starts = [0, *itertools.accumulate(length + constants.SLACK for length in lengths)]
-    whole = np.zeros(starts[-1], dtype)
+    whole = zeros(starts[-1], dtype)
     return [whole[start : start + length] for start, length in zip(starts, lengths)]
 
 
@@ -66,10 +72,11 @@ class Workspace:
     ``do`` calls a function and notes the call, so that the next run of the same chunk is a flat list of calls.
     ``spent``: the seconds of each step of each phase   ``crew``: the work areas of all threads, where they have one
     chunk to share   ``grown``: how often an array had to grow; calls that were noted before know the old one
+    zeros: makes the memory that stays
     """
 
-    def __init__(self, dtype):
-        self.dtype, self.crew, self.calls, self.grown = dtype, None, [], 0
+    def __init__(self, dtype, zeros=np.zeros):
+        self.dtype, self.zeros, self.crew, self.calls, self.grown = dtype, zeros, None, [], 0
         self._roots, self._views, self.spent, self._gathered = {}, {}, {}, 0
 
     def do(self, function, *arguments):
@@ -86,16 +93,21 @@ class Workspace:
             self.grown += 1
         return root[:size]
 
+    @property
+    def scattered(self):
+        """Whether an array had to grow since they were laid side by side."""
+        return self._gathered != self.grown
+
     def gather(self):
-        """Lay the arrays side by side, now that it is known how large they are; whether that was to be done."""
-        if self._gathered == self.grown:
-            return False
+        """Lay the arrays side by side, now that it is known how large they are."""
+        if not self.scattered:
+            return
         self._gathered = self.grown = self.grown + 1
+        self.calls = []
         self._views.clear()
         lengths = {name: root.size for name, root in self._roots.items()}
         self._roots.clear()  # before there are two of them
-        self._roots = dict(zip(lengths, side_by_side(lengths.values(), self.dtype)))
-        return True
+        self._roots = dict(zip(lengths, side_by_side(lengths.values(), self.dtype, self.zeros)))
 
     def array(self, name, shape):
         """The array ``name`` as ``shape``, with whatever stands in it."""
@@ -104,7 +116,8 @@ class Workspace:
     def mask(self, shape):
         """An array of truth values."""
         numbers = math.prod(shape)
-        return self.views(("mask", shape), lambda: np.zeros(numbers, bool).reshape(shape))
+        room = -(-numbers // self.dtype.itemsize)
+        return self.views(("mask", shape), lambda: self.flat("mask", room).view(bool)[:numbers].reshape(shape))
 
     def views(self, key, make):
         """``make()``, made once for each key, and again when an array had to grow."""

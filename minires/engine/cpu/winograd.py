@@ -30,7 +30,7 @@ import math
 import numpy as np
 
 from . import constants
-from .memory import view
+from .memory import constant, view
 
 TILE = 4  # outputs of a tile along each axis
 POINTS = (0.0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2.0), -math.sqrt(2.0))
@@ -84,7 +84,7 @@ class ToTiles:
     """
 
     def __init__(self, matrix, tiles, step, n, channels):
-        self.matrix, self.tiles, self.step, self.n, self.channels = matrix, tiles, step, n, channels
+        self.matrix, self.tiles, self.step, self.n, self.channels = constant(matrix), tiles, step, n, channels
         self.rows = (tiles[0] - 1) * step + matrix.shape[1]
 
     def source(self, chunk, row, column):
@@ -114,7 +114,7 @@ class FromTiles:
     """Y = L M L^T for every tile, written side by side into an image; L: (m, 6), Y: (th m, tw m, n, C)."""
 
     def __init__(self, matrix, tiles, n, channels):
-        self.matrix, self.tiles, self.n, self.channels = matrix, tiles, n, channels
+        self.matrix, self.tiles, self.n, self.channels = constant(matrix), tiles, n, channels
 
     def target(self, chunk, row):
         """The tiles of a chunk from the given row, as (th, m, tw, m, n C)."""

@@ -85,7 +85,8 @@ class ConvolutionGradient:
             x, slot = frame.forward.chunk(work.x, i, workspace), workspace.flat("slot", work.numbers)
             kernel.weight_gradient(x, dy, slot, frame.opens[i], workspace)
             if frame.closes[i]:
-                workspace.do(self._keep, frame, frame.unit[i], slot)
+                dweight = frame.dweights(work.layer.weight.data.shape)[frame.unit[i]]
+                workspace.do(_keep, kernel.to_weight, slot, dweight)
         if self.share is None:
             return
         filters = frame.filters[work]
@@ -95,10 +96,6 @@ class ConvolutionGradient:
         dx = self.share.place(frame, i, workspace)
         kernel.input_gradient(dy, dx, filters, workspace)
         self.share.close(frame, i, dx, workspace)
-
-    def _keep(self, frame, unit, slot):
-        """The gradient of the weight from one unit."""
-        frame.dweights(self.work.layer.weight.data.shape)[unit] = self.work.kernel.to_weight(slot)
 
     def finish(self, frame, part):
         """Add what the units have found for a part of the output channels to the gradient."""
@@ -113,3 +110,8 @@ class ConvolutionGradient:
 
     def _scale(self, frame):
         return None if self.folded is None else frame.forward.states[self.folded].scale
+
+
+def _keep(to_weight, slot, dweight):
+    """The gradient of the weight from one unit."""
+    dweight[...] = to_weight(slot)

@@ -104,4 +104,4 @@ class _Sums:
                 y = apart
             sum_rows(z, y, pair[1], first, workspace)
         if block.stop == affine.y.size[0]:
-            workspace.do(frame.slopes[affine].take, i, n, pair)
+            frame.slopes[affine].take(i, n, pair, workspace)

@@ -4,6 +4,7 @@ import numpy as np
 
 from ....ops import padded_sizes, sides
 from .. import constants
+from ..memory import constant
 
 
 class _Pool:
@@ -75,7 +76,7 @@ class AvgPoolStep(_Pool):
 
     def _count(self, dtype):
         x = np.empty((1, 1, *padded_sizes(self.x.size, self.layer.padding)), dtype)
-        return self.layer._count(x, self.x.size, self.y.size)[:, :, None, None]
+        return constant(self.layer._count(x, self.x.size, self.y.size)[:, :, None, None])
 
 
 class MeanStep:

@@ -1,6 +1,7 @@
 """Between arrays of the layers, (N, C, H, W), and chunks.
 
 The engine's own arrays lie in memory as (H, W, N, C) behind that shape: a chunk of images is then copied in long runs.
+Arrays of others are copied to memory of the frame first, and those for others out of it last.
 """
 
 import numpy as np
@@ -13,15 +14,10 @@ class LoadStep:
         self.x, self.y = operation.x, operation.y
 
     def forward(self, frame, i, workspace):
-        workspace.do(_load, frame, self.x, i, frame.chunk(self.y, i, workspace).image)
-
-    @staticmethod
-    def prepare(frame, operation):
-        """Room for the gradient."""
-        frame.arrays[operation.x] = _empty(frame, operation.x)
+        _load(frame, self.x, i, frame.chunk(self.y, i, workspace), workspace)
 
     def backward(self, frame, i, dy, dxs, workspace):
-        workspace.do(_store, frame, self.x, i, dy.image)
+        _store(frame, self.x, i, dy, workspace)
 
 
 class StoreStep:
@@ -30,27 +26,27 @@ class StoreStep:
     def __init__(self, operation, forward):
         self.x, self.y = operation.x, operation.y
 
-    @staticmethod
-    def prepare(frame, operation):
-        """Room for the array."""
-        frame.arrays[operation.y] = _empty(frame, operation.y)
-
     def forward(self, frame, i, workspace):
-        workspace.do(_store, frame, self.y, i, frame.chunk(self.x, i, workspace).image)
+        _store(frame, self.y, i, frame.chunk(self.x, i, workspace), workspace)
 
     def backward(self, frame, i, dy, dxs, workspace):
-        workspace.do(_load, frame, self.y, i, dxs[0].image)
+        _load(frame, self.y, i, dxs[0], workspace)
 
 
-def _load(frame, array, i, image):
-    image[...] = frame.arrays[array][frame.images(i)].transpose(2, 3, 0, 1)
+def take_in(frame, array):
+    """Before the chunks are loaded."""
+    given = frame.arrays[array]
+    np.copyto(frame.room(array, like=given), given)
 
 
-def _store(frame, array, i, image):
-    frame.arrays[array][frame.images(i)] = image.transpose(2, 3, 0, 1)
+def give_out(frame, array):
+    """Behind the last chunk that is stored."""
+    frame.arrays[array] = frame.room(array).copy("K")
 
 
-def _empty(frame, array):
-    """Room for an array of the whole batch."""
-    channels, *size = array.shape
-    return np.empty((*size, frame.total, channels), frame.dtype).transpose(2, 3, 0, 1)
+def _load(frame, array, i, chunk, workspace):
+    workspace.do(np.copyto, chunk.image, frame.room(array)[frame.images(i)].transpose(2, 3, 0, 1))
+
+
+def _store(frame, array, i, chunk, workspace):
+    workspace.do(np.copyto, frame.room(array)[frame.images(i)].transpose(2, 3, 0, 1), chunk.image)

@@ -1,0 +1,348 @@
+"""Processes that do the share of threads, where those wait for each other's Python.
+
+A thread holds the interpreter's lock for some microseconds of each call, thousands of times in a step, and one that
+finds it taken sleeps: two threads then take a quarter to a third longer than two processes. Once the threads have
+noted what a run calls, the list of calls (NumPy's functions, with arrays in an :class:`.arena.Arena`) is all that
+another process needs. So each thread but the first has a helper, which gets the lists of that thread's chunks and does
+them again whenever it is told to. What belongs to all chunks, and the first runs, stay with the threads.
+
+A helper is told by two numbers in shared memory and watches them while it has work; else it sleeps at its input, and
+ends when that ends. Results are the same to the last bit: the calls are.
+"""
+
+import io
+import json
+import mmap
+import os
+import pickle
+import select
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+import numpy as np
+
+from ...errors import StateError
+from ..values import Unsuited
+from . import blas, constants
+from .arena import Arena
+from .phases import Phase
+
+ORDER, TASK, DONE, ASLEEP, READY = 0, 1, 8, 9, 10  # words of a helper: the first two are written by the engine
+WORDS = 16
+WATCHED = 2e-3  # seconds that one watches for the next order, and for the end of one, before it sleeps
+START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from minires.engine.cpu import helpers; helpers.main()"
+)
+
+
+def helpers_for(threads, units):
+    """The helpers of an executor; None where there can be none, or threads do as well."""
+    locked = getattr(sys, "_is_gil_enabled", lambda: True)()
+    if threads < 2 or units < 2 or not locked or not sys.executable or hasattr(sys, "frozen"):  # that is no Python
+        return None
+    try:
+        return Helpers(min(threads, units) - 1)
+    except (OSError, AttributeError):  # a sandbox, or no Linux
+        return None
+
+
+class Helpers:
+    """The helpers of one executor. ``zeros``: makes arrays that they see   ``absent``: why there are none
+
+    Nothing is started before the executor has run for some time, and then beside it: until they are ready, and whenever
+    a phase does not do what it did before, the threads do it.
+    """
+
+    def __init__(self, count):
+        self._arena, self._count, self.absent = Arena(), count, None
+        self.zeros = self._arena.zeros
+        self._words = memoryview(self.zeros(WORDS * count, np.int64))
+        self._lock, self._seconds, self._number = threading.Lock(), 0.0, 0
+        self._processes, self._tables, self._texts = [], {}, []
+
+    def __str__(self):
+        if self.absent:
+            return f"threads alone: {self.absent}"
+        count = len(self._processes) if self.ready() else 0
+        return f"{count} helper process{'' if count == 1 else 'es'}"
+
+    def ready(self):
+        """Whether they are there, and have the last lists."""
+        return bool(self._processes) and all(
+            words[READY] == self._number for words in map(self._words_of, range(self._count))
+        )
+
+    def share(self, work, phase, frame, calls, units, seats):
+        """Do a phase, or return False.
+
+        work(unit, seat): does what is not a helper's   calls: {(phase, chunk): (form, lists)}, which were noted
+        """
+        _, table = self._tables.get(id(calls), (None, {}))
+        if phase not in table or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            index, chunks = table[phase]
+            form = frame.form(phase)
+            for i, (seat, noted) in chunks.items():
+                if calls.get((phase, i)) is not noted or noted[0] != (seat.grown, form):
+                    return False
+            if not self.ready():
+                return False
+            self._texts.clear()
+            self._order(index)
+            for unit in units[:: self._count + 1]:
+                work(unit, seats[0])
+            for h, process in enumerate(self._processes):
+                _await(process, self._words_of(h))
+            _fence()
+            return True
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            self._lock.release()
+
+    def _order(self, index):
+        _fence()
+        for h, process in enumerate(self._processes):
+            words = self._words_of(h)
+            words[TASK] = index
+            words[ORDER] += 1
+            _fence()
+            if words[ASLEEP]:
+                try:
+                    _wake(process)
+                except BrokenPipeError:
+                    raise _ended(process) from None
+
+    def note(self, seconds, runs, units, seats):
+        """A run has ended, after so many seconds: see whether the helpers are to get new lists.
+
+        runs: [(calls, phases)] of the last ones   seats: where they ran
+        """
+        self._seconds += seconds
+        if ended := [process.returncode for process in self._processes if process.poll() is not None]:
+            self.absent = f"a helper process has ended with {ended[0]}"
+            self.stop()
+        if self.absent or self._seconds < constants.HELPED * 2 ** max(0, self._number - 2):
+            return
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            places = {i: h for h in range(1, self._count + 1) for unit in units[h :: self._count + 1] for i in unit}
+            runs = [(calls, phases) for calls, phases in runs if _is_whole(calls, phases, places, seats)]
+            idle = self.ready() or not self._processes
+            if idle and any(self._is_new(calls) for calls, _ in runs):
+                self._send(runs, places, seats)
+        except OSError as reason:
+            self.absent = f"no process can be started: {reason}"
+            self.stop()
+        except (Unsuited, pickle.PicklingError, AttributeError, TypeError):
+            self.absent = "some steps call methods of layers, or memory that is not shared"
+            self.stop()
+        finally:
+            self._lock.release()
+
+    def _is_new(self, calls):
+        """Whether the helpers have other lists than these."""
+        _, table = self._tables.get(id(calls), (None, {}))
+        noted = {(phase, i): each for phase, (_, chunks) in table.items() for i, (_, each) in chunks.items()}
+        return not noted or any(calls.get(key) is not each for key, each in noted.items())
+
+    def _send(self, runs, places, seats):
+        """Give the helpers the lists of all these runs, in place of those of before."""
+        self._tables, tasks, size = {}, [[] for _ in range(self._count)], 0
+        for calls, phases in runs:
+            _, table = self._tables[id(calls)] = calls, {}
+            for phase in phases:
+                if not isinstance(phase, Phase):
+                    continue
+                table[phase] = size, {i: (seats[h], calls[phase, i]) for i, h in places.items()}
+                size += 1
+                for h in range(1, self._count + 1):
+                    spent = self.zeros(len(phase.steps), np.float64)
+                    spent[:] = seats[h].spent.get(phase, 0.0)
+                    seats[h].spent[phase] = spent
+                    tasks[h - 1].append((spent, [calls[phase, i][1] for i, place in places.items() if place == h]))
+        self._number += 1
+        for h, each in enumerate(tasks):
+            text = np.frombuffer(_pickled(each, self._arena), np.uint8)
+            room = self.zeros(text.size, np.uint8)
+            room[:] = text
+            self._texts.append(room)
+            if h == len(self._processes):
+                self._processes.append(self._started(h))
+            _wake(self._processes[h], *self._arena.where([room]), room.size, self._number)
+
+    def _started(self, h):
+        words = self._words_of(h)
+        words[ORDER] = words[DONE] = words[ASLEEP] = words[READY] = 0
+        given = [json.dumps(sys.path), str(self._arena.file), str(*self._arena.where([np.asarray(words)]))]
+        process = subprocess.Popen(
+            [sys.executable, "-c", START, *given],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[self._arena.file],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            start_new_session=True,  # Ctrl-C is for us
+        )
+        weakref.finalize(self, _end, process, os.getpid())
+        return process
+
+    def _words_of(self, h):
+        return self._words[WORDS * h : WORDS * (h + 1)]
+
+    def stop(self):
+        """End the helpers; the threads go on, and there will be others."""
+        for process in self._processes:
+            _end(process, os.getpid())
+        self._processes, self._tables, self._texts = [], {}, []
+
+
+def _is_whole(calls, phases, places, seats):
+    """Whether a run has noted all that the helpers would do, with the memory of now."""
+    phases = [phase for phase in phases if isinstance(phase, Phase)]
+    return all((p, i) in calls and calls[p, i][0][0] == seats[h].grown for p in phases for i, h in places.items())
+
+
+def _wake(process, *numbers):
+    """Send a line: where lists are, or nothing."""
+    process.stdin.write(f"{json.dumps(numbers)}\n".encode())
+
+
+def _end(process, of):
+    """End a helper, unless we are a fork of the process that it belongs to."""
+    if of == os.getpid():
+        process.kill()
+        process.wait()
+        process.stdin.close()
+
+
+def _await(process, words):
+    until = time.monotonic() + WATCHED
+    while words[DONE] != words[ORDER]:
+        if time.monotonic() < until:
+            os.sched_yield()  # time.sleep(0) is 50 us
+            continue
+        time.sleep(1e-4)
+        if process.poll() is not None:
+            raise _ended(process)
+
+
+def _ended(process):
+    return StateError(
+        f"a helper process of the engine has ended with {process.wait()} in the middle of a batch, whose results are "
+        "lost: run it again; where memory is short, compile with threads=1",
+        "Compiled",
+    )
+
+
+_lock = threading.Lock()
+
+
+def _fence():
+    """What was written before is seen before what is written after: one lock taken behind another orders both."""
+    for _ in range(2):
+        with _lock:
+            pass
+
+
+class _Pickler(pickle.Pickler):
+    """Arrays of the arena go as their places, read-only ones as they are; others would not be seen to change."""
+
+    def __init__(self, file, arena, places):
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._arena, self._places = arena, places
+
+    def persistent_id(self, value):
+        if type(value) is not np.ndarray:
+            return None
+        if id(value) not in self._places:
+            (offset,) = self._arena.where([value])
+            self._places[id(value)] = offset
+        offset = self._places[id(value)]
+        if offset is not None:
+            return offset, value.shape, value.dtype.str, value.strides
+        if value.flags.writeable:
+            raise Unsuited("it calls what holds arrays of its own")
+        return None
+
+
+def _pickled(tasks, arena):
+    arrays = [
+        array
+        for _, chunks in tasks
+        for lists in chunks
+        for calls in lists
+        for _, arguments in calls
+        for array in arguments
+        if type(array) is np.ndarray
+    ]
+    file = io.BytesIO()
+    _Pickler(file, arena, dict(zip(map(id, arrays), arena.where(arrays)))).dump(tasks)
+    return file.getvalue()
+
+
+# -- in the helper
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file, memory):
+        super().__init__(file)
+        self._memory = memory
+
+    def persistent_load(self, place):
+        offset, shape, dtype, strides = place
+        return np.ndarray(shape, dtype, self._memory, offset, strides)
+
+
+def main():
+    """python -c START PATHS FILE OFFSET: of the memory, and of our words in it."""
+    file, offset = map(int, sys.argv[2:])
+    np.setbufsize(constants.BUFFER)
+    words = memoryview(np.frombuffer(mmap.mmap(file, 0), np.int64, WORDS, offset))
+    tasks, done, seen = [], 0, time.monotonic()
+    with blas.one_thread():
+        while True:
+            if words[ORDER] != done:
+                _fence()
+                spent, chunks = tasks[words[TASK]]
+                for lists in chunks:
+                    for k, calls in enumerate(lists):
+                        began = time.perf_counter()
+                        for function, arguments in calls:
+                            function(*arguments)
+                        spent[k] += time.perf_counter() - began
+                done += 1
+                _fence()
+                words[DONE] = done
+                seen = time.monotonic()
+            elif time.monotonic() - seen > WATCHED:
+                words[ASLEEP] = 1
+                _fence()
+                if words[ORDER] == done and select.select([0], [], [], 1.0)[0]:
+                    message = _line()
+                    if message:
+                        start, length, number = message
+                        memory = mmap.mmap(file, 0)
+                        tasks = _Unpickler(io.BytesIO(memory[start : start + length]), memory).load()
+                        words[READY] = number
+                words[ASLEEP] = 0
+                seen = time.monotonic()
+            else:
+                os.sched_yield()
+
+
+def _line():
+    """A line of our input, whose end is ours."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)
+        if not byte:
+            os._exit(0)
+        line += byte
+    return json.loads(line)
