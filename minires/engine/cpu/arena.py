@@ -47,11 +47,11 @@ class _Piece(mmap.mmap):
     """A part of the file, which is cut out of it at its end; but not at that of a copy in a process that was forked."""
 
     def __init__(self, *_, **__):
-        self._process = os.getpid()
+        self._process, self._remove = os.getpid(), mmap.MADV_REMOVE
 
-    def __del__(self, process=os.getpid, remove=getattr(mmap, "MADV_REMOVE", None)):  # names go before Python ends
+    def __del__(self, process=os.getpid):  # names are gone when Python ends
         if self._process == process():
-            self.madvise(remove)
+            self.madvise(self._remove)
 
 
 def _address(array):
