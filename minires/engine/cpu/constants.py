@@ -8,7 +8,7 @@ on arrays that lie in the cache. None depends on the number of threads, or the b
 # -- how a batch is cut (cut.py)
 CHUNK = 16  # images of a chunk, at most; steps of ResNet-20: 32 is 2 % faster on one thread, 8 costs 5 % there
 UNITS = 8  # units of work of a phase, at most: each has a slot of its own for the gradients of weights
-PIXELS = 8_192  # of a batch that is one chunk; steps of ResNet-20 with 1 to 12 images, two threads
+PIXELS = 4_096  # of a batch that is one chunk; steps of ResNet-20 with 1 to 12 images, one thread, two, a helper
 ROWS = 128  # pixels that a number of the filters meets, up to which a batch is one chunk; steps of ResNet-18, 1 to 8
 FEW = 3  # tasks that one thread does sooner than several agree; alone: several agree in 0.1 to 0.3 ms
 HELPED = 1.0  # seconds that a plan has run before it gets helpers, which take a quarter of one to start
@@ -17,7 +17,7 @@ PART = 300_000  # numbers of the filters that one thread makes at a time; steps 
 # -- sizes of blocks
 BLOCK = 131_072  # numbers of a block of rows in a join, which stays in the second-level cache; steps
 WORK = 450_000  # numbers of a work area: with its products it should stay in the second-level cache; steps
-TILES = 75_000  # of one for the tiles of few channels, which is written and read twice; steps of ResNet-20
+TILES = 150_000  # of one for the tiles of few channels, which is written and read twice; steps of ResNet-20
 TAPS = 65_536  # numbers of a block of rows in a depthwise convolution, which reads each of them KH KW times; alone
 COLUMNS = 1024  # filters that are transformed at once: rows of 36 a power of two apart fall on the same cache lines
 SLACK = 80  # numbers between slabs, for the same reason

@@ -102,7 +102,7 @@ class Executor:
         """The plan as a table."""
         phases = self.forward_plan.phases, self.backward_plan.phases
         cut = f"chunks of {max(self.forward_plan.cut.sizes)} images, {len(phases[0])} + {len(phases[1])} phases"
-        cut += f", {self.helpers}" if self.helpers is not None else ""
+        cut += f", {self.helpers}" if str(self.helpers or "") else ""
         kernels = f"products by {blas.kernels()}" if blas.kernels() else None
         times = [self._times(p, runs) for p, runs in zip(phases, self.runs)]
         return table(self.plan, [cut, *filter(None, [kernels])], self._algorithm, *times)

@@ -66,8 +66,7 @@ class Helpers:
     def __str__(self):
         if self.absent:
             return f"threads alone: {self.absent}"
-        count = len(self._processes) if self.ready() else 0
-        return f"{count} helper process{'' if count == 1 else 'es'}"
+        return f"{self._count} helper process{'' if self._count == 1 else 'es'}" if self.ready() else ""
 
     def ready(self):
         """Whether they are there, and have the last lists."""

@@ -34,7 +34,8 @@ def test_chunks_are_about_equal(images, little):
     ("name", "shape", "sizes"),
     [
         ("resnet20", (2, 3, 7, 5), [2]),
-        ("resnet20", (8, 3, 32, 32), [8]),
+        ("resnet20", (4, 3, 32, 32), [4]),
+        ("resnet20", (8, 3, 32, 32), [4, 4]),
         ("resnet20", (12, 3, 32, 32), [6, 6]),
         ("resnet20", (40, 3, 7, 5), [14, 13, 13]),
         ("resnet18", (1, 3, 224, 224), [1]),
