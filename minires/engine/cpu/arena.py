@@ -51,7 +51,10 @@ class _Piece(mmap.mmap):
 
     def __del__(self, process=os.getpid):  # names are gone when Python ends
         if self._process == process():
-            self.madvise(self._remove)
+            try:
+                self.madvise(self._remove)
+            except OSError:  # not everywhere: then it goes back with the file
+                pass
 
 
 def _address(array):

@@ -10,12 +10,9 @@ A helper is told by two numbers in shared memory and watches them while it has w
 ends when that ends. Results are the same to the last bit: the calls are.
 """
 
-import io
 import json
-import mmap
 import os
 import pickle
-import select
 import subprocess
 import sys
 import threading
@@ -26,16 +23,13 @@ import numpy as np
 
 from ...errors import StateError
 from ..values import Unsuited
-from . import blas, constants
+from . import constants
 from .arena import Arena
+from .helper import ASLEEP, DONE, ORDER, READY, TASK, WATCHED, WORDS, fence
+from .lists import packed
 from .phases import Phase
 
-ORDER, TASK, DONE, ASLEEP, READY = 0, 1, 8, 9, 10  # words of a helper: the first two are written by the engine
-WORDS = 16
-WATCHED = 2e-3  # seconds that one watches for the next order, and for the end of one, before it sleeps
-START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from minires.engine.cpu import helpers; helpers.main()"
-)
+START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from minires.engine.cpu import helper; helper.main()"
 
 
 def helpers_for(threads, units):
@@ -96,7 +90,7 @@ class Helpers:
                 work(unit, seats[0])
             for h, process in enumerate(self._processes):
                 _await(process, self._words_of(h))
-            _fence()
+            fence()
             return True
         except BaseException:
             self.stop()
@@ -105,12 +99,12 @@ class Helpers:
             self._lock.release()
 
     def _order(self, index):
-        _fence()
+        fence()
         for h, process in enumerate(self._processes):
             words = self._words_of(h)
             words[TASK] = index
             words[ORDER] += 1
-            _fence()
+            fence()
             if words[ASLEEP]:
                 try:
                     _wake(process)
@@ -168,7 +162,7 @@ class Helpers:
                     tasks[h - 1].append((spent, [calls[phase, i][1] for i, place in places.items() if place == h]))
         self._number += 1
         for h, each in enumerate(tasks):
-            text = np.frombuffer(_pickled(each, self._arena), np.uint8)
+            text = np.frombuffer(packed(each, self._arena), np.uint8)
             room = self.zeros(text.size, np.uint8)
             room[:] = text
             self._texts.append(room)
@@ -238,110 +232,3 @@ def _ended(process):
         "lost: run it again; where memory is short, compile with threads=1",
         "Compiled",
     )
-
-
-_lock = threading.Lock()
-
-
-def _fence():
-    """What was written before is seen before what is written after: one lock taken behind another orders both."""
-    for _ in range(2):
-        with _lock:
-            pass
-
-
-class _Pickler(pickle.Pickler):
-    """Arrays of the arena go as their places, read-only ones as they are; others would not be seen to change."""
-
-    def __init__(self, file, arena, places):
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        self._arena, self._places = arena, places
-
-    def persistent_id(self, value):
-        if type(value) is not np.ndarray:
-            return None
-        if id(value) not in self._places:
-            (offset,) = self._arena.where([value])
-            self._places[id(value)] = offset
-        offset = self._places[id(value)]
-        if offset is not None:
-            return offset, value.shape, value.dtype.str, value.strides
-        if value.flags.writeable:
-            raise Unsuited("it calls what holds arrays of its own")
-        return None
-
-
-def _pickled(tasks, arena):
-    arrays = [
-        array
-        for _, chunks in tasks
-        for lists in chunks
-        for calls in lists
-        for _, arguments in calls
-        for array in arguments
-        if type(array) is np.ndarray
-    ]
-    file = io.BytesIO()
-    _Pickler(file, arena, dict(zip(map(id, arrays), arena.where(arrays)))).dump(tasks)
-    return file.getvalue()
-
-
-# -- in the helper
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file, memory):
-        super().__init__(file)
-        self._memory = memory
-
-    def persistent_load(self, place):
-        offset, shape, dtype, strides = place
-        return np.ndarray(shape, dtype, self._memory, offset, strides)
-
-
-def main():
-    """python -c START PATHS FILE OFFSET: of the memory, and of our words in it."""
-    file, offset = map(int, sys.argv[2:])
-    np.setbufsize(constants.BUFFER)
-    words = memoryview(np.frombuffer(mmap.mmap(file, 0), np.int64, WORDS, offset))
-    tasks, done, seen = [], 0, time.monotonic()
-    with blas.one_thread():
-        while True:
-            if words[ORDER] != done:
-                _fence()
-                spent, chunks = tasks[words[TASK]]
-                for lists in chunks:
-                    for k, calls in enumerate(lists):
-                        began = time.perf_counter()
-                        for function, arguments in calls:
-                            function(*arguments)
-                        spent[k] += time.perf_counter() - began
-                done += 1
-                _fence()
-                words[DONE] = done
-                seen = time.monotonic()
-            elif time.monotonic() - seen > WATCHED:
-                words[ASLEEP] = 1
-                _fence()
-                if words[ORDER] == done and select.select([0], [], [], 1.0)[0]:
-                    message = _line()
-                    if message:
-                        start, length, number = message
-                        memory = mmap.mmap(file, 0)
-                        tasks = _Unpickler(io.BytesIO(memory[start : start + length]), memory).load()
-                        words[READY] = number
-                words[ASLEEP] = 0
-                seen = time.monotonic()
-            else:
-                os.sched_yield()
-
-
-def _line():
-    """A line of our input, whose end is ours."""
-    line = b""
-    while not line.endswith(b"\n"):
-        byte = os.read(0, 1)
-        if not byte:
-            os._exit(0)
-        line += byte
-    return json.loads(line)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-arena = pytest.importorskip("minires.engine.cpu.arena")
+from minires.engine.cpu import arena
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memfd_create is of Linux")
 
 

@@ -14,7 +14,7 @@ import pytest
 from engine.equality import images, network
 
 import minires
-from minires.engine.cpu import constants, helpers
+from minires.engine.cpu import constants, helper, helpers
 from minires.errors import StateError
 from minires.losses import SoftmaxCrossEntropy
 from minires.train import SGD
@@ -68,10 +68,10 @@ def test_a_training_has_the_bits_of_one_thread(threads):
     count = until_ready(fast, step)
     for _ in range(count):
         lonely()
-    orders = [of(fast)._words_of(h)[helpers.ORDER] for h in range(threads - 1)]
+    orders = [of(fast)._words_of(h)[helper.ORDER] for h in range(threads - 1)]
     assert [step() for _ in range(5)] == [lonely() for _ in range(5)]
     for h, before in enumerate(orders):  # they did it
-        assert of(fast)._words_of(h)[helpers.ORDER] > before
+        assert of(fast)._words_of(h)[helper.ORDER] > before
     for (path, a), (_, b) in zip(fast.tensors(), alone.tensors()):
         assert np.array_equal(a.data, b.data), path
 
