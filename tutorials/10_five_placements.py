@@ -305,6 +305,7 @@ def check_2(shortcut_term):
     norm = BatchNorm2d(3).to(dtype=np.float64)
     f = Sequential(norm, ReLU())
     norm.gamma.data[...], norm.beta.data[...] = rng.uniform(-2, 2, (2, 3))
+    norm.beta.data[0] = 9  # a channel that hands something on
     norm.running_mean.data[...], norm.running_var.data[...] = rng.uniform(0.5, 2, (2, 3))
     s, u = rng.standard_normal((2, 2, 3, 4, 4))
     _, cache = f.forward(s, train=False)
