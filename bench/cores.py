@@ -27,8 +27,8 @@ import numpy as np
 
 import minires
 from minires.bench.machine import facts
-from minires.bench.report import draw_into
-from minires.bench.worker.__main__ import copy
+from minires.bench.report import leave
+from minires.bench.worker.__main__ import copy, seconds
 from minires.engine.cpu import executor
 from minires.engine.cpu.helpers import helpers_for
 from minires.engine.cpu.phases import Phase
@@ -55,12 +55,6 @@ def training(name, batch, size, threads, helped=True):
     with mock.patch.object(executor, "helpers_for", helpers_for if helped else lambda *_: None):
         step()
     return step, fast
-
-
-def seconds(step):
-    began = time.perf_counter()
-    step()
-    return time.perf_counter() - began
 
 
 def run_of(fast):
@@ -231,12 +225,7 @@ def figure(result):
 
 
 def main(folder=ROOT / "bench/results/engine"):
-    result, folder = reckon(), Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cores.json").write_text(json.dumps(result, indent=1) + "\n")
-    (folder / "cores.md").write_text(table(result))
-    draw_into(folder / "cores.png", figure, result)
-    print(table(result), end="")
+    leave(folder, "cores", reckon(), table, figure)
 
 
 if __name__ == "__main__":

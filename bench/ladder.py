@@ -6,7 +6,6 @@ Rungs on the CPU have times, the steps of all of them one after the other in eac
 and bytes, which are reckoned: none of them has run on a GPU.
 """
 
-import json
 import os
 import sys
 import time
@@ -19,7 +18,7 @@ import numpy as np
 
 import minires
 from minires.bench.machine import facts
-from minires.bench.report import draw_into
+from minires.bench.report import leave
 from minires.engine.cpu import cut, executor, kernels
 from minires.engine.cpu.helpers import helpers_for
 from minires.engine.cuda.forecast import forecast
@@ -161,12 +160,7 @@ def figure(result):
 
 
 def main(folder=ROOT / "bench/results/engine"):
-    result, folder = climb(), Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ladder.json").write_text(json.dumps(result, indent=1) + "\n")
-    (folder / "ladder.md").write_text(table(result))
-    draw_into(folder / "ladder.png", figure, result)
-    print(table(result), end="")
+    leave(folder, "ladder", climb(), table, figure)
 
 
 if __name__ == "__main__":

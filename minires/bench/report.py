@@ -1,7 +1,9 @@
 """The result of a run for people: a table in Markdown and a picture."""
 
+import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..files import StrPath
@@ -116,6 +118,21 @@ def draw_into(path: StrPath, figure: Callable[[dict[str, Any]], Any], result: di
         write_atomically(path, png(figure(result), dpi=120))
     except ImportError:
         print(f"{path} is not drawn, matplotlib is missing: pip install matplotlib", file=sys.stderr)
+
+
+def leave(
+    folder: StrPath,
+    name: str,
+    result: dict[str, Any],
+    table: Callable[[dict[str, Any]], str],
+    figure: Callable[[dict[str, Any]], Any],
+) -> None:
+    """Write ``result`` into a folder as NAME.json, .md (``table``) and .png (``figure``), and print the table."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for kind, text in (("json", json.dumps(result, indent=1) + "\n"), ("md", table(result))):
+        write_atomically(Path(folder) / f"{name}.{kind}", text.encode())
+    draw_into(Path(folder) / f"{name}.png", figure, result)
+    print(table(result), end="")
 
 
 def _figure(result):

@@ -1,22 +1,15 @@
 """bench/cores.py: the parts of a step, what is reckoned from them, and the committed table."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+from scripts import script
 
 from minires.engine.cpu.helpers import helpers_for
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench/results/engine"
-
-
-def cores():
-    spec = importlib.util.spec_from_file_location("cores", ROOT / "bench/cores.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 CASE = {"alone_ms": 10.0, "chunks_ms": 80.0, "units": 4, "phases": 20, "gigabytes": 0.5}
@@ -26,38 +19,38 @@ CASE = {"alone_ms": 10.0, "chunks_ms": 80.0, "units": 4, "phases": 20, "gigabyte
     ("count", "expected"), [(1, 90.0), (2, 10 + 40 + 2), (3, 10 + 40 + 2), (4, 10 + 20 + 2), (16, 10 + 20 + 2)]
 )
 def test_the_fullest_core_decides(count, expected):
-    assert cores().predicted(CASE, count, 100.0, 0.1) == pytest.approx(expected)
+    assert script("cores").predicted(CASE, count, 100.0, 0.1) == pytest.approx(expected)
 
 
 def test_a_core_more_moves_no_more_bytes():
-    assert cores().predicted(CASE, 4, 10.0, 0.0) == pytest.approx(10 + 50)
+    assert script("cores").predicted(CASE, 4, 10.0, 0.0) == pytest.approx(10 + 50)
 
 
 def test_one_chunk_stays_on_one_core():
-    assert cores().predicted(CASE | {"units": 1}, 16, 100.0, 0.1) == 90.0
+    assert script("cores").predicted(CASE | {"units": 1}, 16, 100.0, 0.1) == 90.0
 
 
 @pytest.mark.skipif(helpers_for(2, 2) is None, reason="no memory that two processes see, or no lock of the interpreter")
 def test_a_short_run(monkeypatch, tmp_path):
-    script = cores()
-    monkeypatch.setattr(script, "settle", lambda steps, seconds_each: [step() for step in steps])
-    monkeypatch.setattr(script, "CASES", (("resnet8", 64, 16),))
-    monkeypatch.setattr(script.reckon, "__defaults__", (script.CASES, 2))
-    monkeypatch.setattr(script.handover, "__defaults__", (50,))
-    script.main(tmp_path)
+    bench = script("cores")
+    monkeypatch.setattr(bench, "settle", lambda steps, seconds_each: [step() for step in steps])
+    monkeypatch.setattr(bench, "CASES", (("resnet8", 64, 16),))
+    monkeypatch.setattr(bench.reckon, "__defaults__", (bench.CASES, 2))
+    monkeypatch.setattr(bench.handover, "__defaults__", (50,))
+    bench.main(tmp_path)
     result = json.loads((tmp_path / "cores.json").read_text())
     (case,) = result["cases"]
     assert case["units"] == 4 and 0 < result["handover_ms"] < 50
     assert case["alone_ms"] > 0 and case["chunks_ms"] > 0
     assert case["alone_ms"] + case["chunks_ms"] == pytest.approx(case["predicted_ms"]["1"])
-    assert (tmp_path / "cores.md").read_text() == script.table(result) and (tmp_path / "cores.png").is_file()
+    assert (tmp_path / "cores.md").read_text() == bench.table(result) and (tmp_path / "cores.png").is_file()
 
 
 def test_what_is_committed_belongs_together():
-    script, result = cores(), json.loads((RESULTS / "cores.json").read_text())
-    assert (RESULTS / "cores.md").read_text() == script.table(result)
+    bench, result = script("cores"), json.loads((RESULTS / "cores.json").read_text())
+    assert (RESULTS / "cores.md").read_text() == bench.table(result)
     for case in result["cases"]:
-        for count in script.CORES:
-            found = script.predicted(case, count, result["copy_gb_s"], result["handover_ms"])
+        for count in bench.CORES:
+            found = bench.predicted(case, count, result["copy_gb_s"], result["handover_ms"])
             assert case["predicted_ms"][str(count)] == pytest.approx(found)
         assert "helper" in case["helpers"]

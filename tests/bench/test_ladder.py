@@ -1,11 +1,11 @@
 """bench/ladder.py: every rung computes the same, and what is committed is of these rungs."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
+from scripts import script
 
 import minires
 from minires.engine.cuda.forecast import forecast
@@ -15,32 +15,25 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench/results/engine"
 
 
-def ladder():
-    spec = importlib.util.spec_from_file_location("ladder", ROOT / "bench/ladder.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_a_short_climb(tmp_path):
     """Rungs that compute something else would end it."""
-    script = ladder()
-    before = script.kernels.KERNELS, script.cut.chunk_sizes
-    result = script.climb("resnet8", batch=6, rounds=1, settled=0)
-    assert [row["rung"] for row in result["cpu"]] == [name for name, *_ in script.RUNGS]
+    bench = script("ladder")
+    before = bench.kernels.KERNELS, bench.cut.chunk_sizes
+    result = bench.climb("resnet8", batch=6, rounds=1, settled=0)
+    assert [row["rung"] for row in result["cpu"]] == [name for name, *_ in bench.RUNGS]
     assert result["cpu"][0]["times_faster"] == 1 and all(row["ms"] > 0 for row in result["cpu"])
     layers, single, half, graph = result["gpu"]
     assert layers["launches"] > 5 * single["launches"] and layers["megabytes"] is None
     assert half["megabytes"] < 0.7 * single["megabytes"] and graph["launches"] == 1
-    assert (script.kernels.KERNELS, script.cut.chunk_sizes) == before and "cupy" not in sys.modules
+    assert (bench.kernels.KERNELS, bench.cut.chunk_sizes) == before and "cupy" not in sys.modules
     for row in result["cpu"]:
-        assert f"| {row['rung']} | {row['ms']:.1f} |" in script.table(result)
+        assert f"| {row['rung']} | {row['ms']:.1f} |" in bench.table(result)
 
 
 def test_rungs_have_the_kernels_and_chunks_of_their_names():
-    script = ladder()
+    bench = script("ladder")
     x, labels = np.zeros((40, 3, 32, 32), np.float32), np.zeros(40, int)
-    plans = {name: script.rung(*rest, "resnet8", x, labels)[2].describe() for name, *rest in script.RUNGS[1:]}
+    plans = {name: bench.rung(*rest, "resnet8", x, labels)[2].describe() for name, *rest in bench.RUNGS[1:]}
     whole, chunks, plain, winograd, threads, helped = plans.values()
     assert "chunks of 40 images" in whole and not any("chunks of 40" in plan for plan in (chunks, winograd, threads))
     assert "winograd" in helped and "helper" not in threads
@@ -49,9 +42,9 @@ def test_rungs_have_the_kernels_and_chunks_of_their_names():
 
 
 def test_what_is_committed_is_of_these_rungs():
-    script, result = ladder(), json.loads((RESULTS / "ladder.json").read_text())
-    assert [row["rung"] for row in result["cpu"]] == [name for name, *_ in script.RUNGS]
-    assert (RESULTS / "ladder.md").read_text() == script.table(result)
+    bench, result = script("ladder"), json.loads((RESULTS / "ladder.json").read_text())
+    assert [row["rung"] for row in result["cpu"]] == [name for name, *_ in bench.RUNGS]
+    assert (RESULTS / "ladder.md").read_text() == bench.table(result)
     times = [row["times_faster"] for row in result["cpu"]]
     assert times[0] == 1 and times[-1] == max(times)
     for row, precision in zip(result["gpu"][1:], ("float32", "bf16")):

@@ -1,26 +1,19 @@
 """The committed table of what each kernel takes of a GPU, made by bench/cuda_ci.py: of these sources, and complete."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 from cuda_emulation import every_kernel
+from scripts import script
 
 from minires.engine.cuda import modules
 
 ROOT = Path(__file__).parents[3]
 
 
-def script(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_table_of_registers_is_of_these_sources():
-    ci = script(ROOT / "bench/cuda_ci.py")
+    ci = script("cuda_ci")
     text = (ROOT / "bench/results/cuda/kernels.md").read_text()
     assert f"Sources {ci.digest()}." in text, "make cuda-ci"
     assert "**spills" not in text
@@ -34,7 +27,7 @@ def test_the_table_of_registers_is_of_these_sources():
 
 def test_continuous_integration_compiles_architectures_of_the_table(monkeypatch, tmp_path):
     """Some of them write no table, and one that is not there is named."""
-    ci = script(ROOT / "bench/cuda_ci.py")
+    ci = script("cuda_ci")
     (listed,) = re.findall(r'make cuda-ci ARCHITECTURES="(.*)"', (ROOT / ".ci/run").read_text())
     assert set(listed.split()) < set(ci.ARCHITECTURES) and min(ci.ARCHITECTURES, key=int) in listed.split()
     used = {("join.cu", "join<float>"): dict.fromkeys(listed.split(), (40, 0, 0))}
