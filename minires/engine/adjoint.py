@@ -22,11 +22,13 @@ class Adjoint:
 
     Join         dy becomes Z = dy (y > 0), in place; S1 and S2 of each of its maps are summed
     Convolution  dweight, and dx into its target, both with the scale of the map ``folded``, which dx finds in its
-                 filters; where x was not kept, the join ``again`` makes it first
+                 filters
     Store        the target gets the gradient of an array
     Load         the gradient of an array gets dy
     Foreign      the layer's own backward
     else         each input's share of the gradient goes to its target; None where it is of no use
+
+    Where the input of a convolution or of a max pooling was not kept, the join ``again`` makes it first.
     """
 
     operation: Operation
@@ -171,7 +173,8 @@ class _Planner:
             dy, based, rest = self._own(pending, operation.y)
         targets = () if isinstance(operation, op.Load) else tuple(map(self._target, operation.inputs))
         if any(targets) or isinstance(operation, op.Load) and operation.x in self.wanted:
-            self._record(operation, rest, dy=dy, based=based, targets=targets)
+            again = self.again.get(operation.x) if isinstance(operation, op.MaxPool) else None
+            self._record(operation, rest, dy=dy, based=based, targets=targets, again=again)
         else:  # a gate writes the gradients of all its inputs, also of those behind which nothing is wanted
             self._read(rest)
         self._read(used)

@@ -4,7 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Hashable, Iterable
 
-from .operations import Convolution, Join, Operation
+from .operations import Convolution, Join, MaxPool, Operation
 from .values import Value
 
 
@@ -14,16 +14,17 @@ def saved(operations: list[Operation]) -> set[Value]:
 
 
 def computed_again(operations: list[Operation], kept: set[Value]) -> dict[Value, Join]:
-    """{value: its join}: what backward computes again, from what it keeps anyway, and only one convolution reads.
+    """{value: its join}: what backward computes again, from what it keeps anyway, and only one operation reads.
 
-    The join stands right before the convolution, so backward needs the value at one place only: a pass over it in place
-    of the memory of a batch (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", section 4).
+    The join stands right before a convolution or a max pooling, so backward needs the value at one place only: a pass
+    over it in place of the memory of a batch (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost",
+    section 4).
     """
     readers = Counter(v for o in operations for v in o.inputs)
     again: dict[Value, Join] = {}
-    for join, conv in itertools.pairwise(operations):
-        if isinstance(join, Join) and isinstance(conv, Convolution) and conv.x == join.y and readers[join.y] == 1:
-            if all(v in kept and v not in again for v in join.inputs):
+    for join, reader in itertools.pairwise(operations):
+        if isinstance(join, Join) and isinstance(reader, (Convolution, MaxPool)) and readers[join.y] == 1:
+            if reader.x == join.y and all(v in kept and v not in again for v in join.inputs):
                 again[join.y] = join
     return again
 
@@ -43,10 +44,11 @@ def share(spans: Iterable[tuple[Hashable, Hashable, int, int]]) -> dict:
 
 
 def offsets(spans: Iterable[tuple[Hashable, int, int, int]], align: int = 256) -> tuple[dict, int]:
-    """({item: where it begins in one arena}, bytes of the arena); items that live at once do not overlap.
+    """({item: where it begins in one arena}, the size of the arena); items that live at once do not overlap.
 
-    spans: (item, bytes, first use, last use). The largest is placed first, each as low as those allow that it meets
-    (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net Inference", section 5, greedy by size).
+    spans: (item, bytes or numbers, first use, last use). The largest is placed first, each as low as those allow that
+    it meets (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net Inference", section 5, greedy by
+    size).
     """
     placed: list[tuple[int, int, int, int]] = []
     found, total = {}, 0

@@ -63,15 +63,15 @@ class SGD:
         for path, p in self.params:
             if p.frozen:
                 continue
-            g, (decay, part) = p.grad, self.share(p)
-            if decay:
-                g = g + decay * p.data
-            if self.momentum:
-                v = self.velocity[path].data
-                v *= self.momentum
-                v += g
-                g = g + self.momentum * v if self.nesterov else v
-            p.data -= lr * part * g
+            decay, part = self.share(p)
+            for x, g, v in _parts(p.data, p.grad, self.velocity[path].data if self.momentum else p.grad):
+                if decay:
+                    g = g + decay * x
+                if self.momentum:
+                    v *= self.momentum
+                    v += g
+                    g = g + self.momentum * v if self.nesterov else v
+                x -= lr * part * g
 
     def rate(self, lr: float | None = None) -> float:
         """``lr``, after a look at it, or that of the constructor."""
@@ -137,14 +137,14 @@ class AdamW:
             decay, part = self.share(p)
             own = lr * part
             rate, root = own / (1 - b1**t), math.sqrt(1 - b2**t)
-            g, m, v = p.grad, self.mean[path].data, self.square[path].data
-            if decay:
-                p.data *= 1 - own * decay
-            m *= b1
-            m += (1 - b1) * g
-            v *= b2
-            v += (1 - b2) * g * g
-            p.data -= rate * m / (xp_of(v).sqrt(v) / root + self.eps)
+            for x, g, m, v in _parts(p.data, p.grad, self.mean[path].data, self.square[path].data):
+                if decay:
+                    x *= 1 - own * decay
+                m *= b1
+                m += (1 - b1) * g
+                v *= b2
+                v += (1 - b2) * g * g
+                x -= rate * m / (xp_of(v).sqrt(v) / root + self.eps)
 
     def rate(self, lr: float | None = None) -> float:
         """``lr``, after a look at it, or that of the constructor."""
@@ -163,6 +163,16 @@ class AdamW:
 
 
 Optimizer = SGD | AdamW
+PART = 262_144  # numbers of a part
+
+
+def _parts(*arrays):
+    """Arrays of one shape in parts along the first axis, for each number to be read once; whole ones of a GPU."""
+    first = arrays[0]
+    if not isinstance(first, np.ndarray) or first.size <= PART:
+        return [arrays]
+    rows = max(1, PART * len(first) // first.size)
+    return [[array[r : r + rows] for array in arrays] for r in range(0, len(first), rows)]
 
 
 def clip_gradients(params: Iterable[tuple[str, Param]], max_norm: float) -> float:

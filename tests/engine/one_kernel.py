@@ -110,7 +110,14 @@ def answer(kind, layer, x, dy, chunks, parts=1, room=0):
             before = back.image.copy()
             kernel.input_gradient(upstream_, back, backward, work, adds=True)
             assert_close(back.image, 2 * before, 1e-12 if dtype == np.float64 else 1e-5, "dx, added")
-    return {"y": y, "dx": dx, "weight": sum(one.to_weight(slot) for slot in slots)}
+    return {"y": y, "dx": dx, "weight": sum(kept(one, slot, weight, work) for slot in slots)}
+
+
+def kept(kernel, slot, weight, work):
+    """The gradient of the weight from a slot."""
+    dweight = np.full_like(weight, np.nan)
+    kernel.keep(slot, dweight, work)
+    return dweight
 
 
 def assert_border_of_zeros(chunk):

@@ -13,9 +13,14 @@ OWN = {
     "x + x": lambda: entered(2, L.Residual(L.Identity(), L.Identity()), L.ReLU()),
     "two relus": lambda: entered(2, L.Residual(L.Sequential(pool(), L.ReLU()), L.Sequential(pool(), L.ReLU()))),
     "three ways": lambda: entered(2, L.Residual(L.Residual(L.ReLU()), L.Residual(pool(), L.BatchNorm2d(2)))),
+    "nested": lambda: entered(2, L.Residual(L.Sequential(conv(), L.Residual(conv(), L.Identity())), L.Identity())),
     "through the layers": lambda: entered(2, L.Residual(L.Sequential(L.ReLU(), L.GroupNorm(1, 2)), L.ReLU())),
 }
 ALL = [*SHOWN, *OWN]
+
+
+def conv():
+    return L.Sequential(L.Conv2d(2, 2, 3, padding=1, rng=0).to(dtype=np.float64), L.ReLU())
 
 
 def pool():

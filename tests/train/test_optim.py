@@ -10,7 +10,7 @@ from oracles import optimisers
 
 from minires.errors import DTypeError, RangeError, StateError
 from minires.layers import Linear, Param
-from minires.train import SGD, AdamW, clip_gradients, cosine
+from minires.train import SGD, AdamW, clip_gradients, cosine, optim
 
 SHAPES = {"fc.weight": (3, 4), "fc.bias": (3,), "scale": ()}
 SGDS = [
@@ -38,6 +38,17 @@ def train(optimiser, params, steps=6, dtype="float64", xp=np):
             p.grad[...] = to_xp(xp, rng.normal(size=p.data.shape).astype(dtype))
         optimiser.step(0.1 / (k + 1))
     return {path: np_of(p.data).copy() for path, p in params}
+
+
+@pytest.mark.parametrize(("kind", "settings"), OPTIMISERS, ids=str)
+def test_parts_of_large_arrays_give_the_same_bits(kind, settings, monkeypatch):
+    found = []
+    for part in (optim.PART, 8, 1):
+        monkeypatch.setattr(optim, "PART", part)
+        params = params_of()
+        found.append(train(kind(params, 0.5, **settings), params))
+    for path in SHAPES:
+        assert found[0][path].tobytes() == found[1][path].tobytes() == found[2][path].tobytes()
 
 
 @pytest.mark.parametrize(("kind", "settings"), OPTIMISERS, ids=str)

@@ -8,9 +8,8 @@ the chunks, whichever thread was first. What the maps mean stands in :mod:`minir
 
 import numpy as np
 
-from .memory import constant, side_by_side
-
-FAR = 32  # mean^2 / variance of a channel up to which sum y^2 is subtracted from: 5 of 24 bits are lost at most
+from .calls import FAR, centre, sum_products, take
+from .memory import constant, pages, side_by_side
 
 
 class State:
@@ -20,7 +19,7 @@ class State:
     zeros: makes the memory
     """
 
-    def __init__(self, affine, sizes, dtype, zeros=np.zeros):
+    def __init__(self, affine, sizes, dtype, zeros=pages):
         value, chunks = affine.y, len(sizes)
         self.affine, self.channels = affine, value.channels
         self.counts = [value.size[0] * value.size[1] * n for n in sizes]
@@ -60,7 +59,7 @@ class State:
             part = chunk.rows[block]
             for total, factor in zip(pair, (None, part)):
                 sum_rows(part, factor, total, block is blocks[0], workspace)
-        workspace.do(_centre, pair, chunk.rows, self.ones[chunk.n], self.sums[i], self.squares[i])
+        workspace.do(centre, pair, chunk.rows, self.ones[chunk.n], self.sums[i], self.squares[i])
 
     def merged(self):
         """(mean, sum of squared deviations) over all chunks."""
@@ -78,39 +77,15 @@ class State:
         self.affine.track(mean, squares / (self.values - 1))
 
 
-def _fold(ones, rows):
-    """(..., W n C) -> (..., C): the sum of each channel."""
-    return ones @ rows.reshape(*rows.shape[:-1], len(ones), -1)
-
-
-def _centre(pair, rows, ones, mean, squares):
-    """From sums of rows to mean and deviations; anew from the mean where it is so large that digits were lost."""
-    total, found = _fold(ones, pair)
-    count = len(rows) * len(ones)
-    mean[...] = total / count
-    found -= total * mean
-    if (count * mean * mean > FAR * found).any():
-        apart = rows - np.tile(mean, len(ones))
-        off = _fold(ones, np.add.reduce(apart, axis=0)) / count
-        found = _fold(ones, np.add.reduce(apart * apart, axis=0)) - count * off * off
-        mean += off
-    squares[...] = found
-
-
 def sum_rows(rows, factor, total, first, workspace):
     """total (W n C,) = the sum of the rows, each times its factor; added to it unless ``first``."""
     out = total if first else workspace.array("row", total.shape)
     if factor is None:
         workspace.do(np.add.reduce, rows, 0, None, out)
     else:
-        workspace.do(_sum_products, rows, factor, out)
+        workspace.do(sum_products, rows, factor, out)
     if not first:
         workspace.do(np.add, total, out, total)
-
-
-def _sum_products(a, b, out):
-    """In one pass, without an array for the products."""
-    np.einsum("ij,ij->j", a, b, out=out)
 
 
 class Slopes:
@@ -119,7 +94,7 @@ class Slopes:
     ``s1``: sum Z   ``s2``: sum Z (y - mean), or sum Z y where the mean is near zero   zeros: makes the memory
     """
 
-    def __init__(self, state, zeros=np.zeros):
+    def __init__(self, state, zeros=pages):
         self.state = state
         many = [state.sums.size] * 2 + [tiles[0].size for tiles in state.tiles.values() for _ in range(2)]
         self.s1, self.s2, *tiles = side_by_side(many, state.sums.dtype, zeros)
@@ -128,7 +103,7 @@ class Slopes:
 
     def take(self, i, n, pair, workspace):
         """The sums of chunk i, which are those of its rows so far; the second only where there is a scale."""
-        workspace.do(_take, pair, self.state.ones[n], self.s1[i], self.s2[i])
+        workspace.do(take, pair, self.state.ones[n], self.s1[i], self.s2[i])
 
     def finish(self):
         """Add the gradients of the parameters; prepare dy."""
@@ -144,11 +119,6 @@ class Slopes:
         for tiles in self.tiles.values():
             for tile, v in zip(tiles, affine.slopes(s1, s2, of, state.values)):
                 tile.reshape(-1, state.channels)[...] = v
-
-
-def _take(pair, ones, *sums):
-    for total, found in zip(sums, _fold(ones, pair)):
-        total[...] = found
 
 
 def fix(frame, affine):

@@ -10,12 +10,14 @@ class Assembly:
     """Writes the sum of a value's contributions into a chunk, block by block, and lets others join each block.
 
     based: whether the target holds a part of the sum already   then: functions that see each block while it is there
+    near: a share that waits in the work area
     """
 
-    def __init__(self, contributions, based, size, then=()):
+    def __init__(self, contributions, based, size, then=(), near=None):
         self.strided = [c for c in contributions if isinstance(c, Strided)]
         others = [c for c in contributions if not isinstance(c, Strided)]
         self.others = [(_alias if isinstance(c, Alias) else _scaled, c) for c in others]
+        self.others += [(_near, near)] if near is not None else []
         self.based, self.then = based, then
         self.size = size
 
@@ -40,6 +42,10 @@ def _alias(frame, i, contribution, block, out, first, workspace):
         workspace.do(np.copyto, out, z)
     else:
         workspace.do(np.add, out, z, out)
+
+
+def _near(frame, i, share, block, out, first, workspace):
+    workspace.do(np.add, out, share.place(frame, i, workspace).rows[block], out)
 
 
 def _scaled(frame, i, contribution, block, out, first, workspace):
@@ -85,8 +91,10 @@ def place_of(term, image):
 class Share:
     """Where an operation writes its share of a gradient: the buffer, or the work area if that holds others already.
 
-    form: of the buffer   k: which of the operation's shares
+    form: of the buffer   k: which of the operation's shares   ``waits``: for the next step to add it
     """
+
+    waits = False
 
     def __init__(self, target, form, k=0):
         self.buffer, self.adds, self.form, self.name = target.buffer, target.adds, form, ("share", k)
@@ -98,6 +106,6 @@ class Share:
 
     def close(self, frame, i, place, workspace):
         """Add a share that was written to the work area."""
-        if self.adds:
+        if self.adds and not self.waits:
             total = frame.gradient(self.buffer, i).rows
             workspace.do(np.add, total, place.rows, total)

@@ -1,6 +1,9 @@
 """The backward of a plan in phases: the records of the adjoint, as steps that each chunk goes through."""
 
-from ..lifetimes import share
+import itertools
+from dataclasses import replace
+
+from ..gradients import Alias, Target
 from ..operations import Convolution, Foreign, Join, Load, Store
 from .affine import finish
 from .assembly import Assembly, Share
@@ -11,50 +14,56 @@ from .steps.transfer import give_out, take_in
 
 
 class BackwardPlan:
-    """``places``: {buffer: (form, place)}, which buffers share memory."""
+    """``spans``: {buffer: (its form, the first record that uses it, the last)}"""
 
     def __init__(self, forward):
         self.forward, self.cut, self.rooms = forward, forward.cut, Rooms()
         self.phases, self._phase = [], None
         convs = [o for o in forward.plan.operations if isinstance(o, Convolution)]
         self.dweight = max((o.layer.weight.data.size for o in convs), default=0)  # numbers of the largest
-        records = forward.plan.adjoint
+        self.filters = max((forward.steps[o].numbers for o in convs), default=0)
+        self._near = None  # what the last convolution has left for the next join
+        records = in_place(forward.plan.adjoint)
         spans = {}
         for k, record in enumerate(records):
             for item, buffer in _owners(record):
                 self.rooms.demand(buffer, forward.rooms.extent(item))
             for buffer in record.buffers:
                 spans[buffer] = spans.get(buffer, (k,))[0], k
-        forms = {buffer: self.rooms.form(buffer) for buffer in spans}
-        places = share((buffer, forms[buffer], *span) for buffer, span in spans.items())
-        self.places = {buffer: (forms[buffer], place) for buffer, place in places.items()}
-        for record in records:
-            self._add(record)
+        self.spans = {buffer: (self.rooms.form(buffer), *span) for buffer, span in spans.items()}
+        for record, following in itertools.zip_longest(records, records[1:]):
+            self._add(record, following)
         settle(self.phases)
 
-    def _add(self, record):
+    def _add(self, record, following):
         operation = record.operation
+        near, self._near = self._near, None
         if isinstance(operation, Foreign):
             self._phase = None
             self.phases.append(Whole(operation))
         elif isinstance(operation, Join):
-            phase = self._step(JoinGradient(record), record)
+            phase = self._step(JoinGradient(record, near), record)
             phase.finish += [(finish, affine) for affine in operation.maps]
             phase.pending.update(operation.maps)
         elif isinstance(operation, Convolution):
-            again = self.forward.steps[record.again] if record.again is not None else None
-            step = ConvolutionGradient(record, self.forward.steps[operation], again, *self._shares(record))
+            work, (share,) = self.forward.steps[operation], self._shares(record)
+            step = ConvolutionGradient(record, work, self._again(record), share)
             phase = self._step(step, record)
-            if step.share is not None:
+            if share is not None:
                 phase.prepare += [(step.prepare, part) for part in step.parts]
             phase.finish += [(step.finish, part) for part in step.parts]
+            if share is not None and share.adds and not work.kernel.adds and _is_next(following, share.buffer):
+                self._near, share.waits = share, True
         else:
             work = self.forward.steps[operation]
-            phase = self._step(_Other(record, work, self._shares(record)), record)
+            phase = self._step(_Other(record, work, self._again(record), self._shares(record)), record)
             if isinstance(operation, Load):
                 phase.finish.append((give_out, operation.x))
             elif isinstance(operation, Store):
                 phase.prepare.append((take_in, operation.y))
+
+    def _again(self, record):
+        return self.forward.steps.get(record.again)
 
     def _shares(self, record):
         return [t and Share(t, self.rooms.form(t.buffer), k) for k, t in enumerate(record.targets)]
@@ -70,6 +79,35 @@ class BackwardPlan:
         return self._phase
 
 
+def in_place(records):
+    """The same records, with the gradient that goes back by a shortcut as the memory of the sum that it joins.
+
+    Where a convolution writes to a buffer, and the next record adds a second one that nobody reads from then on, the
+    convolution adds to that one: dx = dy + dF, in the memory of dy.
+    """
+    last = {buffer: k for k, record in enumerate(records) for buffer in record.buffers}
+    heirs, found = {}, []
+    for k, (record, following) in enumerate(itertools.zip_longest(records, records[1:])):
+        parts = [replace(p, buffer=heirs.get(p.buffer, p.buffer)) for p in record.parts]
+        dy = heirs.get(record.dy, record.dy)
+        parts = [p for p in parts if not (isinstance(p, Alias) and p.buffer == dy)]  # it stands there already
+        targets = [t and replace(t, buffer=heirs.get(t.buffer, t.buffer)) for t in record.targets]
+        target = record.targets[0] if isinstance(record.operation, Convolution) else None
+        if target is not None and not target.adds and _is_next(following, target.buffer):
+            for p in following.parts:
+                if isinstance(p, Alias) and last[p.buffer] == k + 1 and target.buffer not in heirs:
+                    heirs[target.buffer] = heirs.get(p.buffer, p.buffer)
+                    targets = [Target(heirs[target.buffer], True)]
+        found.append(replace(record, parts=tuple(parts), dy=dy, targets=tuple(targets)))
+    return found
+
+
+def _is_next(record, buffer):
+    """Whether the record is that of a join which takes the buffer over as it is, in the phase that wrote it."""
+    join = record is not None and isinstance(record.operation, Join)
+    return join and record.dy == buffer and record.based and not record.waits
+
+
 def _owners(record):
     """(value, buffer) for each buffer that holds the gradient of a value of this operation."""
     if record.dy is not None:
@@ -82,12 +120,14 @@ def _owners(record):
 class _Other:
     """Any other operation: dy is put together in its buffer, and the gradients of the inputs are written at once."""
 
-    def __init__(self, record, work, shares):
-        self.work, self.dy, self.shares = work, record.dy, shares
+    def __init__(self, record, work, again, shares):
+        self.work, self.dy, self.again, self.shares = work, record.dy, again, shares
         needed = record.parts or not record.based
         self.assembly = Assembly(record.parts, record.based, work.y.size) if record.dy is not None and needed else None
 
     def __call__(self, frame, i, workspace):
+        if self.again is not None:
+            self.again.forward(frame.forward, i, workspace)
         dy = None if self.dy is None else frame.gradient(self.dy, i)
         if self.assembly is not None:
             self.assembly(frame, i, dy, workspace)

@@ -18,7 +18,7 @@ from .backward import BackwardPlan
 from .forward import ForwardPlan
 from .frame import BackwardFrame, ForwardFrame
 from .helpers import helpers_for
-from .memory import Workspace
+from .memory import Workspace, pages
 from .phases import Phase
 from .steps.convolution import ConvolutionStep
 from .team import TEAM
@@ -48,7 +48,7 @@ class Executor:
         self.free = {"forward": [], "backward": [], "crews": []}
         self.records = {}  # {(frame, its forward, crew): {(phase, chunk): its calls}}, of the last runs
         self.helpers = helpers_for(self.threads, len(self.forward_plan.cut.units))
-        self.zeros = self.helpers.zeros if self.helpers else np.zeros
+        self.zeros = self.helpers.zeros if self.helpers else pages
 
     def forward(self, x):
         """(y, frame): the frame holds all that backward needs."""
@@ -237,6 +237,8 @@ def _pass(phase, frame, known, unit, seat):
         before, lists = known.get((phase, i), (None, None))
         if before != form:
             lists = None
+        if lists is None:
+            seat.begin(phase)
         for k, step in enumerate(phase.steps):
             began = time.perf_counter()
             if lists is None:
@@ -247,7 +249,7 @@ def _pass(phase, frame, known, unit, seat):
                 for function, arguments in lists[k]:
                     function(*arguments)
             spent[k] += time.perf_counter() - began
-        if lists is None:
+        if lists is None and not seat.scattered:
             known[phase, i] = form, record
 
 

@@ -23,14 +23,14 @@ class ForwardPlan:
     """``steps``: {operation: what computes it chunk by chunk}   ``kept``: values with memory of their own, of the whole
     batch   ``places``: those that live within one phase only, each with its place in the work area
 
-    ``filters``: {key: numbers}, the scratch memory of filters   frozen: these are made once, in the first run
+    ``filters``: numbers of the memory of filters, which phases share   frozen: these are made once, in the first run
     """
 
     def __init__(self, plan, frozen=False):
         self.plan, self.frozen = plan, frozen
         self.cut, self.rooms = Cut(plan), Rooms()
         self.steps = {o: STEPS[type(o)](o, self) for o in plan.operations if not isinstance(o, Foreign)}
-        self.phases, self.filters, self._born, self._died = [], {}, {}, {}
+        self.phases, self.filters, self._born, self._died = [], 0, {}, {}
         self._measured = {}  # the maps over the batch, by what they are of
         for join in plan.operations:
             for affine in join.maps if isinstance(join, Join) else ():
@@ -48,14 +48,14 @@ class ForwardPlan:
             return None
         step = self.steps[operation]
         if phase is None or isinstance(operation, Join) and phase.pending.intersection(operation.maps):
-            phase = Phase()
+            # phases share the memory of their filters, unless these are kept
+            phase = Phase(self.filters if self.frozen else 0)
             self.phases.append(phase)
         if isinstance(operation, Convolution):
             phase.prepare += [(step.prepare, part) for part in step.parts]
-            # phases may share the memory of their filters, unless these are kept
-            step.number = len(self.phases) if self.frozen else 0, len(phase.prepare)
-            key = "filters", step.number
-            self.filters[key] = max(self.filters.get(key, 0), step.numbers)
+            step.begin = phase.filters
+            phase.filters += step.numbers
+            self.filters = max(self.filters, phase.filters)
         elif isinstance(operation, Load):
             phase.prepare.append((take_in, operation.x))
         elif isinstance(operation, Store):

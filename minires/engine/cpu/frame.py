@@ -6,9 +6,10 @@ import threading
 
 import numpy as np
 
+from ..lifetimes import offsets
 from . import constants
 from .affine import Slopes, State
-from .memory import Chunk, side_by_side, spare
+from .memory import Chunk, pages, side_by_side, spare
 
 
 class Frame:
@@ -17,7 +18,7 @@ class Frame:
     zeros: makes its memory
     """
 
-    def __init__(self, cut, zeros=np.zeros):
+    def __init__(self, cut, zeros=pages):
         self.dtype, self.sizes, self.total, self._starts = cut.dtype, cut.sizes, cut.images, cut.starts
         self._zeros, self._guard, self.process = zeros, threading.Lock(), os.getpid()
         self.arrays, self.filters, self._scratch, self._blocks, self._rooms = {}, {}, {}, {}, {}
@@ -63,14 +64,13 @@ class Frame:
 class ForwardFrame(Frame):
     """``chunk(value, i, workspace)``: where chunk i of a value is; kept ones are here, others in the work area."""
 
-    def __init__(self, forward, zeros=np.zeros):
+    def __init__(self, forward, zeros=pages):
         super().__init__(forward.cut, zeros)
         self.caches, self.prepared = {}, False
         self._kept = dict(zip(forward.kept, self._chunks([forward.rooms.form(v) for v in forward.kept])))
         self._others = {v: (forward.rooms.form(v), ("value", place)) for v, place in forward.places.items()}
         self.states = {affine: State(affine, self.sizes, self.dtype, zeros) for affine in forward.plan.maps}
-        for key, numbers in forward.filters.items():
-            self.scratch(key, numbers)
+        self.scratch("filters", forward.filters)
 
     def chunk(self, value, i, workspace):
         kept = self._kept.get(value)
@@ -92,11 +92,9 @@ class ForwardFrame(Frame):
 class BackwardFrame(Frame):
     """``gradient(buffer, i)``: where chunk i of a gradient is."""
 
-    def __init__(self, backward, zeros=np.zeros):
+    def __init__(self, backward, zeros=pages):
         super().__init__(backward.cut, zeros)
-        places = list(dict.fromkeys(backward.places.values()))
-        memory = dict(zip(places, self._chunks([form for form, _ in places])))
-        self._buffers = {buffer: memory[place] for buffer, place in backward.places.items()}
+        self._buffers = self._overlaid(backward.spans)
         units = backward.cut.units
         self.units = len(units)
         self.unit = [u for u, unit in enumerate(units) for _ in unit]
@@ -104,8 +102,20 @@ class BackwardFrame(Frame):
         self.closes = [i == unit[-1] for unit in units for i in unit]
         self.slopes = {}
         self.forward = self.lock = None
-        self.scratch("filters", max(backward.forward.filters.values(), default=0))
+        self.scratch("filters", backward.filters)
         self.scratch("dweights", self.units * backward.dweight)
+
+    def _overlaid(self, spans):
+        """{buffer: its chunks}. Those of one chunk that do not live at once share memory, whatever their forms."""
+        numbers, places, rooms = {}, {}, {}
+        for n in set(self.sizes):
+            numbers[n] = {b: Chunk.numbers(n, c, extent, border) for b, ((c, _, extent, border), *_) in spans.items()}
+            places[n], rooms[n] = offsets((b, numbers[n][b] + constants.SLACK, *s) for b, (_, *s) in spans.items())
+        chunks = {buffer: [] for buffer in spans}
+        for n, memory in zip(self.sizes, side_by_side([rooms[n] for n in self.sizes], self.dtype, self._zeros)):
+            for buffer, (form, *_) in spans.items():
+                chunks[buffer].append(Chunk(memory[places[n][buffer] :][: numbers[n][buffer]], n, *form))
+        return chunks
 
     def begin(self, forward, lock):
         """Belong to one forward frame."""

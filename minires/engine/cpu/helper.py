@@ -1,17 +1,20 @@
-"""The process that does lists of calls again, see :mod:`.helpers`."""
+"""The process that does lists of calls again, see :mod:`.helpers`. It imports little: two of them are two memories."""
 
+import ctypes
+import io
 import json
 import mmap
 import os
+import pickle
 import select
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 
 from . import blas, constants
-from .lists import unpacked
 
 ORDER, TASK, DONE, ASLEEP, READY = 0, 1, 8, 9, 10  # words of a helper: the first two are written by the engine
 WORDS = 16
@@ -27,9 +30,29 @@ def fence():
             pass
 
 
+class _Unpickler(pickle.Unpickler):
+    """What :func:`.lists.packed` made; a view that many calls have is made once."""
+
+    def __init__(self, data, memory):
+        super().__init__(io.BytesIO(data))
+        self._memory, self._arrays = memory, {}
+
+    def persistent_load(self, place):
+        if place not in self._arrays:
+            offset, shape, dtype, strides = place
+            self._arrays[place] = np.ndarray(shape, dtype, self._memory, offset, strides)
+        return self._arrays[place]
+
+
+def trim():
+    """Give the memory back that C's heap keeps, where it can."""
+    with suppress(AttributeError):  # not of every C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def main():
-    """python -c START PATHS FILE OFFSET: of the memory, and of our words in it."""
-    file, offset = map(int, sys.argv[2:])
+    """python -c START PATHS PACKAGES FILE OFFSET: of the memory, and of our words in it."""
+    file, offset = map(int, sys.argv[3:])
     np.setbufsize(constants.BUFFER)
     words = memoryview(np.frombuffer(mmap.mmap(file, 0), np.int64, WORDS, offset))
     tasks, done, seen = [], 0, time.monotonic()
@@ -56,7 +79,8 @@ def main():
                     if message:
                         start, length, number = message
                         memory = mmap.mmap(file, 0)
-                        tasks = unpacked(memory[start : start + length], memory)
+                        tasks = _Unpickler(memory[start : start + length], memory).load()
+                        trim()
                         words[READY] = number
                 words[ASLEEP] = 0
                 seen = time.monotonic()

@@ -29,7 +29,17 @@ from .helper import ASLEEP, DONE, ORDER, READY, TASK, WATCHED, WORDS, fence
 from .lists import packed
 from .phases import Phase
 
-START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from minires.engine.cpu import helper; helper.main()"
+# The packages are made without what they import: a helper needs NumPy and three modules
+START = """
+import json, sys, types
+sys.path[:] = json.loads(sys.argv[1])
+for name, path in json.loads(sys.argv[2]).items():
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = path
+from minires.engine.cpu import helper
+helper.main()
+"""
+PACKAGES = "minires", "minires.engine"
 
 
 def helpers_for(threads, units):
@@ -173,7 +183,9 @@ class Helpers:
     def _started(self, h):
         words = self._words_of(h)
         words[ORDER] = words[DONE] = words[ASLEEP] = words[READY] = 0
-        given = [json.dumps(sys.path), str(self._arena.file), str(*self._arena.where([np.asarray(words)]))]
+        packages = {name: list(sys.modules[name].__path__) for name in PACKAGES}
+        given = [json.dumps(sys.path), json.dumps(packages)]
+        given += [str(self._arena.file), str(*self._arena.where([np.asarray(words)]))]
         process = subprocess.Popen(
             [sys.executable, "-c", START, *given],
             bufsize=0,

@@ -1,11 +1,13 @@
-"""Lists of calls as bytes, for a process that has the same arena."""
+"""Lists of calls as bytes, for a process that has the same arena, see :mod:`.helper`."""
 
 import io
 import pickle
+from types import FunctionType
 
 import numpy as np
 
 from ..values import Unsuited
+from . import calls
 
 
 class _Pickler(pickle.Pickler):
@@ -28,6 +30,12 @@ class _Pickler(pickle.Pickler):
             raise Unsuited("it calls what holds arrays of its own")
         return None
 
+    def reducer_override(self, value):
+        ours = getattr(value, "__module__", None) == calls.__name__
+        if isinstance(value, (type, FunctionType)) and not ours and value.__module__.split(".")[0] != "numpy":
+            raise Unsuited(f"it calls {value.__qualname__}")
+        return NotImplemented
+
 
 def packed(tasks, arena):
     """The bytes of [(spent, [[calls of each step] of each chunk]), ...]. Raises Unsuited, and what pickle does."""
@@ -35,26 +43,11 @@ def packed(tasks, arena):
         array
         for _, chunks in tasks
         for lists in chunks
-        for calls in lists
-        for _, arguments in calls
+        for each in lists
+        for _, arguments in each
         for array in arguments
         if type(array) is np.ndarray
     ]
     file = io.BytesIO()
     _Pickler(file, arena, dict(zip(map(id, arrays), arena.where(arrays)))).dump(tasks)
     return file.getvalue()
-
-
-def unpacked(data, memory):
-    """The tasks again; memory: the whole file of the arena"""
-    return _Unpickler(io.BytesIO(data), memory).load()
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file, memory):
-        super().__init__(file)
-        self._memory = memory
-
-    def persistent_load(self, place):
-        offset, shape, dtype, strides = place
-        return np.ndarray(shape, dtype, self._memory, offset, strides)

@@ -6,6 +6,8 @@ outer axes, while the inner run of n C numbers stays contiguous: tiles and windo
 
 import itertools
 import math
+import mmap
+from contextlib import suppress
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -27,12 +29,27 @@ def constant(array):
     return array
 
 
-def side_by_side(lengths, dtype, zeros=np.zeros):
-    """Arrays of zeros of these lengths, in one piece of memory: Linux backs a large one by pages of 2 MB."""
+def pages(numbers, dtype):
+    """An array of zeros whose memory goes back to the system at its end: C's heap may keep what it was given once."""
+    length = max(1, numbers * np.dtype(dtype).itemsize)
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    piece = mmap.mmap(-1, length, **private)
+    with suppress(AttributeError, OSError):  # Linux backs a large piece by pages of 2 MB then, as NumPy has it do
+        piece.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(piece, dtype, numbers)
+
+
+def side_by_side(lengths, dtype, zeros=pages):
+    """Arrays of zeros of these lengths, in one piece of memory."""
     lengths = list(lengths)
-    starts = [0, *itertools.accumulate(length + constants.SLACK for length in lengths)]
-    whole = zeros(starts[-1], dtype)
+    *starts, end = _starts(lengths)
+    whole = zeros(end, dtype)
     return [whole[start : start + length] for start, length in zip(starts, lengths)]
+
+
+def _starts(lengths):
+    """Where arrays of these lengths begin that lie side by side, and where the last ends."""
+    return [0, *itertools.accumulate(length + constants.SLACK for length in lengths)]
 
 
 class Chunk:
@@ -69,29 +86,45 @@ class Chunk:
 class Workspace:
     """The work area of one thread: arrays by name, as large as the largest that was asked for.
 
+    What stands in an array is of use in one phase only, so those of all phases share one room; but ``clean`` ones, of
+    which some numbers stay zero, have memory of their own.
+
     ``do`` calls a function and notes the call, so that the next run of the same chunk is a flat list of calls.
     ``spent``: the seconds of each step of each phase   ``crew``: the work areas of all threads, where they have one
     chunk to share   ``grown``: how often an array had to grow; calls that were noted before know the old one
     zeros: makes the memory that stays
     """
 
-    def __init__(self, dtype, zeros=np.zeros):
+    def __init__(self, dtype, zeros=pages):
         self.dtype, self.zeros, self.crew, self.calls, self.grown = dtype, zeros, None, [], 0
-        self._roots, self._views, self.spent, self._gathered = {}, {}, {}, 0
+        self._sizes, self._roots, self._views, self.spent, self._gathered = {}, {}, {}, {}, 0
+        self._phase = None
+
+    def begin(self, phase):
+        """From now on the arrays are those of this phase."""
+        if phase is self._phase:
+            return
+        self._phase, self.calls = phase, []
+        self._views.clear()
+        if self.scattered:  # room for the next: those of the last phase are of no more use
+            self._roots = {key: root for key, root in self._roots.items() if key[0] is None}
 
     def do(self, function, *arguments):
         """function(*arguments), now and whenever the calls are repeated: the arguments must be the same then."""
         function(*arguments)
         self.calls.append((function, arguments))
 
-    def flat(self, name, size):
-        """The first ``size`` numbers of the array ``name``; zeros when new."""
-        root = self._roots.get(name)
-        if root is None or root.size < size:
-            root = self._roots[name] = np.zeros(size, self.dtype)
+    def flat(self, name, size, clean=False):
+        """The first ``size`` numbers of the array ``name``; zeros when new, and still where nobody wrote if clean."""
+        key = None if clean else self._phase, name
+        if self._sizes.get(key, 0) < size:
+            self._sizes[key] = size
+            self._roots.pop(key, None)
             self._views.clear()
             self.grown += 1
-        return root[:size]
+        if key not in self._roots:
+            self._roots[key] = pages(self._sizes[key], self.dtype)
+        return self._roots[key][:size]
 
     @property
     def scattered(self):
@@ -103,11 +136,19 @@ class Workspace:
         if not self.scattered:
             return
         self._gathered = self.grown = self.grown + 1
-        self.calls = []
+        self.calls, self._phase = [], None
         self._views.clear()
-        lengths = {name: root.size for name, root in self._roots.items()}
         self._roots.clear()  # before there are two of them
-        self._roots = dict(zip(lengths, side_by_side(lengths.values(), self.dtype, self.zeros)))
+        phases = {}
+        for (phase, name), size in self._sizes.items():
+            phases.setdefault(phase, {})[phase, name] = size
+        clean = phases.pop(None, {})
+        ends = [_starts(sizes.values())[-1] for sizes in phases.values()]
+        room, *arrays = side_by_side([max(ends, default=0), *clean.values()], self.dtype, self.zeros)
+        self._roots.update(zip(clean, arrays))
+        for sizes in phases.values():
+            for key, start in zip(sizes, _starts(sizes.values())):
+                self._roots[key] = room[start : start + sizes[key]]
 
     def array(self, name, shape):
         """The array ``name`` as ``shape``, with whatever stands in it."""
@@ -137,7 +178,7 @@ def spare(workspace, form, n, name):
 
     def make():
         channels, _, extent, border = form
-        return Chunk(workspace.flat(key, Chunk.numbers(n, channels, extent, border)), n, *form)
+        return Chunk(workspace.flat(key, Chunk.numbers(n, channels, extent, border), clean=border > 0), n, *form)
 
     key = "chunk", name, form, n
     return workspace.views(key, make)

@@ -8,12 +8,13 @@ class Phase:
 
     steps: functions of (frame, i, workspace)   prepare, finish: (function, argument) for function(frame, argument),
     in any order   pending: the affine maps whose sums are complete only behind this phase   owners: the operation of
-    each step   settles: in backward, the parameters whose gradients are whole behind this phase
+    each step   settles: in backward, the parameters whose gradients are whole behind this phase   filters: where its
+    filters begin in their memory, and end
     """
 
-    def __init__(self):
+    def __init__(self, filters=0):
         self.prepare, self.steps, self.finish, self.pending = [], [], [], set()
-        self.owners, self.settles = [], []
+        self.owners, self.settles, self.filters = [], [], filters
         self.convolves = False
 
     def add(self, step, owner):

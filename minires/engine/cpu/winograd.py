@@ -62,14 +62,13 @@ def filters(weight, matrix, out):
         np.matmul(matrix, np.ascontiguousarray(taps[block].T), out=out[:, block])
 
 
-def filter_gradient(dproduct):
-    """(36, P, Q) -> (P, Q, 3, 3): G^T . G of each, the adjoint of :func:`filters`."""
-    _, p, q = dproduct.shape
-    matrix, products = FILTER.astype(dproduct.dtype), dproduct.reshape(PLACES, -1)
-    taps = np.empty((p * q, 9), dproduct.dtype)
-    for block in _blocks(p * q):
-        np.matmul(products[:, block].T, matrix, out=taps[block])
-    return taps.reshape(p, q, 3, 3)
+def filter_gradient(products, workspace):
+    """(36, P Q) -> (P Q, 9): G^T . G of each, the adjoint of :func:`filters`."""
+    taps = workspace.array("taps", (products.shape[1], 9))
+    matrix = constant(FILTER.astype(taps.dtype))
+    for block in _blocks(len(taps)):
+        workspace.do(np.matmul, products[:, block].T, matrix, taps[block])
+    return taps
 
 
 def _blocks(count):

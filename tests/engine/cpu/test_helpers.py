@@ -1,6 +1,7 @@
 """Processes that do what threads have noted: the same bits, and no trace of them when they are gone."""
 
 import gc
+import json
 import os
 import signal
 import subprocess
@@ -262,6 +263,17 @@ def test_layers_that_a_helper_cannot_have_stay_with_the_threads():
         fast.backward(np.ones_like(y), cache)
     assert "methods of layers" in of(fast).absent
     assert "threads alone: some steps call methods of layers" in fast.describe()
+
+
+def test_a_helper_imports_little():
+    show = "print(*(name for name in sys.modules if name.startswith('minires')))"
+    code = helpers.START.replace("helper.main()", show)
+    assert "helper.main" not in code
+    packages = {name: list(sys.modules[name].__path__) for name in helpers.PACKAGES}
+    given = json.dumps(sys.path), json.dumps(packages)
+    found = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True, check=True).stdout
+    modules = {f"minires.engine.cpu.{name}" for name in ("blas", "constants", "helper")}
+    assert set(found.split()) == {*helpers.PACKAGES, "minires.engine.cpu", *modules}
 
 
 def test_describe_says_how_many():

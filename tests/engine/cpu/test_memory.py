@@ -1,11 +1,14 @@
 """Views that cannot leave their memory, chunks inside their border of zeros, and work areas that grow."""
 
+import os
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minires.engine.cpu.memory import Chunk, Workspace, view
+from minires.engine.cpu.memory import Chunk, Workspace, pages, spare, view
 
 few = st.integers(1, 4)
 
@@ -77,3 +80,46 @@ def test_slabs_do_not_overlap():
     for i, j in np.ndindex(2, 3):
         view(flat, i * row + j * column, (10,), (1,))[...] += 1
     assert flat.max() == 1 and flat.sum() == 60
+
+
+def test_arrays_of_phases_share_memory_and_clean_ones_have_their_own():
+    work, form = Workspace(np.dtype(np.float32)), (3, (2, 2), (4, 4), 1)
+
+    def arrays(phase, length):
+        work.begin(phase)
+        return work.array("a", (length,)), work.array("b", (5,)), spare(work, form, 2, "x")
+
+    for phase, length in (("first", 10), ("second", 7)):
+        arrays(phase, length)
+    assert work.scattered
+    work.gather()
+    (a, b, chunk), (other, *_, same) = arrays("first", 10), arrays("second", 7)
+    assert np.shares_memory(a, other) and not np.shares_memory(a, b)
+    assert not any(np.shares_memory(chunk.flat, array) for array in (a, b, other)) and same.flat.base is chunk.flat.base
+    assert not work.scattered
+    for array in (a, b, other):
+        array[...] = np.nan
+    assert not chunk.flat.any()
+
+
+def test_the_memory_of_a_phase_is_gone_in_the_next_until_all_is_laid_out():
+    work = Workspace(np.dtype(np.float32))
+    work.begin("first")
+    gone = weakref.ref(work.flat("a", 10).base)
+    work.do(np.copyto, work.flat("a", 10), 1)
+    work.begin("second")
+    assert gone() is None and work.calls == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_pages_are_zeros_of_this_process_alone():
+    array = pages(3000, np.float32)
+    assert array.dtype == np.float32 and array.shape == (3000,) and not array.any()
+    child = os.fork()
+    if not child:
+        array[...] = 1
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert not array.any()
+    array[...] = 2
+    assert array.sum() == 6000

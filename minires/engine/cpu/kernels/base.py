@@ -25,10 +25,11 @@ class Kernel:
         forward(x, y, filters)                y = x * w
         input_gradient(dy, dx, filters)       dx: the adjoint of forward in x; with ``adds`` it is added
         weight_gradient(x, dy, slot, first)   slot: the adjoint in w, in the algorithm's own form; added unless first
+        keep(slot, dweight)                   dweight: the same in the form of the weight
 
     ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts:
     ``forward_filters`` gets a slice of the weight along ``axis``, ``input_filters`` one along the output channels. With
-    groups the one part is the whole. ``to_weight(slot)`` is dweight, in the form of the weight.
+    groups the one part is the whole.
     """
 
     adds = False  # whether input_gradient can add

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from .. import constants
+from ..calls import add_sums
 from .base import Kernel
 from .im2col import Im2col
 
@@ -43,8 +44,9 @@ class Depthwise(Kernel):
 
     input_filters = forward_filters
 
-    def to_weight(self, slot):
-        return slot.reshape(len(self.taps), self.g.channels).T.reshape(self.g.channels, 1, *self.g.kernel)
+    def keep(self, slot, dweight, workspace):
+        taps = slot.reshape(len(self.taps), self.g.channels).T
+        workspace.do(np.copyto, dweight.reshape(taps.shape), taps)
 
     def forward(self, x, y, filters, workspace):
         repeated = self._repeated(filters, workspace)
@@ -78,7 +80,7 @@ class Depthwise(Kernel):
             part = workspace.array("part", upstream.shape)
             for k in range(len(self.taps)):
                 workspace.do(np.multiply, upstream, self._tap(x, rows, k), part)
-                workspace.do(_add_sums, slot[k], part)
+                workspace.do(add_sums, slot[k], part)
 
     def _tap(self, x, rows, k):
         """Pixel k of each window: (rows, OW, n, C)."""
@@ -90,8 +92,3 @@ class Depthwise(Kernel):
         repeated = workspace.array("repeated", (len(self.taps), self.n, self.g.channels))
         workspace.do(np.copyto, repeated, filters[:, None])
         return repeated
-
-
-def _add_sums(total, part):
-    """total (C,) += the sums of part (rows, OW, n, C)."""
-    total += np.add.reduce(part, axis=0).reshape(-1, len(total)).sum(axis=0)

@@ -53,9 +53,9 @@ class Im2col(Kernel):
 
     input_filters = forward_filters
 
-    def to_weight(self, slot):
-        g, c = self.g, self.g.channels // self.g.groups
-        return slot.reshape(g.out_channels, len(self.taps), c).swapaxes(1, 2).reshape(-1, c, *g.kernel)
+    def keep(self, slot, dweight, workspace):
+        taps = slot.reshape(self.g.out_channels, len(self.taps), -1).swapaxes(1, 2)
+        workspace.do(np.copyto, dweight.reshape(taps.shape), taps)
 
     def forward(self, x, y, filters, workspace):
         for rows in self.blocks:

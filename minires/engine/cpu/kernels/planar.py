@@ -48,9 +48,9 @@ class Planar(Im2col):
         out[..., part] = weight.reshape(-1, self.g.channels, len(self.taps)).transpose(2, 1, 0)
         return out.reshape(self.g.depth, -1)
 
-    def to_weight(self, slot):
-        taps = slot.reshape(len(self.taps), self.g.channels, self.g.out_channels)
-        return taps.transpose(2, 1, 0).reshape(-1, self.g.channels, *self.g.kernel)
+    def keep(self, slot, dweight, workspace):
+        taps = slot.reshape(len(self.taps), self.g.channels, self.g.out_channels).transpose(2, 1, 0)
+        workspace.do(np.copyto, dweight.reshape(taps.shape), taps)
 
     def forward(self, x, y, filters, workspace):
         planes = self._planes(x, workspace)

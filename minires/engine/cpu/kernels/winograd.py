@@ -44,14 +44,19 @@ class Winograd(Kernel):
         stride, tiles = g.stride[0], [-(-s // TILE) for s in g.size]
         area = PLACES * tiles[1] * n * max(g.channels, g.out_channels)
         work = min(constants.WORK, max(constants.TILES, self.numbers(g)))  # large filters are read once a block
-        heights = [d for d in range(1, tiles[0] + 1) if tiles[0] % d == 0 and (d == 1 or d * area <= work)]
-        self.height = max(heights)
-        self.blocks = range(0, tiles[0], self.height)
-        block, self.kept = (self.height, tiles[1]), TILE // stride
+
+        def height(work):
+            return max(d for d in range(1, tiles[0] + 1) if tiles[0] % d == 0 and (d == 1 or d * area <= work))
+
+        # the gradient of large filters is written once a block, and read twice where there are others
+        self.height, self.tall = height(work), height(max(work, constants.TALL * self.numbers(g)))
+        self.blocks, self.tall_blocks = (range(0, tiles[0], h) for h in (self.height, self.tall))
+        block, tall, self.kept = (self.height, tiles[1]), (self.tall, tiles[1]), TILE // stride
         at, bt = AT[::stride].astype(dtype), BT.astype(dtype)
         self.x_tiles = ToTiles(bt, block, TILE, n, g.channels)
         self.y_tiles = FromTiles(at, block, n, g.out_channels)
-        self.dy_products = ToTiles(np.ascontiguousarray(at.T), block, self.kept, n, g.out_channels)
+        self.tall_tiles = ToTiles(bt, tall, TILE, n, g.channels)
+        self.dy_products = ToTiles(np.ascontiguousarray(at.T), tall, self.kept, n, g.out_channels)
         # with stride 2 every other row and column of the spread dy is zero: the columns of B^T there are left out
         spread = bt if stride == 1 else np.ascontiguousarray(bt[:, 1::2])
         self.dy_tiles = ToTiles(spread, block, self.kept, n, g.out_channels)
@@ -75,11 +80,11 @@ class Winograd(Kernel):
         filters(taps.reshape(groups * p, q, 3, 3), matrix, out.reshape(PLACES, rows, -1)[:, part])
         return self._square(out, rows, columns)
 
-    def to_weight(self, slot):
+    def keep(self, slot, dweight, workspace):
         g = self.g
-        c, m = g.channels // g.groups, g.out_channels // g.groups
-        taps = filter_gradient(slot.reshape(PLACES, -1, m))
-        return taps.reshape(g.groups, c, m, 3, 3).swapaxes(1, 2).reshape(-1, c, 3, 3)
+        taps = filter_gradient(slot.reshape(PLACES, -1), workspace).reshape(g.groups, g.channels // g.groups, -1, 9)
+        target = dweight.reshape(g.groups, -1, g.channels // g.groups, 9)
+        workspace.do(np.copyto, target.swapaxes(1, 2), taps)
 
     def forward(self, x, y, filters, workspace):
         for source, target in zip(x.views(self.x_tiles, self._x_views), y.views(self.y_tiles, self._y_views)):
@@ -96,9 +101,9 @@ class Winograd(Kernel):
     def weight_gradient(self, x, dy, slot, first, workspace):
         slot = self._square(slot, self.g.channels, self.g.out_channels)
         upstream = dy.views(self.dy_products, self._dy_product_views)
-        for source, dsource in zip(x.views(self.x_tiles, self._x_views), upstream):
+        for source, dsource in zip(x.views(self.tall_tiles, self._tall_views), upstream):
             products = self._by_group(self.dy_products(dsource, workspace, "products"))
-            tiles = self._by_group(self.x_tiles(source, workspace, "tiles"))
+            tiles = self._by_group(self.tall_tiles(source, workspace, "tiles"))
             add_product(tiles.swapaxes(-1, -2), products, slot, first, workspace)
             first = False
 
@@ -116,6 +121,9 @@ class Winograd(Kernel):
     def _x_views(self, chunk):
         return [self.x_tiles.source(chunk, TILE * b - 1, -1) for b in self.blocks]
 
+    def _tall_views(self, chunk):
+        return [self.tall_tiles.source(chunk, TILE * b - 1, -1) for b in self.tall_blocks]
+
     def _y_views(self, chunk):
         return [self.y_tiles.target(chunk, self.kept * b) for b in self.blocks]
 
@@ -123,7 +131,7 @@ class Winograd(Kernel):
         return [self.dy_tiles.source(chunk, self.kept * b + self.corner, self.corner) for b in self.blocks]
 
     def _dy_product_views(self, chunk):
-        return [self.dy_products.source(chunk, self.kept * b, 0) for b in self.blocks]
+        return [self.dy_products.source(chunk, self.kept * b, 0) for b in self.tall_blocks]
 
     def _dx_views(self, chunk):
         return [self.dx_tiles.target(chunk, TILE * b) for b in self.blocks]

@@ -10,9 +10,9 @@ from ..memory import spare
 
 
 class ConvolutionStep:
-    """``number``: of the memory of its filters"""
+    """``begin``: where its filters begin in their memory"""
 
-    number = 0
+    begin = 0
 
     def __init__(self, operation, forward):
         self.layer, self.x, self.y, self.fold = operation.layer, operation.x, operation.y, operation.fold
@@ -38,7 +38,7 @@ class ConvolutionStep:
         scale, bn = None, self.fold
         if bn is not None:
             scale = bn.gamma.data / np.sqrt(bn.running_var.data + bn.eps)
-        room = frame.scratch(("filters", self.number), self.numbers)
+        room = frame.scratch("filters", self.begin + self.numbers)[self.begin :]
         weight = self.slice_of(self.layer.weight.data, self.kernel.axis, part, scale)
         frame.filters[self] = self.kernel.forward_filters(weight, room, part)
 
@@ -86,7 +86,7 @@ class ConvolutionGradient:
             kernel.weight_gradient(x, dy, slot, frame.opens[i], workspace)
             if frame.closes[i]:
                 dweight = frame.dweights(work.layer.weight.data.shape)[frame.unit[i]]
-                workspace.do(_keep, kernel.to_weight, slot, dweight)
+                kernel.keep(slot, dweight, workspace)
         if self.share is None:
             return
         filters = frame.filters[work]
@@ -110,8 +110,3 @@ class ConvolutionGradient:
 
     def _scale(self, frame):
         return None if self.folded is None else frame.forward.states[self.folded].scale
-
-
-def _keep(to_weight, slot, dweight):
-    """The gradient of the weight from one unit."""
-    dweight[...] = to_weight(slot)

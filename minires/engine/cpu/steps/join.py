@@ -57,14 +57,14 @@ class JoinStep:
 
 
 class JoinGradient:
-    """Z = dy where the ReLU was open, in place, and its sums for each affine map."""
+    """Z = dy where the ReLU was open, in place, and its sums for each affine map; near: a share of dy"""
 
-    def __init__(self, record):
+    def __init__(self, record, near=None):
         join, self.dy = record.operation, record.dy
         self.maps = join.maps
         then = [_Mask(join.y)] if join.relu else []
         then += [_Sums(affine, k) for k, affine in enumerate(self.maps)]
-        self.assembly = Assembly(record.parts, record.based, join.y.size, then)
+        self.assembly = Assembly(record.parts, record.based, join.y.size, then, near)
 
     def __call__(self, frame, i, workspace):
         self.assembly(frame, i, frame.gradient(self.dy, i), workspace)

@@ -4,6 +4,7 @@ import numpy as np
 
 from ....ops import padded_sizes, sides
 from .. import constants
+from ..calls import equal, maximum
 from ..memory import constant
 
 
@@ -37,7 +38,7 @@ class MaxPoolStep(_Pool):
         for rows, places in self.blocks:
             workspace.do(y[rows].fill, -np.inf)
             for seen, source in places:
-                workspace.do(_maximum, y[seen], x[source], y[seen])
+                workspace.do(maximum, y[seen], x[source], y[seen])
 
     def backward(self, frame, i, dy, dxs, workspace):
         x, y = (frame.forward.chunk(v, i, workspace).image for v in (self.x, self.y))
@@ -49,7 +50,7 @@ class MaxPoolStep(_Pool):
             workspace.do(np.copyto, left, dy.image[rows])
             for (seen, columns), target in places:
                 here = slice(seen.start - rows.start, seen.stop - rows.start), columns
-                workspace.do(_equal, x[target], y[seen, columns], won[here])
+                workspace.do(equal, x[target], y[seen, columns], won[here])
                 workspace.do(np.multiply, won[here], left[here], won[here])
                 workspace.do(np.add, dx[target], won[here], dx[target])
                 workspace.do(np.subtract, left[here], won[here], left[here])
@@ -92,15 +93,6 @@ class MeanStep:
     def backward(self, frame, i, dy, dxs, workspace):
         height, width = self.x.size
         workspace.do(np.divide, dy.image, height * width, dxs[0].image)
-
-
-def _maximum(a, b, out):
-    np.maximum(a, b, out=out)
-
-
-def _equal(a, b, out):
-    """Ones where a == b, zeros elsewhere."""
-    np.equal(a, b, out=out, casting="unsafe")
 
 
 def _seen(offset, stride, size, first, last):
