@@ -17,8 +17,6 @@ multiplications where the definition needs 144. The gradients are the adjoint ma
 
     dg = G^T (sum over tiles (B^T d B) * (A dY A^T)) G,        dx = the same convolution of dy with g turned around
 
-Stride 2 keeps every other output of a tile: rows of A^T are left out, and in dx the columns of B^T that meet zeros.
-
 The points are 0, +-sqrt(1/2), +-sqrt(2): errors in float32 are four times smaller than at 0, +-1, +-2.
 Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks", section 4.1; Winograd 1980, "Arithmetic
 Complexity of Computations"; points after Barabasz et al. 2020, "Error Analysis and Improving the Accuracy of
@@ -79,17 +77,17 @@ def _blocks(count):
 class ToTiles:
     """V = L X L^T for every tile X of an image: two products, one along each axis.
 
-    matrix: L (6, k)   tiles: (th, tw) of k x k pixels each, ``step`` apart   V: (36, th tw n, C)
+    matrix: L (6, k)   tiles: (th, tw) of k x k pixels each, four apart   V: (36, th tw n, C)
     """
 
-    def __init__(self, matrix, tiles, step, n, channels):
-        self.matrix, self.tiles, self.step, self.n, self.channels = constant(matrix), tiles, step, n, channels
-        self.rows = (tiles[0] - 1) * step + matrix.shape[1]
+    def __init__(self, matrix, tiles, n, channels):
+        self.matrix, self.tiles, self.n, self.channels = constant(matrix), tiles, n, channels
+        self.rows = (tiles[0] - 1) * TILE + matrix.shape[1]
 
     def source(self, chunk, row, column):
         """The tiles of a chunk from the pixel (row, column), as (rows, tw, k, n C)."""
         shape = (self.rows, self.tiles[1], self.matrix.shape[1], chunk.run)
-        return chunk.window(row, column, shape, (chunk.line, self.step * chunk.run, chunk.run, 1))
+        return chunk.window(row, column, shape, (chunk.line, TILE * chunk.run, chunk.run, 1))
 
     def __call__(self, source, workspace, name):
         half, half_tiles, whole, products = workspace.views((self, name), lambda: self._views(workspace, name))
@@ -102,7 +100,7 @@ class ToTiles:
         line = tw * run
         flat, _, slab = workspace.slabs("half", 1, 6, self.rows * line)
         half = view(flat, 0, (self.rows, tw, 6, run), (line, run, slab, 1))
-        half_tiles = view(flat, 0, (6, th, k, line), (slab, self.step * line, line, 1))
+        half_tiles = view(flat, 0, (6, th, k, line), (slab, TILE * line, line, 1))
         flat, six, slab = workspace.slabs(name, 6, 6, th * line)
         whole = view(flat, 0, (6, th, 6, line), (slab, line, six, 1))
         products = view(flat, 0, (PLACES, th * tw * self.n, self.channels), (slab, self.channels, 1))

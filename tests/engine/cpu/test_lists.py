@@ -17,7 +17,7 @@ def own(a):
     a += 1
 
 
-@pytest.mark.parametrize("function", [own, ReLU], ids=str)
+@pytest.mark.parametrize("function", [own, ReLU], ids=["function", "class"])
 def test_functions_of_others_are_refused(function):
     """A helper has NumPy and the engine's own functions; the packages around these are empty there."""
     arena = helpers.helpers_for(2, 2)._arena

@@ -10,7 +10,7 @@ from .base import Demands, Kernel, add_product, product
 
 
 class Winograd(Kernel):
-    """Stride 1 or 2, padding 1. Filters: (36, C, M) and (36, M, C), slot: as the first.
+    """Stride 1, padding 1. Filters: (36, C, M) and (36, M, C), slot: as the first.
 
     G groups are products of their own, (36, G, C/G, M/G): in one matrix with zeros outside its squares, an infinity of
     one group would be a NaN in all others.
@@ -20,20 +20,20 @@ class Winograd(Kernel):
 
     @staticmethod
     def fits(g):
-        plain = g.kernel == (3, 3) and g.padding == (1, 1) and g.dilation == (1, 1)
-        return plain and g.stride in ((1, 1), (2, 2)) and g.groups < g.channels
+        ones = g.padding == g.dilation == g.stride == (1, 1)
+        return g.kernel == (3, 3) and ones and g.groups < g.channels
 
     @staticmethod
     def cost(g, images):
         tiles = images * math.prod(-(-s // TILE) for s in g.size)
         product = 2 * tiles * Winograd.numbers(g) * constants.PER_FLOP
-        transforms = PLACES * tiles * (g.channels + g.out_channels / g.stride[0]) * constants.PER_TRANSFORM
+        transforms = PLACES * tiles * (g.channels + g.out_channels) * constants.PER_TRANSFORM
         return product + transforms + Winograd.numbers(g) * constants.PER_FILTER
 
     @staticmethod
     def demands(g):
         extent = tuple(-(-s // TILE) * TILE for s in g.size)
-        return Demands(1, extent, 1, tuple(e // g.stride[0] for e in extent))
+        return Demands(1, extent, 1, extent)
 
     @staticmethod
     def numbers(g):
@@ -41,7 +41,7 @@ class Winograd(Kernel):
 
     def __init__(self, g, n, dtype):
         super().__init__(g, n, dtype)
-        stride, tiles = g.stride[0], [-(-s // TILE) for s in g.size]
+        tiles = [-(-s // TILE) for s in g.size]
         area = PLACES * tiles[1] * n * max(g.channels, g.out_channels)
         work = min(constants.WORK, max(constants.TILES, self.numbers(g)))  # large filters are read once a block
 
@@ -51,17 +51,14 @@ class Winograd(Kernel):
         # the gradient of large filters is written once a block, and read twice where there are others
         self.height, self.tall = height(work), height(max(work, constants.TALL * self.numbers(g)))
         self.blocks, self.tall_blocks = (range(0, tiles[0], h) for h in (self.height, self.tall))
-        block, tall, self.kept = (self.height, tiles[1]), (self.tall, tiles[1]), TILE // stride
-        at, bt = AT[::stride].astype(dtype), BT.astype(dtype)
-        self.x_tiles = ToTiles(bt, block, TILE, n, g.channels)
+        block, tall = (self.height, tiles[1]), (self.tall, tiles[1])
+        at, bt = AT.astype(dtype), BT.astype(dtype)
+        self.x_tiles = ToTiles(bt, block, n, g.channels)
         self.y_tiles = FromTiles(at, block, n, g.out_channels)
-        self.tall_tiles = ToTiles(bt, tall, TILE, n, g.channels)
-        self.dy_products = ToTiles(np.ascontiguousarray(at.T), tall, self.kept, n, g.out_channels)
-        # with stride 2 every other row and column of the spread dy is zero: the columns of B^T there are left out
-        spread = bt if stride == 1 else np.ascontiguousarray(bt[:, 1::2])
-        self.dy_tiles = ToTiles(spread, block, self.kept, n, g.out_channels)
-        self.dx_tiles = FromTiles(AT.astype(dtype), block, n, g.channels)
-        self.corner = -1 if stride == 1 else 0  # where the first tile of dy begins
+        self.tall_tiles = ToTiles(bt, tall, n, g.channels)
+        self.dy_products = ToTiles(np.ascontiguousarray(at.T), tall, n, g.out_channels)
+        self.dy_tiles = ToTiles(bt, block, n, g.out_channels)
+        self.dx_tiles = FromTiles(at, block, n, g.channels)
 
     def forward_filters(self, weight, out, part):
         g = self.g
@@ -125,13 +122,13 @@ class Winograd(Kernel):
         return [self.tall_tiles.source(chunk, TILE * b - 1, -1) for b in self.tall_blocks]
 
     def _y_views(self, chunk):
-        return [self.y_tiles.target(chunk, self.kept * b) for b in self.blocks]
+        return [self.y_tiles.target(chunk, TILE * b) for b in self.blocks]
 
     def _dy_views(self, chunk):
-        return [self.dy_tiles.source(chunk, self.kept * b + self.corner, self.corner) for b in self.blocks]
+        return [self.dy_tiles.source(chunk, TILE * b - 1, -1) for b in self.blocks]
 
     def _dy_product_views(self, chunk):
-        return [self.dy_products.source(chunk, self.kept * b, 0) for b in self.tall_blocks]
+        return [self.dy_products.source(chunk, TILE * b, 0) for b in self.tall_blocks]
 
     def _dx_views(self, chunk):
         return [self.dx_tiles.target(chunk, TILE * b) for b in self.blocks]
