@@ -13,7 +13,7 @@ minires assign build {first} --out .
 minires assign check {first} {first}/{first}.py
 ```
 
-The check says what is right, which idea is wrong, and shows the smallest input on which it goes wrong.
+The check says what is right, which idea is wrong, and shows a small input on which it goes wrong.
 
 | | assignment | functions | points | hours |
 |---|---|---|---|---|
@@ -44,7 +44,7 @@ minires assign build {first} --out . --lang zh
 minires assign check {first} {first}/{first}.py --lang zh
 ```
 
-检查会告诉你哪些是对的、哪个想法有误，并给出能显示错误的最小输入。
+检查会告诉你哪些是对的、哪个想法有误，并给出能显示错误的一个小输入。
 
 | | 作业 | 函数 | 分数 | 小时 |
 |---|---|---|---|---|

@@ -8,10 +8,11 @@ from .export import export, grade_for
 from .feedback import Feedback, feedback
 from .functions import FunctionLayer
 from .general import Finding
-from .grade import Grade, grade, graded
+from .grade import grade
 from .handout import build
 from .own import check
-from .report import frequencies, to_csv, to_html
+from .report import frequencies, to_csv, to_html, unnamed
+from .results import Grade, graded
 from .secret import Secret, secret_in
 from .similarity import similarity
 from .smallest import Failing, measure, smallest
@@ -48,4 +49,5 @@ __all__ = [
     "smallest",
     "to_csv",
     "to_html",
+    "unnamed",
 ]

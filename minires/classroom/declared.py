@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..contract import check_layer
-from ..errors import MiniresError
+from ..errors import DataFileError, GradientError, MiniresError
 from ..layers.base import Layer, Param
 from .exercises import Exercise
 from .functions import FunctionLayer
+from .observe import raised
 
 KEYS = {"x", "takes", "sizes"}
 SMALL = (1, 2, 3)
@@ -26,13 +28,13 @@ class Given(Layer):
         vars(self).update({name: Param(array) for name, array in arrays.items()} | settings)
 
 
-def declared(name: str, table: dict[str, Any], namespace: dict[str, Any]) -> Exercise:
-    """The exercise ``name`` of a manifest, whose solution is in ``namespace``.
+def declared(name: str, table: dict[str, Any], namespace: dict[str, Any], path: Path) -> Exercise:
+    """The exercise ``name`` of a manifest, whose solution, the file ``path``, is in ``namespace``.
 
     table: ``x = ["N", "D"]``, the axes of x; ``takes = {gain = ["D"], steps = 3}``, what forward takes after x: arrays,
     whose gradients backward returns after dx, and settings; ``sizes = [{N = 4, D = 3}, ...]``, on which it is graded
-    Raises ValueError for a table that is not whole, and for a solution whose gradients are wrong: students would be
-    graded by it.
+    Raises ValueError for a table that is not whole, and DataFileError for a solution that lacks a function, raises, or
+    has wrong gradients: students would be graded by it.
     """
     x, takes, sizes = _read(name, table)
     arrays = {key: axes for key, axes in takes.items() if isinstance(axes, list)}
@@ -59,15 +61,25 @@ def declared(name: str, table: dict[str, Any], namespace: dict[str, Any]) -> Exe
             yield make, shape
 
     each = Exercise(name, "", tuple(takes), tuple(map(row, sizes)), small)
+    if missing := each.missing(namespace):
+        raise DataFileError(f"{path} has no function {missing[0]!r}: define it")
     for make, shape in each.more:
         try:
             numbers = np.random.default_rng(0).standard_normal(shape)
             check_layer(partial(make, 0), numbers, method="auto")
-        except KeyError as error:
-            raise ValueError(f"solution.py has no function {error}: define it") from None
-        except MiniresError as error:
-            raise ValueError(f"the solution is wrong for x of shape {shape}: {error}") from error
+        except Exception as error:  # whatever the functions of a teacher raise
+            words = _of_solution(each, error)
+            raise DataFileError(f"{path}: the solution is wrong for x of shape {shape}: {words}") from error
     return each
+
+
+def _of_solution(each, error):
+    """What an error says of the functions of the solution, by their names."""
+    if not isinstance(error, MiniresError):
+        return raised(error)
+    if error.layer != FunctionLayer.__name__:
+        return str(error)
+    return f"{each.defines[-1] if isinstance(error, GradientError) else ' and '.join(each.defines)}: {error.message}"
 
 
 def _read(name, table):

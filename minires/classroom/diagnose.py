@@ -1,14 +1,14 @@
 """Which misconception does a wrong submission show?"""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
 from .exercises import Exercise, Missing, exercise
-from .general import Finding, general
+from .general import Finding, general, raising
 from .lab import Lab, as_kind, differing
-from .observe import same
+from .observe import Raised, is_term, same
 
 MOST = 3  # ideas of which a diagnosis is made up
 
@@ -19,6 +19,7 @@ class Diagnosis:
 
     names: of the planted mistakes that the submission shows, exactly   findings: what none of them explains
     right, wrong: names of the outputs, "dx", that are right in all cells, and of the others
+    raises: findings on what functions raise where the mistakes named would do so, too, or have no numbers
     """
 
     of: str
@@ -26,6 +27,7 @@ class Diagnosis:
     findings: tuple
     right: tuple
     wrong: tuple
+    raises: tuple = field(default=(), compare=False)  # in a box an error of a layer is one of another kind
 
     @property
     def passed(self) -> bool:
@@ -87,7 +89,12 @@ def diagnose_layer(lab, wrap):
     if left and not right:  # that one output of garbage agrees with some mistake says nothing
         chosen, left = (), bad
     names = dict.fromkeys(name for idea in chosen for name in idea.names)
-    return Diagnosis(lab.of, tuple(names), tuple(general(lab, found, left)) if left else (), right, wrong)
+    unsaid = {"shortcut_term" if is_term(name) else name for _, name in left}
+    of_idea, others = (
+        [n for n in ("raised", "shortcut_term") if (n in unsaid) is no_name] for no_name in (False, True)
+    )
+    findings = [*raising(found, others), *general(lab, found, left)]
+    return Diagnosis(lab.of, tuple(names), tuple(findings), right, wrong, tuple(raising(found, of_idea)))
 
 
 def wrong_layer(kind):
@@ -99,7 +106,7 @@ def _run(cell, wrap):
     try:
         return cell.run(wrap(cell.layer))
     except Exception as error:  # a layer that cannot even be made
-        return {"raised": f"{type(error).__name__}: {error}"}
+        return {"raised": Raised(error, "")}
 
 
 def _is_plain(finding):

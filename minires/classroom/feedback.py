@@ -1,19 +1,24 @@
-"""Feedback that teaches: what is right, which idea is wrong, the smallest input that shows it, and what to read."""
+"""Feedback that teaches: what is right, which idea is wrong, a small input that shows it, and what to read."""
 
+import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from ..errors import RangeError
+from ..files.tutorials import tutorial_files
 from ..mutants import MUTANTS, SILENT
 from ..mutants.language import LANGUAGES, sentence
 from .course import assignments
 from .diagnose import Diagnosis, diagnose
-from .escape import for_page, for_terminal
+from .escape import for_page, for_terminal, plain, sentence_for_page, wrapped
 from .exercises import Exercise, Missing, exercise
+from .functions import TERMS
 from .general import Finding
+from .observe import Raised
 from .smallest import Failing, smallest
 from .task import Task
 from .task_diagnosis import diagnose_task
@@ -29,7 +34,8 @@ class Feedback:
     """What a student reads; ``print(feedback)``. Every text is plain, escapes are put in by what shows it.
 
     right, wrong: names of outputs, or of criteria of a trial   names: of misconceptions
-    sentences: what is behind it   failing: the smallest input, or None   example: the lines of one of a trial or a task
+    sentences: what is behind it   failing: a small input, or None   example: the lines of one of a trial or a task
+    findings: those among what is behind it that have no name   raises: those on errors of what has one
     """
 
     exercise: Exercise | Trial | Task
@@ -40,6 +46,8 @@ class Feedback:
     sentences: tuple
     failing: Failing | None = None
     example: tuple = ()
+    findings: tuple[Finding, ...] = ()
+    raises: tuple[Finding, ...] = ()
 
     def lines(self) -> list[tuple[str, str]]:
         """[(kind, text)]: kind is "plain", "item" or "code"."""
@@ -52,17 +60,27 @@ class Feedback:
         if self.failing:
             found += self._example(self.failing)
         found += self.example
-        return [*found, ("plain", self._say("read", *self.exercise.read))] if self.exercise.read else found
+        if self.exercise.read:
+            number, heading = self.exercise.read
+            found.append(("plain", self._say("read", number, heading, _tutorial(number))))
+        return found
 
     def __str__(self):
+        return self.to_text()
+
+    def to_text(self, width: int = 0) -> str:
+        """The lines for a terminal. width: where prose is wrapped, 0 for not at all; code stays on one line."""
         before = {"plain": "", "item": "  * ", "code": "    "}
-        return "\n".join(before[kind] + for_terminal(text) for kind, text in self.lines())
+        lines = ((kind, for_terminal(plain(text) if kind == "item" else text)) for kind, text in self.lines())
+        return "\n".join(
+            wrapped(text, width, before[kind]) if kind != "code" else before[kind] + text for kind, text in lines
+        )
 
     def to_html(self) -> str:
         """The same as a piece of a page."""
         parts = []
         for kind, group in groupby(self.lines(), key=lambda line: line[0]):
-            texts = [for_page(text) for _, text in group]
+            texts = [sentence_for_page(text) if kind == "item" else for_page(text) for _, text in group]
             if kind == "code":
                 parts.append("<pre>" + "\n".join(texts) + "</pre>")
             elif kind == "item":
@@ -91,14 +109,18 @@ class Feedback:
         what, _, array = failing.output.partition(" ")
         if what == "keeps":
             yield "plain", self._say("changed", array)
+            if failing.changed:
+                name, index, was, is_now = failing.changed
+                yield "plain", self._say("entry", _entry(name, index), f"{was:.9g}", f"{is_now:.9g}")
             return
         if what == "twice":
             yield "plain", self._say("again", array)
             return
-        if what == "raised":
-            yield "plain", raises(failing.instead, self.language)
+        if isinstance(failing.instead, Raised):
+            is_said = any(_is_same(failing.instead, each) for each in (*self.raises, *self.findings))
+            yield "plain", self._say("the same") if is_said else raises(failing.instead, self.language)
             return
-        where = failing.output + (f"[{', '.join(map(str, failing.index))}]" if failing.index else "")
+        where = _entry(failing.output, failing.index)
         if failing.mine is None:
             yield "plain", instead_of(failing, self.language)
             return
@@ -106,6 +128,18 @@ class Feedback:
         if self.exercise.public:
             yield "plain", self._say("measure")
             yield "code", command(self.exercise, failing)
+
+
+def _entry(name, index):
+    return name + (f"[{', '.join(map(str, index))}]" if index else "")
+
+
+def _is_same(text, found):
+    """Whether a finding has said an error already: its kind, in the same line."""
+    said = found.detail.rpartition(" on ")[0] if found.kind == "raises" else found.detail
+    lines, line = (re.findall(r"\d+", each.rpartition(" (line")[2]) for each in (said, text))
+    is_kind = said.partition(":")[0] == text.partition(":")[0]
+    return found.kind in ("raised", "raises") and is_kind and {*line} <= {*lines}
 
 
 def command(name, failing):
@@ -140,12 +174,34 @@ def feedback(
         functions = namespace if isinstance(namespace, dict) else vars(namespace)
         return _of_task(name, functions, language, seed, name.weigh(files or {}, student, seed))
     found = diagnosis or diagnose(name, namespace, seed)
-    sentences = [said(each, language) for each in found.names]
-    sentences += findings(found.findings, language, found.names)
-    failing = smallest(name, namespace) if found.wrong else None
-    if failing and failing.instead.startswith(Missing.__name__):
-        failing = None
-    return Feedback(exercise(name), language, found.right, found.wrong, found.names, tuple(sentences), failing)
+    each, changed = exercise(name), tuple(f"keeps {f.output}" for f in found.findings if f.kind == "changes")
+    orders = _orders(each, found)
+    sentences = _behind(found, [said(idea, language) for idea in found.names], language, orders)
+    failing = smallest(name, namespace, changed) if found.wrong else None
+    if failing and (failing.instead.startswith(Missing.__name__) or getattr(failing.instead, "ended", False)):
+        failing = None  # it shows on any input
+    shown = each, language, found.right, found.wrong, found.names, tuple(sentences)
+    return Feedback(*shown, failing, findings=found.findings, raises=found.raises)
+
+
+def _orders(each, found):
+    """The orders in which the functions return what is looked at."""
+    outputs = {*found.right, *found.wrong}
+    return ("dx", *(f"d{name}" for name in each.takes if f"d{name}" in outputs)), tuple(f"{n}_term" for n in TERMS)
+
+
+def _behind(found, named, language, orders=()):
+    """The sentences of a diagnosis: what is changed first, which is the cause of others; then those of ideas."""
+    causes = [each for each in found.findings if each.kind == "changes"]
+    others = [each for each in found.findings if each.kind != "changes"]
+    others = findings((*found.raises, *others), language, found.names, orders)
+    return [*findings(causes, language), *named, *others]
+
+
+@cache
+def _tutorial(number):
+    """The name of its file."""
+    return next(path.name for path in tutorial_files() if path.name.startswith(f"{number:02}_"))
 
 
 def said(name: str, language: str = "en") -> str:
@@ -162,21 +218,22 @@ def said(name: str, language: str = "en") -> str:
 
 def _of_task(task, functions, language, seed, unfit):
     found = diagnose_task(task, functions, seed)
-    sentences = [task.sentence(name, language) for name in found.names]
-    sentences += findings(found.findings, language, found.names)
+    sentences = _behind(found, [task.sentence(name, language) for name in found.names], language)
     sentences += [words[language == "zh"] for words in unfit.values()]
     right = (*found.right, *(file for file in task.files if file not in unfit))
     wrong = (*found.wrong, *unfit)
     example = tuple(example_lines(task, functions, language)) if found.wrong else ()
-    return Feedback(task, language, right, wrong, found.names, tuple(sentences), example=example)
+    shown = task, language, right, wrong, found.names, tuple(sentences)
+    return Feedback(*shown, example=example, findings=found.findings)
 
 
 def _of_trial(trial, functions, language, seed):
-    missing = [name for name in trial.defines if not callable(functions.get(name))]
+    missing = [Finding("missing", name) for name in trial.defines if not callable(functions.get(name))]
     verdict = Verdict() if missing else trial.judge(functions, seed)
     sentences = [said(name, language) for name in verdict.names]
     sentences += [words[language == "zh"] for words in verdict.remarks]
-    sentences += findings([Finding("missing", name) for name in missing], language)
+    sentences += findings(missing, language)
     example = tuple((kind, words[language == "zh"]) for kind, words in verdict.example)
     wrong = tuple(name for name in trial.criteria if name not in verdict.right)
-    return Feedback(trial, language, verdict.right, wrong, verdict.names, tuple(sentences), example=example)
+    shown = trial, language, verdict.right, wrong, verdict.names, tuple(sentences)
+    return Feedback(*shown, example=example, findings=tuple(missing))

@@ -1,6 +1,8 @@
 """What can be said of a wrong output that no planted mistake explains."""
 
 import copy
+import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,20 +20,21 @@ class Finding:
 
 
 def general(lab, found, left):
-    """The findings for ``left``, a set of (train, name), each output once: errors first, then what is in training."""
+    """The findings for ``left``, a set of (train, name), each output once: what is changed first, which is a cause of
+    others, then what is in training. What has raised is in :func:`raising`."""
     findings = []
     untwisted = lab.twist and lab.twist.untwisted
     for train, name in sorted(left, key=_order):
         first = name.removeprefix("twice ")
-        if any(f.output == first for f in findings) or name == "raised" and any(f.kind == name for f in findings):
+        if any(f.output == first for f in findings) or name == "raised":
             continue
         rows = [(cell, shown) for cell, shown in zip(lab.cells, found) if cell.train == train]
-        if name == "raised":
-            findings.append(Finding("raised", "", next(shown["raised"] for _, shown in rows if "raised" in shown)))
-            continue
         rows = [
             (cell, shown) for cell, shown in rows if name in cell.right and (name in shown or "raised" not in shown)
         ]
+        rows = [(cell, shown) for cell, shown in rows if not isinstance(shown.get(name), Raised)]
+        if all(same(cell.right[name], shown.get(name)) for cell, shown in rows):  # wrong only where it has raised
+            continue
         if name.startswith("keeps "):
             one = Finding("changes", name.removeprefix("keeps "))
         elif name.startswith("twice "):
@@ -39,13 +42,38 @@ def general(lab, found, left):
         else:
             one = _of_array(rows, name, train, untwisted)
             one = _by_mode(lab, found, name, train) or one if one.kind == "wrong" else one
-        findings += [one] if one not in findings else []  # in both modes, or an error of the function of both terms
+        findings += [one] if one not in findings else []  # in both modes
     return findings
+
+
+def raising(found, outputs):
+    """A finding for each function that raised, with what it said first; one for what gives no answer any more.
+
+    outputs: what is looked at, "raised" or a term
+    """
+    first, times = {}, Counter()
+    for shown in found:
+        for said in map(shown.get, outputs):
+            if isinstance(said, Raised):
+                key = "" if said.ended else said.by
+                first.setdefault(key, said)
+                times[key] += 1
+    always: dict = {}  # {text without its line: lines, which two functions may have}
+    for key, said in first.items():
+        if said.ended or times[key] == len(found):
+            placed = re.fullmatch(r"(.*) \(line (\d+)\)", said, re.DOTALL)
+            always.setdefault(placed[1] if placed else str(said), []).append(placed[2] if placed else "")
+    for text, lines in always.items():
+        where = f" (line{'s' * (len(lines) > 1)} {', '.join(lines)})" if lines[0] else ""
+        yield Finding("raised", "", text + where)
+    for key, said in first.items():
+        if not said.ended and times[key] < len(found):
+            yield Finding("raises", key, f"{said} on {times[key]} of {len(found)}")
 
 
 def _order(key):
     train, name = key
-    return name != "raised", name.startswith("twice "), not train, name
+    return not name.startswith("keeps "), name.startswith("twice "), not train, name
 
 
 def _by_mode(lab, found, name, train):
@@ -59,8 +87,6 @@ def _by_mode(lab, found, name, train):
 def _of_array(rows, name, train, untwisted=None):
     pairs = [(cell.right[name], shown.get(name), cell) for cell, shown in rows]
     for _, mine, _ in pairs:
-        if isinstance(mine, Raised):
-            return Finding("raised", "", mine)
         if not isinstance(mine, np.ndarray):
             return Finding("kind", name, str(mine))
     other = _exchanged(rows, name)

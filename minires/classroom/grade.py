@@ -1,57 +1,22 @@
 """Grading: what students handed in runs in the box, the verdict is made out here."""
 
 import concurrent.futures
-import csv
-import io
-import json
 import threading
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .. import __version__
-from ..errors import DataFileError, RangeError
+from ..errors import RangeError
 from ..files.whole import make_folder, write_atomically
 from .box import Box, Failure, Tier
 from .course import Assignment, assignment
-from .escape import for_page, for_table, for_terminal
+from .escape import for_page, for_terminal
 from .feedback import feedback
-from .page import feedback_page
+from .results import FEEDBACK, RESULTS, Grade, graded, in_order, table, write
 from .secret import Secret, as_secret
 from .submissions import Submission, collect
 from .twists import for_student
-from .words import FRAME, say, stopped
-
-RESULTS = "results"
-
-
-@dataclass(frozen=True)
-class Grade:
-    """What one student gets. points: of each output, {"linear dx": 2.0}   names: of misconceptions   problem: why
-    nothing could be run   seed: of the numbers   digest: of the submission, SHA-256   twist: the definition of
-    the student's own   version: of minires   sections: what is in the page of feedback, and not among the results"""
-
-    student: str
-    assignment: str
-    points: dict
-    total: float
-    out_of: float
-    names: list
-    problem: str
-    box: str
-    seed: int
-    digest: str
-    twist: str = ""
-    version: str = __version__
-    language: str = "en"
-    feedback: str = field(default="", compare=False)
-    sections: list = field(default_factory=list, compare=False, repr=False)
-
-    def most(self) -> dict[str, float]:
-        """The points of each output, where it is right."""
-        outputs = Counter(output.partition(" ")[0] for output in self.points)
-        return {output: self.out_of / len(outputs) / outputs[output.partition(" ")[0]] for output in self.points}
+from .words import not_run, of_syntax
 
 
 def seed_of(secret: Secret | str, student: str, name: str) -> int:
@@ -63,6 +28,7 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
     """Grade one submission in a box of its own. BoxError where the box does not start: that is no grade."""
     points: dict[str, float] = {}
     names: list[str] = []
+    findings: list[list[str]] = []
     texts, sections, problem = [], [], submission.problem
     share = each.points / len(each.exercises)
     if not problem:
@@ -70,7 +36,7 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
             try:
                 functions = box.load(submission.source)
             except Failure as error:
-                problem = str(error)
+                problem = of_syntax(str(error), f"{each.name}.py")
             else:
                 for exercise in each.exercises:
                     given = submission.files, submission.student
@@ -78,8 +44,12 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
                     outputs = (*found.right, *found.wrong)
                     points |= {f"{exercise} {o}": share / len(outputs) * (o in found.right) for o in outputs}
                     names += found.names
+                    findings += [[str(exercise), f.kind, f.output, f.detail] for f in found.findings]
                     texts.append(f"{exercise}\n{found}")
                     sections.append((str(exercise), found.to_html()))
+    if problem:
+        words = not_run(problem, language)
+        texts, sections = [for_terminal(words)], [("", f"<p>{for_page(words)}</p>")]
     return Grade(
         student=submission.student,
         assignment=each.name,
@@ -92,7 +62,9 @@ def grade_one(each: Assignment, submission: Submission, tier: Tier, seed: int, l
         seed=seed,
         digest=submission.digest,
         twist=each.twist(),
+        rules=each.rules,
         language=language,
+        findings=findings,
         feedback="\n\n".join(texts),
         sections=sections,
     )
@@ -111,26 +83,28 @@ def grade(
 ) -> list[Grade]:
     """Grade all ``submissions`` (a folder) into ``out``: scores.csv, results/STUDENT.json, feedback/STUDENT.html, .txt.
 
-    What was graded before is kept where neither the submission nor the seed, language or minires has changed, so that
-    an interrupted grading goes on. tier: see :func:`~minires.classroom.box.strongest`   secret: of the course
-    progress: called after each student. Raises RangeError for a folder that is not there or has none, BoxError where a
-    box does not start; the scores of before then stay.
+    What was graded before is kept where neither the submission nor the seed, language, assignment or minires has
+    changed, so that an interrupted grading goes on. The grades of students of whom nothing is there any more stay, and
+    are returned, too. tier: see :func:`~minires.classroom.box.strongest`   secret: of the course
+    progress: called after each student. Raises RangeError for a folder that is not there or has none, and where ``out``
+    has the grades of another assignment; BoxError where a box does not start; the scores of before then stay.
     """
     each, found = assignment(name), handed_in(name, submissions)
+    before = graded_before(name, out)
     folder = make_folder(out)
-    for part in (RESULTS, "feedback"):
+    for part in (RESULTS, FEEDBACK):
         make_folder(folder / part)
-    lock, done = threading.Lock(), []
+    lock, done = threading.Lock(), {}
 
     def one(submission):
         mine = for_student(each, as_secret(secret), submission.student)
         seed = seed_of(secret, submission.student, each.name)
-        result = _kept(folder, submission, mine, seed, language)
-        if result is None:
+        result = before.get(submission.student)
+        if result is None or not _holds(result, submission, mine, seed, language):
             result = grade_one(mine, submission, tier, seed, language)
-            _write(folder, result)
+            write(folder, result, mine.called(language))
         with lock:
-            done.append(result)
+            done[result.student] = result
             progress(len(done), len(found), result.student)
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
@@ -140,7 +114,7 @@ def grade(
                 task.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    grades = sorted(done, key=lambda result: result.student)
+    grades = in_order([*(before | done).values()])
     write_atomically(folder / "scores.csv", table(grades).encode())
     return grades
 
@@ -158,62 +132,16 @@ def handed_in(name: str, submissions: str | Path) -> list[Submission]:
     return found
 
 
-def table(grades: list[Grade]) -> str:
-    """CSV with a row for each student; no field is a formula."""
-    outputs = list(dict.fromkeys(output for each in grades for output in each.points))
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["student", "total", "out of", *outputs, "names", "problem"])
-    for each in grades:
-        scores = [f"{each.points.get(output, 0):.6g}" for output in outputs]
-        words = [for_table(" ".join(each.names)), for_table(each.problem)]
-        rows.writerow([for_table(each.student), f"{each.total:.6g}", f"{each.out_of:.6g}", *scores, *words])
-    return text.getvalue()
+def graded_before(name: str, out: str | Path) -> dict[str, Grade]:
+    """{student: grade} of those that are in ``out``. RangeError where they are of another assignment."""
+    before = {result.student: result for result in graded(out)}
+    if others := {result.assignment for result in before.values()} - {assignment(name).name}:
+        raise RangeError(f"{out} has the grades of {', '.join(sorted(others))}: grade into another --out")
+    return before
 
 
-def graded(folder: str | Path) -> list[Grade]:
-    """The grades that :func:`grade` wrote into ``folder``. Raises DataFileError for a file that is none of them."""
-    return [_read(path) for path in sorted((Path(folder) / RESULTS).glob("*.json"))]
-
-
-def _read(path):
-    try:
-        return Grade(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise DataFileError(f"{path} holds no grade: {error}: remove it, and grade again") from None
-
-
-def _kept(folder, submission, each, seed, language):
-    path = folder / RESULTS / f"{submission.student}.json"
-    if not path.is_file():
-        return None
-    before = _read(path)
-    now = (each.name, seed, each.twist(), submission.digest, submission.problem, __version__, language)
-    same = (
-        before.assignment,
-        before.seed,
-        before.twist,
-        before.digest,
-        before.problem if not submission.source else "",
-        before.version,
-        before.language,
-    )
-    return before if same == now else None
-
-
-def _write(folder, result):
-    head, failed = (say(FRAME, key, result.language) for key in ("points", "not run"))
-    failed = failed.format(stopped(result.problem, result.language) or result.problem)
-    text = result.feedback or for_terminal(failed)
-    head = head.format(result.assignment, round(result.total, 2), result.out_of)
-    sections = result.sections or [("", f"<p>{for_page(failed)}</p>")]
-    page = feedback_page(head, sections, result.language)
-    write_atomically(folder / "feedback" / f"{result.student}.txt", f"{head}\n\n{text}\n".encode())
-    write_atomically(folder / "feedback" / f"{result.student}.html", page.encode())
-    found = json.dumps(as_results(result), indent=1)
-    write_atomically(folder / RESULTS / f"{result.student}.json", f"{found}\n".encode())
-
-
-def as_results(result: Grade) -> dict:
-    """What stands in results/STUDENT.json."""
-    return {name: value for name, value in asdict(result).items() if name != "sections"}
+def _holds(before, submission, each, seed, language):
+    """Whether all that decides a grade is as it was."""
+    was = (before.seed, before.twist, before.digest, before.version, before.rules, before.language)
+    now = (seed, each.twist(), submission.digest, __version__, each.rules, language)
+    return was == now and (submission.source or before.problem == submission.problem)

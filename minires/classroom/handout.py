@@ -1,6 +1,7 @@
 """What a student gets: the statement, and the functions with empty bodies."""
 
 import ast
+import json
 from pathlib import Path
 
 from ..errors import RangeError, StateError
@@ -8,7 +9,7 @@ from ..files.whole import make_folder, write_atomically
 from .box.limits import CALL, PATIENCE, TOTAL
 from .course import Assignment, assignment
 from .exercises import Exercise
-from .notebook import notebook
+from .notebook import CHECK, notebook
 from .public import FILE, examples
 from .secret import Secret
 from .twists import for_student
@@ -55,6 +56,33 @@ def _empty(function, lines):
     return [*head, *said, " " * first.col_offset + EMPTY]
 
 
+def is_blank(text: str, as_notebook: bool = False) -> bool:
+    """Whether nothing has been written into the ``text`` of a file to be filled, be it of an earlier build.
+
+    That has the functions empty, imports, and no word besides that a skeleton would not have; a notebook has one cell
+    of text at its top, and the check at its end.
+
+    >>> is_blank(skeleton("def f(x):\\n    return x\\n", ["f"])), is_blank("def f(x):\\n    return x\\n")
+    (True, False)
+    """
+    try:
+        if not as_notebook:
+            return _is_skeleton(text.removeprefix(OWN))
+        first, *functions, check = json.loads(text)["cells"]
+        code = ["".join(cell["source"]) for cell in functions if cell["cell_type"] == "code"]
+        same = "".join(check["source"]).splitlines()[:-1] == CHECK.splitlines()[:-1]
+        return (
+            first["cell_type"] == "markdown" and len(code) == len(functions) and same and all(map(_is_skeleton, code))
+        )
+    except (SyntaxError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _is_skeleton(text):
+    names = [node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    return skeleton(text, names).strip() == text.strip()
+
+
 def _is_docstring(node):
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
@@ -74,17 +102,20 @@ def build(
     NAME.py, or with ``as_notebook`` NAME.ipynb, which the student fills and hands in; README.md, the statement with how
     it is checked; what the assignment has in its folder "given"; examples.json where the definition is not that of
     minires. No line of the solution goes with them.
+    An earlier build, in which nothing has been written, is overwritten.
     Raises RangeError for an unknown name or language, StateError for a notebook without the extra classroom, and where
-    somebody has worked in the file to be filled: it is not overwritten.
+    somebody has worked in the file to be filled.
     """
     each = assignment(name)
     check_student(student)
     each = for_student(each, secret, student) if student and secret else each
     files = contents(each, language, as_notebook)
     folder = make_folder(Path(out) / student / each.name)
-    mine, empty = next(iter(files.items()))
-    if (folder / mine).exists() and (folder / mine).read_bytes() != empty.encode():
-        raise StateError(f"{folder / mine} is no longer empty, and is kept: move it away, or build into another --out")
+    name, empty = next(iter(files.items()))
+    mine = folder / name
+    before = mine.read_text(encoding="utf-8", errors="replace") if mine.exists() else empty
+    if before != empty and not is_blank(before, as_notebook):
+        raise StateError(f"{mine} has been written in, and is kept: move it away, or build into another --out")
     for file, text in files.items():
         write_atomically(folder / file, text.encode())
     return [folder / file for file in files]
@@ -108,7 +139,7 @@ def contents(each: Assignment, language: str = "en", as_notebook: bool = False) 
     files["README.md"] = text + _how(each, language, where, file)
     given = sorted(path for path in (each.folder / "given").glob("*") if path.is_file())
     files |= {path.name: path.read_text(encoding="utf-8") for path in given}
-    return {file: notebook(empty, text, where) if as_notebook else empty} | files
+    return {file: notebook(empty, text, where, language) if as_notebook else empty} | files
 
 
 def statement(each: Assignment, language: str) -> str:
@@ -140,8 +171,8 @@ HOW = {
 
 {tells} Hand in `{file}` with {functions}.
 It is graded with other numbers of the same kind, {points} points in all: each output counts if it is right on all of
-them. A call may take {seconds:g} seconds of computing time, all of them together {total:g}; on the clock {patience}
-times as many.
+them. A call may take {seconds:g} s of computing time, all of them together {total:g} s; on the clock at most
+{call:g} s and {calls:g} s.
 """,
     "zh": """
 ## 如何检查
@@ -151,7 +182,8 @@ times as many.
 
 {tells}请提交 `{file}`，其中包含 {functions}。
 评分使用同类的其他数值，共 {points} 分：一个输出在所有数值上都正确才得分。
-每次调用最多 {seconds:g} 秒计算时间，全部调用合计最多 {total:g} 秒；实际经过的时间最多为其 {patience} 倍。
+每次调用最多 {seconds:g} 秒计算时间，全部调用合计最多 {total:g} 秒；
+实际经过的时间最多分别为 {call:g} 秒和 {calls:g} 秒。
 """,
 }
 MINIRES = {"en": "In the box that grades it, minires can be imported.\n", "zh": "评分的沙箱中可以导入 minires。\n"}
@@ -159,11 +191,11 @@ MINIRES = {"en": "In the box that grades it, minires can be imported.\n", "zh": 
 
 TELLS = {
     "en": (
-        "tells what is right, which idea is wrong, and the smallest input that shows it.",
+        "tells what is right, which idea is wrong, and a small input that shows it.",
         "holds your forward against `examples.json`, and your gradients against the derivatives of your forward.",
     ),
     "zh": (
-        "会告诉你哪些是对的、哪个想法有误，以及能显示错误的最小输入。",
+        "会告诉你哪些是对的、哪个想法有误，以及能显示错误的一个小输入。",
         "会用 `examples.json` 检验你的前向，并用你自己前向的导数检验你的梯度。",
     ),
 }
@@ -172,5 +204,6 @@ TELLS = {
 def _how(each, language, where, file):
     functions = ", ".join(f"`{function}`" for function in each.functions())
     about = {"where": where, "file": file, "tells": TELLS[language][where == "."], "functions": functions}
-    text = HOW[language].format(**about, points=each.points, seconds=CALL, total=TOTAL, patience=PATIENCE)
+    about |= {"seconds": CALL, "total": TOTAL, "call": PATIENCE * CALL, "calls": PATIENCE * TOTAL}
+    text = HOW[language].format(**about, points=each.points)
     return text + (MINIRES[language] if each.minires else "")

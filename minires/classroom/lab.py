@@ -25,8 +25,8 @@ class Cell:
     shown: dict = field(default_factory=dict)  # {class with a mistake: what it shows}
     changed: dict = field(default_factory=dict)  # {class with a mistake: names of what it changes}
 
-    def run(self, layer, between=True):
-        return outputs(layer, self.x, self.dy, self.train, between, self.terms)
+    def run(self, layer, between=True, left=None):
+        return outputs(layer, self.x, self.dy, self.train, between, self.terms, left)
 
     def of(self, kind):
         """What the wrong class ``kind`` shows here; worked out once."""

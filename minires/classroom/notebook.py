@@ -7,13 +7,13 @@ from ..errors import StateError
 CHECK = """# pip install minires
 from minires import classroom
 
-print(*classroom.check({where!r}, globals()), sep="\\n\\n")"""
+print(*classroom.check({where!r}, globals(), {language!r}), sep="\\n\\n")"""
 
 
-def notebook(skeleton: str, statement: str, where: str) -> str:
+def notebook(skeleton: str, statement: str, where: str, language: str) -> str:
     """The text of an .ipynb: the statement, a cell for each function of the skeleton, and one that checks them.
 
-    where: what ``check`` takes, the name of the assignment or the folder of the handout
+    where: what ``check`` takes, the name of the assignment or the folder of the handout   language: of what it says
     """
     try:
         import jupytext
@@ -25,7 +25,7 @@ def notebook(skeleton: str, statement: str, where: str) -> str:
     groups: list[list] = [[node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]]
     groups += [[node] for node in nodes if isinstance(node, ast.FunctionDef)]
     texts = ["\n".join("\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in group) for group in groups]
-    cells += [f"# %%\n{text}" for text in [*texts, CHECK.format(where=where)] if text]
+    cells += [f"# %%\n{text}" for text in [*texts, CHECK.format(where=where, language=language)] if text]
     made = jupytext.reads("\n\n".join(cells) + "\n", fmt="py:percent")
     for number, cell in enumerate(made.cells):
         cell["id"] = f"cell-{number}"  # the same bytes each time

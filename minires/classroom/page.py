@@ -13,8 +13,9 @@ pre { font-size: .85rem; padding: .6rem .8rem; border: 1px solid var(--line); wh
 """
 
 
-def feedback_page(head: str, sections: list[tuple[str, str]], language: str) -> str:
-    """head: "linear: 6 of 8 points"   sections: [(name of an exercise, or "", HTML), ...]"""
-    parts = [f"<h1>{for_page(head)}</h1>"]
+def feedback_page(title: str, about: list[str], sections: list[tuple[str, str]], language: str) -> str:
+    """title: of the assignment   about: ["ada", "linear: 6 of 8 points"]
+    sections: [(name of an exercise, or "", HTML), ...]"""
+    parts = [f"<h1>{for_page(title)}</h1>", *(f"<p>{for_page(line)}</p>" for line in about)]
     parts += [f"<h2>{for_page(name)}</h2>\n{inner}" if name else inner for name, inner in sections]
-    return self_contained(for_terminal(head), STYLE, "\n".join(parts), language=language)
+    return self_contained(for_terminal(title), STYLE, "\n".join(parts), language=language)

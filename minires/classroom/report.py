@@ -5,9 +5,11 @@ import io
 from collections import Counter
 
 from ..files import self_contained
-from .escape import for_page, for_table, for_terminal
+from .escape import for_page, for_table, for_terminal, plain, sentence_for_page
 from .feedback import said
-from .grade import Grade
+from .general import Finding
+from .results import Grade
+from .words import finding, stopped
 
 COLUMNS = "misconception", "students", "sentence"
 
@@ -18,6 +20,21 @@ def frequencies(grades: list[Grade]) -> list[tuple[str, int]]:
     return sorted(found.items(), key=lambda row: (-row[1], row[0]))
 
 
+def unnamed(grades: list[Grade], language: str = "en") -> list[tuple[tuple[str, str], int]]:
+    """``[((exercise, sentence), number of students), ...]`` of what is wrong and has no name, the most frequent first.
+
+    Of an error of a student's code it says the kind alone: its text is the student's.
+    """
+    found = Counter(row for each in grades for row in {_unnamed(language, *row) for row in each.findings})
+    return sorted(found.items(), key=lambda row: (-row[1], row[0]))
+
+
+def _unnamed(language, exercise, kind, output, detail):
+    if kind in ("raised", "raises") and not stopped(detail, "en"):
+        kind, detail = "raised", detail.partition(":")[0].partition(" (line")[0]
+    return exercise, finding(Finding(kind, output, detail), language)
+
+
 def criteria(grades: list[Grade]) -> list[tuple[str, int]]:
     """``[(output, number of students who have it right), ...]`` in the order of the outputs."""
     outputs = dict.fromkeys(output for each in grades for output in each.points)
@@ -25,11 +42,12 @@ def criteria(grades: list[Grade]) -> list[tuple[str, int]]:
 
 
 def to_csv(grades: list[Grade], language: str = "en") -> str:
-    """A row for each misconception; no field is a formula."""
+    """A row for each misconception, and for what has no name; no field is a formula."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    rows.writerows([for_table(name), n, for_table(said(name, language))] for name, n in frequencies(grades))
+    rows.writerows([for_table(name), n, for_table(plain(said(name, language)))] for name, n in frequencies(grades))
+    rows.writerows(["", n, for_table(f"{where}: {text}")] for (where, text), n in unnamed(grades, language))
     return text.getvalue()
 
 
@@ -38,6 +56,7 @@ WORDS = {
         "title": "{name}: {n} students, {mean:.3g} of {out_of:g} points on average",
         "ideas": "Which idea is wrong, and how often",
         "none": "No submission shows a misconception that has a name.",
+        "unnamed": "What else is wrong, without a name",
         "outputs": "Which outputs are right",
         "points": "Points",
         "students": "students",
@@ -47,6 +66,7 @@ WORDS = {
         "title": "{name}：{n} 名学生，平均 {mean:.3g} 分（满分 {out_of:g}）",
         "ideas": "哪个想法有误，出现了多少次",
         "none": "没有提交显示出有名字的误解。",
+        "unnamed": "其他没有名字的错误",
         "outputs": "哪些输出是对的",
         "points": "分数",
         "students": "名学生",
@@ -78,6 +98,8 @@ def to_html(grades: list[Grade], language: str = "en", names: bool = False) -> s
     )
     ideas = [_row(name, count, n, said(name, language)) for name, count in frequencies(grades)]
     parts = [f"<h1>{for_page(title)}</h1>", f"<h2>{words['ideas']}</h2>", *(ideas or [f"<p>{words['none']}</p>"])]
+    if others := unnamed(grades, language):
+        parts += [f"<h2>{words['unnamed']}</h2>", *(_row(where, count, n, text) for (where, text), count in others)]
     parts += [f"<h2>{words['outputs']}</h2>", *(_row(o, count, n, kind="row good") for o, count in criteria(grades))]
     if failed := sum(bool(each.problem) for each in grades):
         parts.append(f"<p>{words['failed'].format(n=failed)}</p>")
@@ -90,6 +112,6 @@ def to_html(grades: list[Grade], language: str = "en", names: bool = False) -> s
 
 
 def _row(name, count, of, text="", kind="row"):
-    words = f"{for_page(text)} <small>{for_page(name)}</small>" if text else for_page(name)
+    words = f"{sentence_for_page(text)} <small>{for_page(name)}</small>" if text else for_page(name)
     bar = f'<progress max="{of}" value="{count}"></progress>'
     return f'<div class="{kind}"><p>{words}</p>{bar}<span>{count}</span></div>'

@@ -1,4 +1,4 @@
-"""The smallest input on which a submission is wrong, and the true number there, measured."""
+"""A small input on which a submission is wrong, and the true number there, measured."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from ..errors import RangeError
 from ..layers.base import Param
 from .exercises import Exercise, exercise
 from .lab import Cell, differing
-from .observe import is_term
+from .observe import Raised, is_term
 
 TRIALS = 2
 LARGEST = 8  # numbers in x
@@ -26,6 +26,7 @@ class Failing:
 
     train: the mode   output: what is wrong, "dx" or "keeps dy"   index: where   mine: the student's number there,
     or None and ``instead`` what is there instead of a number: an array of another shape, an error
+    changed: (name, index, before, after) of an entry that they have written into
     between: whether it is right where no other forward runs between forward and backward
     """
 
@@ -38,26 +39,31 @@ class Failing:
     index: tuple = ()
     mine: float | None = None
     instead: str = ""
+    changed: tuple = ()
     between: bool = False
 
 
-def smallest(name: str | Exercise, namespace: Any) -> Failing | None:
-    """The :class:`Failing` of the functions of the exercise ``name`` on the fewest numbers; None where there is none.
+def smallest(name: str | Exercise, namespace: Any, wanted: tuple = ()) -> Failing | None:
+    """The :class:`Failing` of the functions of the exercise ``name`` on few numbers; None where there is none.
 
     Shapes go from small to large, x, dy and parameters are small whole numbers. RangeError as :func:`diagnose`.
+    wanted: outputs of which one is to be shown, if that needs no far larger input: "keeps dy"
     """
     wrap = exercise(name).wrap(namespace)
-    first = None
+    best, worth = None, -1
     for number, cell in enumerate(cases(name)):
-        shown = cell.run(wrap(cell.layer))
+        left: dict = {}
+        shown = cell.run(wrap(cell.layer), left=left)
         if differing(cell, shown):
-            failing = _failing(number, cell, shown)
-            if _is_clear(cell, failing):
+            failing = _failing(number, cell, shown, left)
+            value = _is_clear(cell, failing) and 1 + (failing.output in wanted)
+            if value == 1 + bool(wanted):
                 return _alone(failing, cell, wrap)
-            first = first or failing
-        if first and number >= first.case + FURTHER:
+            if value > worth:
+                best, worth = failing, value
+        if best and number >= best.case + FURTHER:
             break
-    return first and _alone(first, case(name, first.case), wrap)
+    return best and _alone(best, case(name, best.case), wrap)
 
 
 def cases(name):
@@ -118,7 +124,7 @@ def measure(name: str, number: int, output: str, index: tuple[int, ...] = ()) ->
         array[tuple(index)] += 1j * h
         way = getattr(layer, output.removesuffix("_term")) if is_term(output) else layer
         value = float((cell.dy * way.forward(x, cell.train)[0].imag).sum() / h)
-        how = "the derivative of forward there, by a complex step"
+        how = "measured: the derivative of minires's own forward at this entry"
     else:
         y, _ = layer.forward(cell.x, cell.train)
         value = float((y if output == "y" else dict(layer.tensors())[output].data)[tuple(index)])
@@ -127,24 +133,39 @@ def measure(name: str, number: int, output: str, index: tuple[int, ...] = ()) ->
     return value
 
 
-def _failing(number, cell, shown):
-    """The first output that is wrong, and where it is most wrong."""
+def _failing(number, cell, shown, left):
+    """What is changed, else the first output that is wrong, and where it is most wrong."""
     wrong = differing(cell, shown)
-    output = next(
-        (key for key in sorted(cell.right, key=lambda key: key.startswith("twice")) if key in wrong), "raised"
-    )
+    kinds = sorted(cell.right, key=lambda key: (not key.startswith("keeps"), key.startswith("twice")))
+    output = next((key for key in kinds if key in wrong), "raised")
     arrays = {name: t.data for name, t in cell.layer.tensors()}
     about = (number, cell.x, cell.dy, arrays, cell.train, output)
     right, mine = cell.right.get(output), shown.get(output)
-    if output.startswith(("keeps", "twice")):
+    if output.startswith("keeps"):
+        return Failing(*about, changed=_changed({"x": cell.x, "dy": cell.dy, **arrays}, left, output))
+    if output.startswith("twice"):
         return Failing(*about)
     if not isinstance(mine, np.ndarray):
-        return Failing(*about, instead=str(mine))
+        return Failing(*about, instead=mine if isinstance(mine, Raised) else str(mine))
     if mine.shape != right.shape:
         return Failing(*about, instead=f"{mine.shape} for {right.shape}")
     gap = np.where(np.isfinite(mine), abs(mine - right), np.inf)
     index = tuple(int(i) for i in np.unravel_index(gap.argmax(), right.shape))
     return Failing(*about, index, float(mine[index]))
+
+
+def _changed(before, after, output):
+    """(name, index, before, after) of the entry that is changed most, of the array or of a parameter."""
+    names = [output.removeprefix("keeps ")] if output != "keeps parameters" else [*after]
+    for name in names:
+        if after[name].shape != before[name].shape:
+            continue
+        gap = abs(after[name] - before[name])
+        gap = np.where(np.isfinite(gap), gap, np.inf)
+        if gap.any():
+            index = tuple(int(i) for i in np.unravel_index(gap.argmax(), gap.shape))
+            return name, index, float(before[name][index]), float(after[name][index])
+    return ()
 
 
 def _is_clear(cell, failing):

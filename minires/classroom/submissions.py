@@ -168,7 +168,7 @@ def _from_notebook(notebook, functions):
         try:
             nodes = ast.parse("\n".join(lines)).body
         except (SyntaxError, ValueError, MemoryError) as error:
-            broken = broken or (f"a cell with {_named(text, functions)}: {error}" if _named(text, functions) else "")
+            broken = broken or _broken(text, error, functions)
             continue
         found += [(node, lines) for node in nodes if isinstance(node, DEFINES)]
     if broken:
@@ -178,6 +178,13 @@ def _from_notebook(notebook, functions):
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
         kept += lines[first - 1 : node.end_lineno]
     return "\n".join(kept) + "\n"
+
+
+def _broken(text, error, functions):
+    """What is wrong with the text of a cell, "" where no function is in it."""
+    name = next((name for name in functions if f"def {name}" in text), "")
+    words = f"{error.msg} (line {error.lineno})" if isinstance(error, SyntaxError) else str(error)
+    return f"a cell with {name}: {words}" if name else ""
 
 
 def _needed(found, functions):
@@ -197,7 +204,3 @@ def _defines(node):
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         return {node.name}
     return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
-
-
-def _named(text, functions):
-    return next((name for name in functions if f"def {name}" in text), "")

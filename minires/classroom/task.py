@@ -171,7 +171,8 @@ def _text(path):
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise DataFileError(f"{path}: {error}: see the folders of the course") from error
+        example = Path(__file__).parent / "course" / "10_paths" / path.name
+        raise DataFileError(f"{path}: {error}: compare it with one that is whole, {example}") from error
 
 
 def _mistakes(path, source):

@@ -6,11 +6,10 @@ from typing import Annotated
 import tyro
 
 from ..errors import StateError
+from ..files.tutorials import tutorial_files
 from ..files.whole import check_folder, make_folder, write_atomically
 from .common import Json, print_json
 
-PACKAGE = Path(__file__).parents[1]
-PLACES = (PACKAGE / "tutorials", PACKAGE.parent / "tutorials")  # of what is installed, of the repository
 TITLE = "# # "
 
 
@@ -22,7 +21,7 @@ def tutorials(*, to: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None,
     Args:
         to: Folder for the copies. A file there that you have changed is not overwritten.
     """
-    found = {path.name: path.read_bytes() for path in _files()}
+    found = {path.name: path.read_bytes() for path in tutorial_files()}
     if to is not None:
         _copy(found, to)
     titles = {name: _title(data) for name, data in found.items()}
@@ -32,14 +31,6 @@ def tutorials(*, to: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None,
         print(f"{name:<44} {title}")
     first = next(iter(found))
     print("for example: " + ("minires tutorials --to tutorials" if to is None else f"python {Path(to) / first}"))
-
-
-def _files():
-    """The paths of the tutorials, in order."""
-    for place in PLACES:
-        if paths := sorted(place.glob("[0-9][0-9]_*.py")):
-            return paths
-    raise StateError(f"no tutorials in {PLACES[0]}, expected them there: install minires again")
 
 
 def _title(data):

@@ -82,7 +82,7 @@ class EpsForgottenInBothModes(EpsForgotten):
 
 
 class EpsOutsideTheRoot(BatchNormSteps):
-    """eps stands below the root, sqrt(var + eps): outside it the deviation is another one than that of backward."""
+    """eps stands below the root: sqrt(var + eps), not sqrt(var) + eps."""
 
     def forward(self, x, train=False):
         _, cache = super().forward(x, train)

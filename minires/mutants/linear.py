@@ -75,7 +75,7 @@ class BiasForgotten(LinearSteps):
 
 
 class BiasNotAdded(LinearSteps):
-    """y = x weight^T + bias: without the bias every output is 0 where x is."""
+    """The bias is missing: y = x weight^T + bias, so x = 0 must give y = bias."""
 
     def forward(self, x, train=False):
         y, cache = super().forward(x, train)

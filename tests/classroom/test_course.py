@@ -7,12 +7,12 @@ import re
 import pytest
 from classroom import stacked
 
-from minires.classroom import EXERCISES, assignment, assignments, build, check, feedback
+from minires.classroom import EXERCISES, assignment, assignments, build, check, feedback, new
 from minires.classroom.course import LANGUAGES, read
 from minires.classroom.task import Task
 from minires.classroom.trials import TRIALS
 from minires.classroom.grade import seed_of
-from minires.classroom.handout import skeleton
+from minires.classroom.handout import EMPTY, OWN, is_blank, skeleton
 from minires.errors import DataFileError, RangeError, StateError
 
 NAMES = list(assignments())
@@ -116,9 +116,36 @@ def test_what_a_student_has_written_is_not_overwritten(tmp_path):
     path, readme = build("linear", tmp_path)
     assert build("linear", tmp_path, "zh") == [path, readme] and "# 一个层" in readme.read_text()
     path.write_text(assignment("linear").solution())
-    with pytest.raises(StateError, match=r"linear/linear.py is no longer empty, and is kept: move it away"):
+    with pytest.raises(StateError, match=r"linear/linear.py has been written in, and is kept: move it away"):
         build("linear", tmp_path)
     assert path.read_text() == assignment("linear").solution() and "# 一个层" in readme.read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_earlier_build_is_known_as_such(name):
+    each = assignment(name)
+    empty = skeleton(each.solution(), each.functions())
+    assert is_blank(empty) and is_blank(f"{OWN}\n{empty}")
+    for touched in (
+        empty + "\n# my notes\n",
+        empty.replace(EMPTY, "pass", 1),
+        empty + "\nHALF = 0.5\n",
+        each.solution(),
+    ):
+        assert not is_blank(touched)
+
+
+def test_a_build_that_nobody_has_touched_gives_way_to_a_new_one(tmp_path):
+    new("demo", tmp_path)
+    path = build(str(tmp_path / "demo"), tmp_path / "hw")[0]
+    solution = tmp_path / "demo/solution.py"
+    solution.write_text(solution.read_text().replace("y = gain x + offset\n", "y = gain x plus offset\n"))
+    assert "plus offset" in build(str(tmp_path / "demo"), tmp_path / "hw")[0].read_text()
+    path.write_text(path.read_text().replace(EMPTY, "return x, x  # mine", 1))
+    solution.write_text(solution.read_text().replace("plus", "and"))
+    with pytest.raises(StateError, match="has been written in, and is kept"):
+        build(str(tmp_path / "demo"), tmp_path / "hw")
+    assert "mine" in path.read_text()
 
 
 def test_unknown_names():

@@ -69,7 +69,32 @@ def test_exercises_of_the_course_keep_their_diagnosis(demo, tmp_path):
 
 def test_a_solution_whose_gradient_is_wrong_grades_nobody(demo):
     change(demo / "solution.py", "dy.sum(axis=0)", "dy.mean(axis=0)")
-    with pytest.raises(DataFileError, match=r"the solution is wrong for x of shape \(4, 3\): .*offset"):
+    wrong = r"demo/solution.py: the solution is wrong for x of shape \(4, 3\): scale_backward: offset"
+    with pytest.raises(DataFileError, match=wrong) as error:
+        assignment(str(demo))
+    assert "FunctionLayer" not in str(error.value) and "assignment.toml" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "by", "message"),
+    [
+        ("gain * x + offset\n", "gain * x + ofset\n", r"NameError: name 'ofset' is not defined.* \(line 9\)"),
+        ("return dy * gain, ", "return ", "scale_backward: returns a tuple of 2, expected a tuple of 3"),
+        ("y = gain * x + offset", "x *= 2; y = gain * x + offset", "scale_forward and scale_backward: broken promise"),
+    ],
+)
+def test_a_solution_that_fails_is_named_with_its_function(demo, old, by, message):
+    change(demo / "solution.py", old, by)
+    with pytest.raises(
+        DataFileError, match=f"demo/solution.py: the solution is wrong for x of shape .*: {message}"
+    ) as error:
+        assignment(str(demo))
+    assert "FunctionLayer" not in str(error.value) and "assignment.toml" not in str(error.value)
+
+
+def test_what_is_not_whole_is_told_where_an_example_lies(demo):
+    (demo / "assignment.toml").write_text("")
+    with pytest.raises(DataFileError, match="compare it with one that is whole, as .minires assign new NAME. makes it"):
         assignment(str(demo))
 
 
@@ -82,7 +107,7 @@ def test_a_solution_whose_gradient_is_wrong_grades_nobody(demo):
         ("N = 4, D = 3", "N = 4", "has the size {'N': 4}, expected D, N"),
         ("N = 4, D = 3", "N = 4, D = 0", "has the size .*expected D, N, from 1 on"),
         ("sizes = [{ N = 4, D = 3 }, { N = 2, D = 5 }]", "sizes = []", "expected lists that are not empty"),
-        ("[exercises.scale]", "[exercises.other]", "solution.py has no function 'other_forward': define it"),
+        ("[exercises.scale]", "[exercises.other]", "demo/solution.py has no function 'other_forward': define it"),
         ("points = 10", "marks = 10", "it has exercises, hours, marks, title, expected"),
         ("points = 10", "points = 'ten'", "points is 'ten', expected a number above 0"),
         ("points = 10", "points = -1", "points is -1, expected a number above 0"),
@@ -97,8 +122,9 @@ def test_a_manifest_that_is_not_whole(demo, old, by, message):
 
 def test_a_solution_that_cannot_be_run(demo):
     (demo / "solution.py").write_text("def scale_forward(x:\n")
-    with pytest.raises(DataFileError, match="solution.py, line 1: .*mend it first"):
+    with pytest.raises(DataFileError, match="solution.py, line 1: .*mend it first") as error:
         assignment(str(demo))
+    assert "assignment.toml" not in str(error.value)
 
 
 def test_a_folder_without_a_chinese_statement(demo, tmp_path):

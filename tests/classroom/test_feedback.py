@@ -16,6 +16,7 @@ from classroom.submissions import PATHS, chosen, expected, load, title
 import minires
 from minires.classroom import EXERCISES, assignments, diagnose, feedback, smallest
 from minires.classroom.diagnose import lab
+from minires.classroom.escape import plain
 from minires.classroom.feedback import BY_NAME, command
 from minires.classroom.smallest import cases
 from minires.classroom.task import Task
@@ -75,9 +76,12 @@ def test_says_what_is_right_then_why_then_the_input_then_what_to_read(path, lang
     )
     for name in diagnosis.names:
         sentence = BY_NAME[name].misconception if language == "en" else chinese()[name][1]
-        assert f"  * {sentence}" in text
+        assert f"  * {plain(sentence)}" in text and "``" not in text
     kinds = [(each.kind, each.detail) if each.kind in TOGETHER else each for each in diagnosis.findings]
-    assert len(found.sentences) == len(diagnosis.names) + len(set(kinds)) > 0
+    pairs = {frozenset((e.output, e.detail)) for e in diagnosis.findings if e.kind == "exchanged"}
+    exchanged = sum(e.kind == "exchanged" for e in diagnosis.findings)
+    said = len(set(kinds)) - exchanged + len(pairs) + len(diagnosis.raises)
+    assert len(found.sentences) == len(diagnosis.names) + said > 0
     for output in (*diagnosis.right, *diagnosis.wrong):
         assert output in text
     assert "x = [[" in text and ("tutorial " in last or "教程" in last)
@@ -180,6 +184,13 @@ def test_what_has_no_name_comes_after_what_has_one():
 
     one, more = feedback("linear", functions | {"linear_backward": wrong}).sentences
     assert one == BY_NAME["Linear.BiasAveraged"].misconception and more.startswith("More is wrong with dweight, ")
+
+
+def test_code_in_a_sentence_is_code_on_a_page_and_plain_in_a_terminal():
+    path = next(path for path in WRONG if "Residual.ModeNotHandedOn" in diagnosed(path)[1].names)
+    found = feedback(path.parent.name, load(path))
+    assert "hand <code>train</code> on to their forwards" in found.to_html() and "``" not in found.to_html()
+    assert "hand train on to their forwards" in str(found) and "``" not in str(found)
 
 
 def test_another_language_is_refused():

@@ -5,7 +5,7 @@ import pytest
 
 from minires.classroom import diagnose
 from minires.classroom.general import Finding
-from minires.classroom.words import FINDINGS, FRAME, TERMS, finding
+from minires.classroom.words import ENTERS, FINDINGS, FRAME, TERMS, finding
 
 
 def linear_forward(x, weight, bias):
@@ -94,9 +94,11 @@ def test_every_kind_has_words_in_both_languages():
         "untwisted",
         "more",
         "stopped",
+        "raises",
+        "both",
     }
     assert kinds == FINDINGS.keys()
-    for table in (FINDINGS, FRAME, TERMS):
+    for table in (FINDINGS, FRAME, TERMS, {"enters": ENTERS}):
         for english, words in table.values():
             assert english.isascii() and any("\u4e00" <= letter <= "\u9fff" for letter in words)
             assert english.count("{") == words.count("{")
@@ -104,5 +106,11 @@ def test_every_kind_has_words_in_both_languages():
 
 def test_terms_are_named():
     found = Finding("terms", "dx", "variance 3, scale -1")
-    assert finding(found, "en").endswith(": the term of the variance 3, scale -1.")
-    assert finding(found, "zh").endswith("：方差项 3, scale -1。")
+    assert finding(found, "en") == (
+        "dx is a sum of terms: the term of the variance enters with the factor 3, not 1; "
+        "scale enters with the factor -1, not 1."
+    )
+    assert finding(found, "zh") == "dx 是几项之和：方差项的系数是 3，应为 1；scale的系数是 -1，应为 1。"
+    one = Finding("terms", "dx", "mean 2")
+    assert finding(one, "en").endswith(": the term of the mean enters with the factor 2, not 1.")
+    assert finding(one, "zh").endswith("：均值项的系数是 2，应为 1。")

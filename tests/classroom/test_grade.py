@@ -13,9 +13,10 @@ import pytest
 from classroom.box.boxes import boxes
 from classroom.submissions import FOLDER
 
-from minires.classroom import Secret, assignment, frequencies, grade, graded, to_csv, to_html
+from minires.classroom import Secret, assignment, frequencies, grade, graded, new, to_csv, to_html, unnamed
 from minires.classroom.box import TRUST, BoxError, Tier
-from minires.classroom.grade import seed_of, table
+from minires.classroom.grade import seed_of
+from minires.classroom.results import table
 from minires.errors import DataFileError, RangeError
 
 CLASS = {
@@ -71,6 +72,124 @@ def test_what_was_graded_is_kept_unless_something_changed(handed_in, tmp_path):
     assert changed == ["bob"]
     assert [each for each in after if each.student != "bob"] == [each for each in before if each.student != "bob"]
     assert grade("linear", handed_in, out, tier=TRUST, secret=Secret("t"))[0].seed != before[0].seed
+
+
+@pytest.fixture
+def demo(tmp_path):
+    new("demo", tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/ada.py").write_text((tmp_path / "demo/solution.py").read_text())
+    return tmp_path / "demo"
+
+
+def of_demo(demo):
+    (found,) = grade(str(demo), demo.parent / "in", demo.parent / "out", tier=TRUST, secret=Secret("s"))
+    return found, (demo.parent / "out/results/ada.json").stat().st_mtime_ns
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "by", "total"),
+    [
+        ("assignment.toml", "points = 10", "points = 20", 20),
+        ("solution.py", "gain * x + offset\n", "gain * x + 2 * offset\n", 5),
+        ("given/data.txt", "", "more", 10),
+    ],
+)
+def test_where_the_assignment_has_changed_it_is_graded_again(demo, file, old, by, total):
+    _, at = of_demo(demo)
+    assert of_demo(demo)[1] == at
+    (demo / file).parent.mkdir(exist_ok=True)
+    text = (demo / file).read_text() if old else ""
+    (demo / file).write_text(text.replace(old, by) if old else by)
+    if file == "solution.py":
+        text = (demo / file).read_text()
+        (demo / file).write_text(text.replace("dy.sum(axis=0)", "2 * dy.sum(axis=0)"))
+    found, later = of_demo(demo)
+    assert found.total == total and later != at and of_demo(demo)[1] == later
+
+
+def test_a_word_in_a_statement_changes_no_grade(demo):
+    _, at = of_demo(demo)
+    (demo / "statement.md").write_text("other words")
+    assert of_demo(demo)[1] == at
+
+
+def test_a_result_from_before_there_was_a_digest_is_graded_again(demo):
+    found, _ = of_demo(demo)
+    path = demo.parent / "out/results/ada.json"
+    old = {name: value for name, value in json.loads(path.read_text()).items() if name not in ("rules", "findings")}
+    path.write_text(json.dumps(old | {"total": 3.0}))
+    assert graded(demo.parent / "out")[0].total == 3
+    assert of_demo(demo)[0] == found and found.rules
+
+
+def test_a_result_stays_when_its_submission_is_gone(handed_in, tmp_path):
+    before = run(handed_in, tmp_path / "out")
+    (handed_in / "bob.py").unlink()
+    (handed_in / "ada.py").write_text(CLASS["eve"])
+    after = run(handed_in, tmp_path / "out")
+    assert [each.student for each in after] == [each.student for each in before] and after == graded(tmp_path / "out")
+    assert (tmp_path / "out/scores.csv").read_text() == table(after)
+    assert [each.total for each in after if each.student in ("ada", "bob")] == [2, 6]
+
+
+def test_students_come_in_natural_order(handed_in, tmp_path):
+    for path in handed_in.iterdir():
+        path.unlink()
+    for name in ("s_10", "s_2", "s_1b", "10", "9", "s_02", "s"):
+        (handed_in / f"{name}.py").write_text("")
+    found = [each.student for each in run(handed_in, tmp_path / "out")]
+    assert found == ["9", "10", "s", "s_1b", "s_02", "s_2", "s_10"]
+    assert [each.student for each in graded(tmp_path / "out")] == found
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out/scores.csv").read_text())))
+    assert [row["student"] for row in rows] == found
+    page = to_html(graded(tmp_path / "out"), names=True)
+    assert page.index("<td>s_2<") < page.index("<td>s_10<")
+
+
+def test_grades_of_another_assignment_are_not_mixed_in(handed_in, tmp_path):
+    run(handed_in, tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}
+    with pytest.raises(RangeError, match="out has the grades of linear: grade into another --out"):
+        grade("batchnorm", handed_in, tmp_path / "out", tier=TRUST, secret=Secret("s"))
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")} == before
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "points", "problem"),
+    [
+        (
+            "en",
+            "A layer is a pair of functions",
+            "linear: 0 of 8 points",
+            "Your submission could not be run: linear.py, line 1: ",
+        ),
+        ("zh", "一个层就是一对函数", "linear：0 分（满分 8）", "你的提交无法运行：linear.py 第 1 行："),
+    ],
+)
+def test_a_page_of_feedback_says_whose_it_is_and_of_what(handed_in, tmp_path, language, title, points, problem):
+    run(handed_in, tmp_path / "out", language=language)
+    text = (tmp_path / "out/feedback/fay.txt").read_text(encoding="utf-8")
+    page = (tmp_path / "out/feedback/fay.html").read_text(encoding="utf-8")
+    assert assignment("linear").called(language) == title
+    assert text.startswith(f"{title}\nfay\n{points}\n\n{problem}") and "SyntaxError" not in text
+    assert text.count("line") == (3 if language == "en" else 2)  # linear, linear.py, line 1
+    for part in (f"<title>{title}</title>", f"<h1>{title}</h1>", "<p>fay</p>", f"<p>{points}</p>", f"<p>{problem}"):
+        assert part in page
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "Nothing was handed in: linear.py is expected (or a notebook)."),
+        ("zh", "没有收到提交：应提交 linear.py（或 notebook）。"),
+    ],
+)
+def test_who_hands_in_nothing_is_told_so(handed_in, tmp_path, language, words):
+    (handed_in / "ida").mkdir()
+    run(handed_in, tmp_path / "out", language=language)
+    assert (tmp_path / "out/feedback/ida.txt").read_text(encoding="utf-8").endswith(f"\n\n{words}\n")
+    assert f"<p>{words}</p>" in (tmp_path / "out/feedback/ida.html").read_text(encoding="utf-8")
 
 
 def test_in_another_language_the_feedback_is_written_anew(handed_in, tmp_path):
@@ -137,6 +256,37 @@ def test_a_report_counts_what_was_planted(handed_in, tmp_path):
     assert "Linear.BiasOverWrongAxis" in page and "11 students" in page
     assert "ada" not in page and "ada" in to_html(grades, names=True)
     assert "=hal" in to_html(grades, names=True)
+
+
+NAMELESS = """
+def linear_forward(x, weight, bias):
+    if len(x) in RAISES: raise TypeError("knows ada")
+    return x @ weight.T + bias, (x, weight)
+def linear_backward(dy, cache):
+    x, weight = cache
+    return dy @ weight, dy.T @ x, FACTOR * dy.sum(axis=0)
+"""
+
+
+def test_a_report_counts_what_has_no_name_by_its_sentence(handed_in, tmp_path):
+    for number in range(3):
+        (handed_in / f"joe{number}.py").write_text(NAMELESS.replace("FACTOR", "0.3").replace("RAISES", "()"))
+    (handed_in / "kim.py").write_text(NAMELESS.replace("FACTOR", "'ada'").replace("RAISES", "()"))
+    (handed_in / "lea.py").write_text(NAMELESS.replace("FACTOR", "1").replace("RAISES", "(6,)"))
+    grades = run(handed_in, tmp_path / "out")
+    assert graded(tmp_path / "out") == grades
+    for language, words in (("en", "dbias is off by one factor on all inputs: it is 0.3 times"), ("zh", "0.3 倍")):
+        found = unnamed(grades, language)
+        assert [count for (where, text), count in found if where == "linear" and words in text] == [3]
+        rows = list(csv.reader(io.StringIO(to_csv(grades, language))))
+        assert [row[:2] for row in rows if words in row[2]] == [["", "3"]] and {len(row) for row in rows} == {3}
+        page = to_html(grades, language)
+        assert page.count(words) == 1 and '<progress max="11" value="3">' in page
+        assert "ada" not in page and "joe" not in page and "knows" not in page
+    texts = {text for (_, text), _ in unnamed(grades)}
+    assert "Not there: linear_backward. Define each function under the name that the statement gives it." in texts
+    assert {"Your code raises ValueError.", "Your code raises TypeError."} <= texts  # not the text of a student
+    assert frequencies(grades) == [("Linear.BiasOverWrongAxis", 1)]
 
 
 def test_folders_that_are_none(tmp_path):

@@ -67,11 +67,34 @@ def test_the_cells_that_check_leave_the_names_of_the_student_alone(each, capsys)
     names: dict = {}
     exec(each.solution(), names)
     own = dict(names)
-    exec(CHECK.format(where=each.name), names)
+    exec(CHECK.format(where=each.name, language="en"), names)
     assert "All outputs are right" in capsys.readouterr().out
     worth = outputs(each)
     exec(condition(Bundle(each, each.name, {}, {}, "", worth), next(iter(worth))), names)
     assert own.items() <= names.items()
+
+
+def test_it_checks_in_its_own_language(made, capsys):
+    _, cells = made("linear", language="zh")
+    names: dict = {}
+    exec(assignment("linear").solution(), names)
+    exec("".join(cells[-1]["source"]), names)
+    assert "全部输出正确。" in capsys.readouterr().out
+
+
+def test_an_earlier_notebook_is_overwritten_unless_somebody_has_worked_in_it(made):
+    for language in ("en", "zh", "en"):
+        path, cells = made("linear", language=language)
+    filled = [dict(cell) for cell in cells]
+    filled[2]["source"] = assignment("linear").solution()
+    more = [*cells[:-1], {"cell_type": "markdown", "id": "x", "metadata": {}, "source": "my notes"}, cells[-1]]
+    note = [*cells[:-1], {**cells[1], "id": "y", "source": "# my notes"}, cells[-1]]
+    for touched in (filled, more, note, cells[:-1]):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"cells": touched}))
+        before = path.read_text()
+        with pytest.raises(StateError, match="linear.ipynb has been written in, and is kept"):
+            made("linear", language="zh")
+        assert path.read_text() == before
 
 
 def test_without_the_extra_a_sentence_says_which(monkeypatch, tmp_path, capsys):

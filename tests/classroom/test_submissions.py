@@ -76,7 +76,7 @@ def test_every_form_gives_the_functions(tmp_path, name, content):
         (
             "ada.ipynb",
             notebook(("code", "def relu_forward(x) return x")),
-            "a cell with relu_forward: invalid syntax|expected ':'",
+            "a cell with relu_forward: invalid syntax (line 1)|a cell with relu_forward: expected ':' (line 1)",
         ),
         ("ada.zip", b"PK", "the archive cannot be read"),
         ("ada.zip", archive(a_py="", b_py=""), "there are a.py, b.py, expected losses.py"),

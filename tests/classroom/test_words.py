@@ -4,7 +4,7 @@ import pytest
 
 from minires.classroom import grade
 from minires.classroom.box import TRUST
-from minires.classroom.words import raises, stopped
+from minires.classroom.words import not_run, of_syntax, raises, stopped
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,32 @@ from minires.classroom.words import raises, stopped
 def test_why_there_is_no_answer(text, chinese):
     assert stopped(text, "en") == text and stopped(text, "zh") == chinese
     assert raises(text, "en") == f"There is no answer: {text}." and raises(text, "zh") == f"没有得到答案：{chinese}。"
+
+
+@pytest.mark.parametrize(
+    ("problem", "chinese"),
+    [
+        ("there are a.py, b.py, expected linear.py", "有 a.py, b.py，应为 linear.py"),
+        ("ada.py is no regular file", "ada.py 不是普通文件"),
+        ("ada.py has 1048577 bytes, expected at most 1048576", "ada.py 有 1048577 字节，最多 1048576 字节"),
+        ("ada.py is no text: bad", "ada.py 不是文本：bad"),
+        ("ada.ipynb is no notebook", "ada.ipynb 不是 notebook"),
+        ("the archive cannot be read: bad", "压缩包无法读取：bad"),
+        ("a cell with f: invalid syntax (line 2)", "含有 f 的单元格：invalid syntax (line 2)"),
+        ("linear.py, line 3: invalid syntax", "linear.py 第 3 行：invalid syntax"),
+        ("the submission ends its process", "提交的程序结束了自己的进程"),
+    ],
+)
+def test_why_it_could_not_be_run(problem, chinese):
+    assert not_run(problem, "en") == f"Your submission could not be run: {problem}."
+    assert not_run(problem, "zh") == f"你的提交无法运行：{chinese}。"
+
+
+@pytest.mark.parametrize("kind", ["SyntaxError", "IndentationError", "TabError"])
+def test_an_error_of_syntax_is_said_of_the_students_file_once(kind):
+    said = f"{kind}: expected ':' (submission.py, line 12) (line 12)"
+    assert of_syntax(said, "linear.py") == "linear.py, line 12: expected ':'"
+    assert of_syntax("ValueError: x (line 12)", "linear.py") == "ValueError: x (line 12)"
 
 
 @pytest.mark.parametrize("text", ["ValueError: f takes longer than 5 s (line 3)", "", "linear.py is no text: x"])

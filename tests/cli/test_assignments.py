@@ -76,6 +76,54 @@ def test_a_teacher_grades_and_reports(capsys):
     assert "bob" not in Path("graded/report.html").read_text()
 
 
+def test_the_second_time_it_says_how_many_were_kept(capsys):
+    Path("in").mkdir()
+    for name in ("ada", "bob", "eve"):
+        Path(f"in/{name}.py").write_text(assignment("linear").solution())
+    line = "assign grade linear in --out graded --trust-submissions"
+    assert run(line) == 0
+    assert "kept" not in capsys.readouterr().out
+    Path("in/ada.py").unlink()
+    Path("in/bob.py").write_text("")
+    assert run(line) == 0
+    assert "\nkept as graded before: 2, graded now: 1\n" in capsys.readouterr().out
+    assert run(f"{line} --lang zh") == 0
+    assert "\n沿用之前的评分：1，本次评分：2\n" in capsys.readouterr().out
+    assert Path("graded/scores.csv").read_text().count("\n") == 4
+
+
+def test_a_report_goes_where_it_is_told(capsys):
+    Path("in").mkdir()
+    wrong = assignment("linear").solution().replace("dy.sum(axis=0)", "0.3 * dy.sum(axis=0)")
+    Path("in/ada.py").write_text(wrong)
+    assert run("assign grade linear in --out graded --trust-submissions") == 0
+    before = sorted(Path("graded").rglob("*"))
+    assert run("assign report graded --out pages/monday") == 0
+    out = capsys.readouterr().out
+    assert "report: pages/monday/report.html and pages/monday/report.csv" in out
+    assert "1 of 1   linear: dbias is off by one factor" in out
+    assert sorted(path.name for path in Path("pages/monday").iterdir()) == ["report.csv", "report.html"]
+    assert sorted(Path("graded").rglob("*")) == before
+    assert run("assign report graded") == 0
+    assert Path("graded/report.html").read_bytes() == Path("pages/monday/report.html").read_bytes()
+
+
+def test_interrupted_before_any_result_it_says_nothing_of_results(capsys, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    Path("in").mkdir()
+    Path("in/ada.py").write_text(assignment("linear").solution())
+    with monkeypatch.context() as patch:
+        patch.setattr("minires.cli.assignments.strongest", interrupted)
+        assert run("assign grade linear in --out graded") == 130
+        assert "stays in" not in capsys.readouterr().err
+        assert run("assign grade linear in --out graded --trust-submissions") == 0
+        capsys.readouterr()
+        assert run("assign grade linear in --out graded") == 130
+        assert "what is graded stays in graded: the same command goes on" in capsys.readouterr().err
+
+
 def test_without_a_box_nothing_is_graded(capsys, monkeypatch):
     def none():
         raise BoxError("no box holds on this machine")
@@ -120,6 +168,7 @@ def test_the_secret_is_closed_from_its_first_moment(monkeypatch):
         "new linear --out mine",
         "new a-b --out mine",
         "report nowhere",
+        "report nowhere --out pages",
         "report empty",
         "check linaer in/ada.py",
     ],
@@ -157,3 +206,16 @@ def test_a_signal_ends_the_grading_in_order_and_the_same_command_goes_on(number)
     assert subprocess.run(line, capture_output=True).returncode == 0
     assert Path("graded/results/s0.json").stat().st_mtime_ns == kept
     assert len(list(Path("graded/results").iterdir())) == 6
+
+
+def test_what_a_student_reads_is_wrapped_on_a_terminal_alone(capsys, monkeypatch):
+    Path("mine.py").write_text(assignment("linear").solution().replace("dy.sum(axis=0)", "dy.mean(axis=0)"))
+    monkeypatch.setenv("COLUMNS", "50")
+    assert run("assign check linear mine.py") == 1
+    whole = capsys.readouterr().out
+    assert max(map(len, whole.splitlines())) > 100
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert run("assign check linear mine.py") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "\n".join(lines).split() == whole.split()
+    assert all(len(line) <= 50 or line.startswith("    python -c ") for line in lines)

@@ -65,7 +65,7 @@ def test_what_is_no_folder_is_refused_and_stays(place, code, words, tmp_path):
 
 
 def test_an_installation_without_them_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys.modules["minires.cli.tutorials"], "PLACES", (tmp_path / "gone",))
+    monkeypatch.setattr(sys.modules["minires.files.tutorials"], "PLACES", (tmp_path / "gone",))
     code, out, err = call("tutorials")
     assert (code, out) == (1, "") and f"no tutorials in {tmp_path / 'gone'}" in err
 

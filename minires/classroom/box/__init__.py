@@ -2,7 +2,7 @@
 
 from .box import Box, BoxError, Failure
 from .inside.wire import Handle
-from .served import Shown
+from .served import FOREIGN, Shown
 from .strongest import self_test, strongest
 from .tiers import BUBBLEWRAP, LANDLOCK, TRUST, Tier
 
@@ -10,6 +10,7 @@ __all__ = [
     "BUBBLEWRAP",
     "Box",
     "BoxError",
+    "FOREIGN",
     "Failure",
     "Handle",
     "LANDLOCK",

@@ -10,6 +10,7 @@ from .inside.wire import AS_TEXT, SEEN, Function, Handle, Part, Seed
 
 SHOWN = 2000  # characters of an error
 CHECKED, FORWARDS = 10_000, 30  # numbers in the x of a gradient check, and the forwards that it counts as
+FOREIGN = "{} got a cache that is not its own: give each layer's backward the cache of its own forward"
 KEPT = 20_000_000  # numbers in the arguments of all calls: what caches hold is of their order
 
 
@@ -110,7 +111,7 @@ class Served:
         """dx, or "same"; with ``arrays`` the gradients of the parameters, too."""
         owner, cache = self._caches[handle.number]
         if owner is not layer:
-            raise ValueError("backward got the cache of another layer")
+            raise ValueError(FOREIGN.format(type(layer).__name__))
         _set(tensors, arrays)
         for _, t in tensors if arrays else ():
             if isinstance(t, Param):

@@ -4,6 +4,7 @@ A folder has assignment.toml, solution.py, and the statement in English and Chin
 own.
 """
 
+import hashlib
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Assignment:
     functions, and the folder has questions.py and mistakes.toml
     minires: whether it can be imported in the box, which the statement then says   files: that a task wants beside them
     twists: what :mod:`~minires.classroom.twists` draws from   drawn: {language: text} of what a student has got of them
+    rules: digest of all in the folder that decides a grade
     """
 
     name: str
@@ -47,6 +49,7 @@ class Assignment:
     twists: dict = field(default_factory=dict)
     drawn: tuple = ()
     files: tuple = ()
+    rules: str = ""
 
     def called(self, language: str) -> str:
         """Its title, in English where there is no other."""
@@ -78,7 +81,7 @@ class Assignment:
 
 def read(folder: Path) -> Assignment:
     """The assignment in ``folder``, called NN_name or name. Raises DataFileError where it is not whole."""
-    path = folder / MANIFEST
+    path, rules = folder / MANIFEST, _rules(folder)
     number, _, name = folder.name.partition("_") if re.match(r"\d\d_", folder.name) else ("0", "", folder.name)
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -98,9 +101,21 @@ def read(folder: Path) -> Assignment:
             fields["exercises"] = (_task(name, tuple(fields.pop("asks")), folder, fields["files"]),)
         else:
             fields["exercises"] = _exercises(fields["exercises"], folder)
-        return Assignment(name=name, number=int(number), folder=folder, **fields)
+        return Assignment(name=name, number=int(number), folder=folder, rules=rules, **fields)
+    except DataFileError:  # of another file, which it names
+        raise
     except (OSError, ValueError, TypeError) as error:
-        raise DataFileError(f"{path}: {error}: see the folders of the course") from error
+        remedy = 'compare it with one that is whole, as "minires assign new NAME" makes it'
+        raise DataFileError(f"{path}: {error}: {remedy}") from error
+
+
+def _rules(folder):
+    """SHA-256 of the files of the assignment, without its statements."""
+    paths = [path for path in folder.iterdir() if path.suffix in (".py", ".toml")] if folder.is_dir() else []
+    found = hashlib.sha256()
+    for path in sorted(path for path in (*paths, *(folder / "given").glob("*")) if path.is_file()):
+        found.update(f"{path.relative_to(folder)} {path.stat().st_size}\0".encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 @cache
@@ -117,7 +132,7 @@ def _exercises(given, folder):
         return tuple(known[name] for name in given)
     path = folder / "solution.py"
     functions = run(path, path.read_text(encoding="utf-8"))
-    return tuple(declared(name, table, functions) for name, table in given.items())
+    return tuple(declared(name, table, functions, path) for name, table in given.items())
 
 
 def assignments() -> dict[str, Assignment]:

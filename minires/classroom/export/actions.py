@@ -1,6 +1,6 @@
 """Plain GitHub Actions: a repository for the students, which checks what is pushed."""
 
-from ..grade import Grade
+from ..results import Grade
 from .bundle import Bundle
 
 RESULT = None

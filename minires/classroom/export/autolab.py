@@ -3,8 +3,9 @@
 import json
 
 from ...mutants.language import sentence
+from ..escape import plain
 from ..feedback import BY_NAME
-from ..grade import Grade
+from ..results import Grade
 from .bundle import Bundle, tarred
 
 RESULT = None  # it is what is printed
@@ -51,5 +52,5 @@ def result(grade: Grade | None) -> str:
         return ""
     lines = ["What was handed in could not be run."] if grade.problem else []
     lines += [f"{output}: {'right' if points else 'wrong'}" for output, points in grade.points.items()]
-    lines += [f"* {sentence(BY_NAME[name], 'en')}" for name in grade.names]
+    lines += [f"* {plain(sentence(BY_NAME[name], 'en'))}" for name in grade.names]
     return "\n".join([*lines, json.dumps({"scores": grade.points})])

@@ -15,6 +15,7 @@ class Bundle:
     """each: the assignment   name: what the command calls it there: its name, or a folder of the bundle
     folder: {path: text}, the files of an assignment that is not of the course   handout: {path: text}, for students
     course: text of the file of the course, which only a grader may see, or ""   outputs: {"linear dx": points}
+    language: of what checks in a notebook say
     """
 
     each: Assignment
@@ -23,6 +24,7 @@ class Bundle:
     handout: dict[str, str]
     course: str
     outputs: dict[str, float]
+    language: str = "en"
     version: str = __version__
 
     def for_grader(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ import json
 import os
 from datetime import UTC, datetime
 
-from ..grade import Grade
+from ..results import Grade
 from .bundle import Bundle
 
 RESULT = "result.json"

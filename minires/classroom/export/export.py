@@ -61,4 +61,4 @@ def _bundle(each: Assignment, platform: str, course: str, language: str) -> Bund
     elif each.number == 0:  # not of the course
         paths = [path for path in sorted(each.folder.iterdir()) if path.suffix in (".toml", ".py", ".md")]
         folder, where = {f"{each.name}/{p.name}": p.read_text(encoding="utf-8") for p in paths}, f"./{each.name}"
-    return Bundle(each, where, folder, handout, course, outputs(each))
+    return Bundle(each, where, folder, handout, course, outputs(each), language)

@@ -2,7 +2,7 @@
 
 import json
 
-from ..grade import Grade
+from ..results import Grade
 from .bundle import Bundle, zipped
 
 RESULT = "results.json"

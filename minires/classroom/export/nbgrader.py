@@ -53,11 +53,11 @@ def _test(bundle, output, points):
 
 def condition(bundle: Bundle, output: str) -> str:
     """Code that fails, with the feedback, unless an output is right."""
-    where = bundle.name
+    given = f"{bundle.name!r}, globals(), {bundle.language!r}"
     exercise, _, wanted = output.partition(" ")
     return (
         "from minires import classroom\n"
-        f"found = {{str(each.exercise): each for each in classroom.check({where!r}, globals())}}[{exercise!r}]\n"
+        f"found = {{str(each.exercise): each for each in classroom.check({given})}}[{exercise!r}]\n"
         f"assert {wanted!r} in found.right, str(found)"
     )
 

@@ -7,11 +7,14 @@ from ...errors import RangeError
 from ...files.whole import make_folder, remove, write_atomically
 from ..box import Box, Failure, Tier
 from ..course import assignment
-from ..grade import Grade, grade_one, seed_of
+from ..escape import for_terminal
+from ..grade import grade_one, seed_of
 from ..public import FILE, about, check_examples
+from ..results import Grade
 from ..secret import Secret
 from ..submissions import Submission, Unreadable, files_of, source_of
 from ..twists import for_student
+from ..words import not_run, of_syntax
 from . import actions, autolab, classroom50, gradescope, prairielearn
 from .bundle import outputs
 
@@ -97,7 +100,7 @@ def _by_examples(folder, path, student, tier, language):
             try:
                 names = box.load(found.source)
             except Failure as error:
-                problem = str(error)
+                problem = of_syntax(str(error), f"{name}.py")
             else:
                 every = check_examples(folder, names, language)
                 for each in every:
@@ -105,5 +108,7 @@ def _by_examples(folder, path, student, tier, language):
                     share = points / len(every) / len(outputs)
                     earned |= {f"{each.exercise} {output}": share * (output in each.right) for output in outputs}
                     texts.append(str(each))
+    if problem:
+        texts = [for_terminal(not_run(problem, language))]
     total, text = round(sum(earned.values()), 6), "\n\n".join(texts)
     return Grade(student, name, earned, total, points, [], problem, tier.name, 0, found.digest, feedback=text)

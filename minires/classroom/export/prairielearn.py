@@ -3,7 +3,7 @@
 import json
 import uuid
 
-from ..grade import Grade
+from ..results import Grade
 from .bundle import Bundle
 
 RESULT = "results.json"

@@ -245,6 +245,14 @@ def test_cells_for_nbgrader_and_tests_for_otter(exported, tmp_path):
     assert results == {"linear y": True, "linear dx": True, "linear dweight": True, "linear dbias": False}
 
 
+def test_the_cells_for_nbgrader_speak_the_language_of_the_notebook(tmp_path):
+    pytest.importorskip("jupytext")
+    export("linear", "nbgrader", tmp_path, tmp_path / "course.toml", "zh")
+    cells = json.loads((tmp_path / "linear-nbgrader/linear/linear.ipynb").read_text())["cells"]
+    with pytest.raises(AssertionError, match="没有找到：linear_forward"):
+        exec("".join(cells[-1]["source"]), {})
+
+
 def test_tests_for_otter(exported):
     pytest.importorskip("jupytext")
     folder = exported("otter")
