@@ -40,7 +40,7 @@ class BackwardPlan:
         near, self._near = self._near, None
         if isinstance(operation, Foreign):
             self._phase = None
-            self.phases.append(Whole(operation))
+            self.phases.append(Whole(operation, self.cut.images))
         elif isinstance(operation, Join):
             phase = self._step(JoinGradient(record, near), record)
             phase.finish += [(finish, affine) for affine in operation.maps]

@@ -115,10 +115,10 @@ class Executor:
         seats[0].crew = seats if len(units) == 1 else None
         calls, began = self._calls(frame, seats), time.perf_counter()
         try:
-            for kind, group in itertools.groupby(phases, type):
-                with _computing() if kind is Phase else nullcontext():
+            for alone, group in itertools.groupby(phases, lambda phase: phase.alone):
+                with _computing() if alone else nullcontext():
                     for phase in group:
-                        if kind is Phase:
+                        if isinstance(phase, Phase):
                             _share(phase.prepare, frame, seats)
                             self._all_chunks(phase, frame, calls, units, seats)
                             _share(phase.finish, frame, seats)

@@ -44,7 +44,7 @@ class ForwardPlan:
     def _add(self, operation, phase):
         """The operation in ``phase`` or in a new one; the phase that the next may join."""
         if isinstance(operation, Foreign):
-            self.phases.append(Whole(operation))
+            self.phases.append(Whole(operation, self.plan.images))
             return None
         step = self.steps[operation]
         if phase is None or isinstance(operation, Join) and phase.pending.intersection(operation.maps):

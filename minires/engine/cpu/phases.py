@@ -1,6 +1,8 @@
 """The parts of a plan."""
 
+from ...layers import Linear
 from ..operations import Convolution
+from . import constants
 
 
 class Phase:
@@ -9,8 +11,10 @@ class Phase:
     steps: functions of (frame, i, workspace)   prepare, finish: (function, argument) for function(frame, argument),
     in any order   pending: the affine maps whose sums are complete only behind this phase   owners: the operation of
     each step   settles: in backward, the parameters whose gradients are whole behind this phase   filters: where its
-    filters begin in their memory, and end
+    filters begin in their memory, and end   alone: without the threads of BLAS
     """
+
+    alone = True
 
     def __init__(self, filters=0):
         self.prepare, self.steps, self.finish, self.pending = [], [], [], set()
@@ -28,10 +32,14 @@ class Phase:
 
 
 class Whole:
-    """A layer of the definition, on whole arrays."""
+    """A layer of the definition, on whole arrays. ``alone``: whether one thread is to do its products, as for a Linear
+    of a usual size: the threads of BLAS would wait 100 ms for more, on the cores that the next phases want
+    """
 
-    def __init__(self, operation):
+    def __init__(self, operation, images):
         self.operation, self.owners, self.settles = operation, [operation], []
+        layer = operation.layer
+        self.alone = isinstance(layer, Linear) and images * layer.weight.data.size <= constants.THREADED
 
 
 def settle(phases):

@@ -8,10 +8,10 @@ from engine.equality import images, network
 from oracles import assert_same, run
 
 import minires
-from minires.engine.cpu import constants, executor
+from minires.engine.cpu import blas, constants, executor
 from minires.engine.cpu.memory import Workspace
 from minires.engine.cpu.phases import Phase
-from minires.layers import BatchNorm2d, Conv2d, ReLU, Sequential
+from minires.layers import BatchNorm2d, Conv2d, Linear, ReLU, Sequential
 
 
 def bits(model, x, dy):
@@ -96,6 +96,27 @@ def test_the_buffer_of_numpy_is_the_caller_s_again():
         with executor._computing():
             np.zeros(3) + np.zeros(4)
     assert np.getbufsize() == before
+
+
+@pytest.mark.parametrize(("threaded", "alone"), [(10**9, True), (0, False)])
+def test_a_linear_layer_of_a_usual_size_wakes_no_threads_of_blas(threaded, alone, monkeypatch):
+    """They would wait for more on the cores of the next phases."""
+    if (before := blas.threads()) is None:
+        pytest.skip("this BLAS cannot be asked")
+    seen, forward, backward = [], Linear.forward, Linear.backward
+
+    def watched(method):
+        return lambda *args, **settings: seen.append(blas.threads()) or method(*args, **settings)
+
+    monkeypatch.setattr(constants, "THREADED", threaded)
+    monkeypatch.setattr(Linear, "forward", watched(forward))
+    monkeypatch.setattr(Linear, "backward", watched(backward))
+    fast = minires.compile(network("resnet8"), threads=2)
+    fast.forward(images(3, 2, 9, 9), True)
+    seen.clear()  # what was asked to make the plan
+    y, cache = fast.forward(images(3, 2, 9, 9), True)
+    fast.backward(np.ones_like(y), cache)
+    assert seen == [1 if alone else before] * 2 and blas.threads() == before
 
 
 def test_arrays_of_a_work_area_are_laid_side_by_side_once():

@@ -102,7 +102,8 @@ class ConvolutionGradient:
         weight = self.work.layer.weight
         if weight.frozen:
             return
-        dweight = frame.dweights(weight.data.shape)[:, part].sum(axis=0)
+        found = frame.dweights(weight.data.shape)[:, part]
+        dweight = found[0] if len(found) == 1 else found.sum(axis=0)
         if (scale := self._scale(frame)) is not None:
             dweight *= scale[part, None, None, None]
         with frame.lock:
