@@ -52,8 +52,9 @@ class BackwardPlan:
             if share is not None:
                 phase.prepare += [(step.prepare, part) for part in step.parts]
             phase.finish += [(step.finish, part) for part in step.parts]
-            if share is not None and share.adds and not work.kernel.adds and _is_next(following, share.buffer):
-                self._near, share.waits = share, True
+            if share is not None and share.adds and not work.kernel.adds and _takes(following, share.buffer):
+                share.waits = isinstance(following.operation, Join) and not following.waits  # then it is the same phase
+                self._near = share if share.waits else None
         else:
             work = self.forward.steps[operation]
             phase = self._step(_Other(record, work, self._again(record), self._shares(record)), record)
@@ -93,7 +94,7 @@ def in_place(records):
         parts = [p for p in parts if not (isinstance(p, Alias) and p.buffer == dy)]  # it stands there already
         targets = [t and replace(t, buffer=heirs.get(t.buffer, t.buffer)) for t in record.targets]
         target = record.targets[0] if isinstance(record.operation, Convolution) else None
-        if target is not None and not target.adds and _is_next(following, target.buffer):
+        if target is not None and not target.adds and _takes(following, target.buffer):
             for p in following.parts:
                 if isinstance(p, Alias) and last[p.buffer] == k + 1 and target.buffer not in heirs:
                     heirs[target.buffer] = heirs.get(p.buffer, p.buffer)
@@ -102,10 +103,9 @@ def in_place(records):
     return found
 
 
-def _is_next(record, buffer):
-    """Whether the record is that of a join which takes the buffer over as it is, in the phase that wrote it."""
-    join = record is not None and isinstance(record.operation, Join)
-    return join and record.dy == buffer and record.based and not record.waits
+def _takes(record, buffer):
+    """Whether the record begins with what stands in the buffer."""
+    return record is not None and record.dy == buffer and record.based
 
 
 def _owners(record):

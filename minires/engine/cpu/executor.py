@@ -113,6 +113,8 @@ class Executor:
         seats = _take(self.free["crews"], self._crew)
         units = self.forward_plan.cut.units
         seats[0].crew = seats if len(units) == 1 else None
+        if not self.frozen:
+            frame.lend("filters", seats[0].filters)
         calls, began = self._calls(frame, seats), time.perf_counter()
         try:
             for alone, group in itertools.groupby(phases, lambda phase: phase.alone):
@@ -140,12 +142,14 @@ class Executor:
             self.helpers.note(time.perf_counter() - began, self._runs_of(seats), units, seats)
 
     def _crew(self):
-        """Work areas, one for each thread; the first thread has no helper."""
+        """Work areas, one for each thread, and a room for filters; the first thread has no helper."""
         dtype = self.plan.dtype
-        return Workspace(dtype), *(Workspace(dtype, self.zeros) for _ in range(self.threads - 1))
+        seats = Workspace(dtype), *(Workspace(dtype, self.zeros) for _ in range(self.threads - 1))
+        seats[0].filters = self.zeros(max(self.forward_plan.filters, self.backward_plan.filters), dtype)
+        return seats
 
     def _all_chunks(self, phase, frame, calls, units, seats):
-        work = partial(_pass, phase, frame, calls)
+        work = partial(phase.take, frame, calls)
         if self.helpers is None or not self.helpers.share(work, phase, frame, calls, units, seats):
             TEAM.run(work, units, seats)
 
@@ -223,34 +227,6 @@ def _share(tasks, frame, seats):
     else:
         for task, argument in tasks:
             task(frame, argument)
-
-
-def _pass(phase, frame, known, unit, seat):
-    """Take the chunks of one unit through a phase, and note the time of each step.
-
-    What a step calls, with which arrays, is the same whenever the frame runs again: it is done once by the step, then
-    from the list of its calls.
-    """
-    spent = seat.spent.setdefault(phase, [0.0] * len(phase.steps))
-    for i in unit:
-        form, record = (seat.grown, frame.form(phase)), []
-        before, lists = known.get((phase, i), (None, None))
-        if before != form:
-            lists = None
-        if lists is None:
-            seat.begin(phase)
-        for k, step in enumerate(phase.steps):
-            began = time.perf_counter()
-            if lists is None:
-                seat.calls = []
-                step(frame, i, seat)
-                record.append(seat.calls)
-            else:
-                for function, arguments in lists[k]:
-                    function(*arguments)
-            spent[k] += time.perf_counter() - began
-        if lists is None and not seat.scattered:
-            known[phase, i] = form, record
 
 
 def _take(free, make):

@@ -41,6 +41,10 @@ class Frame:
                 self._scratch[key] = self._zeros(numbers, self.dtype)
             return self._scratch[key][:numbers]
 
+    def lend(self, key, array):
+        """Scratch memory that is this frame's for one run."""
+        self._scratch[key] = array
+
     def room(self, array, like=None):
         """Memory of this frame for an array (N, C, H, W): its axes lie as in ``like``, or as (H, W, N, C)."""
         with self._guard:
@@ -70,7 +74,8 @@ class ForwardFrame(Frame):
         self._kept = dict(zip(forward.kept, self._chunks([forward.rooms.form(v) for v in forward.kept])))
         self._others = {v: (forward.rooms.form(v), ("value", place)) for v, place in forward.places.items()}
         self.states = {affine: State(affine, self.sizes, self.dtype, zeros) for affine in forward.plan.maps}
-        self.scratch("filters", forward.filters)
+        if forward.frozen:
+            self.scratch("filters", forward.filters)
 
     def chunk(self, value, i, workspace):
         kept = self._kept.get(value)
@@ -102,7 +107,6 @@ class BackwardFrame(Frame):
         self.closes = [i == unit[-1] for unit in units for i in unit]
         self.slopes = {}
         self.forward = self.lock = None
-        self.scratch("filters", backward.filters)
         self.scratch("dweights", self.units * backward.dweight)
 
     def _overlaid(self, spans):

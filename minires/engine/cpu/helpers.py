@@ -25,7 +25,7 @@ from ...errors import StateError
 from ..values import Unsuited
 from . import constants
 from .arena import Arena
-from .helper import ASLEEP, DONE, ORDER, READY, TASK, WATCHED, WORDS, fence
+from .helper import ASLEEP, DONE, ORDER, READY, TASK, WATCHED, WORDS, fence, trim
 from .lists import packed
 from .phases import Phase
 
@@ -179,6 +179,7 @@ class Helpers:
             if h == len(self._processes):
                 self._processes.append(self._started(h))
             _wake(self._processes[h], *self._arena.where([room]), room.size, self._number)
+        trim()
 
     def _started(self, h):
         words = self._words_of(h)

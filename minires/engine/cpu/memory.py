@@ -92,11 +92,12 @@ class Workspace:
     ``do`` calls a function and notes the call, so that the next run of the same chunk is a flat list of calls.
     ``spent``: the seconds of each step of each phase   ``crew``: the work areas of all threads, where they have one
     chunk to share   ``grown``: how often an array had to grow; calls that were noted before know the old one
-    zeros: makes the memory that stays
+    filters: of the first thread, the room for those of all   zeros: makes the memory that stays
     """
 
     def __init__(self, dtype, zeros=pages):
         self.dtype, self.zeros, self.crew, self.calls, self.grown = dtype, zeros, None, [], 0
+        self.filters = None
         self._sizes, self._roots, self._views, self.spent, self._gathered = {}, {}, {}, {}, 0
         self._phase = None
 

@@ -1,5 +1,7 @@
 """The parts of a plan."""
 
+import time
+
 from ...layers import Linear
 from ..operations import Convolution
 from . import constants
@@ -29,6 +31,33 @@ class Phase:
     def frozen(self):
         """Which of the convolutions have frozen weights: their gradients are not computed."""
         return [o.layer.weight.frozen for o in self.owners if isinstance(o, Convolution)]
+
+    def take(self, frame, known, unit, seat):
+        """Take the chunks of one unit through this phase, and note the time of each step.
+
+        What a step calls, with which arrays, is the same whenever the frame runs again: it is done once by the step,
+        then from the list of its calls, in ``known``.
+        """
+        spent = seat.spent.setdefault(self, [0.0] * len(self.steps))
+        for i in unit:
+            form, record = (seat.grown, frame.form(self)), []
+            before, lists = known.get((self, i), (None, None))
+            if before != form:
+                lists = None
+            if lists is None:
+                seat.begin(self)
+            for k, step in enumerate(self.steps):
+                began = time.perf_counter()
+                if lists is None:
+                    seat.calls = []
+                    step(frame, i, seat)
+                    record.append(seat.calls)
+                else:
+                    for function, arguments in lists[k]:
+                        function(*arguments)
+                spent[k] += time.perf_counter() - began
+            if lists is None and not seat.scattered:
+                known[self, i] = form, record
 
 
 class Whole:
