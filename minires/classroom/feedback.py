@@ -50,7 +50,7 @@ class Feedback:
     raises: tuple[Finding, ...] = ()
 
     def lines(self) -> list[tuple[str, str]]:
-        """[(kind, text)]: kind is "plain", "item" or "code"."""
+        """[(kind, text)]: kind is "plain", "item", "code" or "read"."""
         if not self.wrong:
             return [("plain", self._say("all right"))]
         right, wrong = (", ".join(map(self._named, outputs)) for outputs in (self.right, self.wrong))
@@ -62,7 +62,7 @@ class Feedback:
         found += self.example
         if self.exercise.read:
             number, heading = self.exercise.read
-            found.append(("plain", self._say("read", number, heading, _tutorial(number))))
+            found.append(("read", self._say("read", number, heading, _tutorial(number))))
         return found
 
     def __str__(self):
@@ -70,8 +70,9 @@ class Feedback:
 
     def to_text(self, width: int = 0) -> str:
         """The lines for a terminal. width: where prose is wrapped, 0 for not at all; code stays on one line."""
-        before = {"plain": "", "item": "  * ", "code": "    "}
-        lines = ((kind, for_terminal(plain(text) if kind == "item" else text)) for kind, text in self.lines())
+        before = {"plain": "", "item": "  * ", "code": "    ", "read": ""}
+        shown = {"item": plain, "read": lambda text: text.replace("``", "`")}  # where a command begins and ends
+        lines = ((kind, for_terminal(shown.get(kind, str)(text))) for kind, text in self.lines())
         return "\n".join(
             wrapped(text, width, before[kind]) if kind != "code" else before[kind] + text for kind, text in lines
         )
@@ -80,7 +81,7 @@ class Feedback:
         """The same as a piece of a page."""
         parts = []
         for kind, group in groupby(self.lines(), key=lambda line: line[0]):
-            texts = [sentence_for_page(text) if kind == "item" else for_page(text) for _, text in group]
+            texts = [for_page(text) if kind in ("plain", "code") else sentence_for_page(text) for _, text in group]
             if kind == "code":
                 parts.append("<pre>" + "\n".join(texts) + "</pre>")
             elif kind == "item":

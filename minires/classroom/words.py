@@ -36,8 +36,8 @@ FRAME = {
     ),
     "measure": ("Measure the true number:", "测量正确的值："),
     "read": (
-        "To read: tutorial {}, \"{}\": `minires tutorials --to tutorials` copies it, as tutorials/{}.",
-        "阅读：教程 {}，“{}”：`minires tutorials --to tutorials` 会把它复制为 tutorials/{}。",
+        "To read: tutorial {}, \"{}\": ``minires tutorials --to tutorials`` copies it, as tutorials/{}.",
+        "阅读：教程 {}，“{}”：``minires tutorials --to tutorials`` 会把它复制为 tutorials/{}。",
     ),
 }
 FINDINGS = {

@@ -138,7 +138,7 @@ def test_an_error_of_a_student_is_text_wherever_it_is_shown(language):
     assert "hidden.py" in text and "ValueError" in text and "(line " in text
     parser = Balanced()
     parser.feed(page)
-    assert parser.open == [] and parser.met <= {"section", "p", "ul", "li", "pre"}
+    assert parser.open == [] and parser.met <= {"section", "p", "ul", "li", "pre", "code"}
     assert "&lt;script&gt;" in page and "\x1b" not in page and f'lang="{language}"' in page
 
 
