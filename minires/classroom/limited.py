@@ -21,15 +21,14 @@ class _Late(BaseException):
 def limited(names: dict[str, Any], functions: list[str], seconds: float = CALL) -> dict[str, Any]:
     """``names``, the ``functions`` among them so that they raise Failure where a call computes ``seconds``.
 
-    Once a function did so it is called no more, and raises the same. Without a limit where the system has no timer of
-    this kind or another one runs, and outside the main thread.
+    Once one did so none is called any more, and all raise the same, as in a box that has ended. Without a limit where
+    the system has no timer of this kind or another one runs, and outside the main thread.
     """
-    return names | {f: _limited(f, names[f], seconds) for f in functions if callable(names.get(f))}
-
-
-def _limited(name: str, function: Callable, seconds: float) -> Callable:
     late: list[str] = []
+    return names | {f: _limited(f, names[f], seconds, late) for f in functions if callable(names.get(f))}
 
+
+def _limited(name: str, function: Callable, seconds: float, late: list[str]) -> Callable:
     @functools.wraps(function)
     def inside(*arguments):
         if late:
