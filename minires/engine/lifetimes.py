@@ -1,7 +1,7 @@
 """How long the numbers of a plan live: what backward reads, what it computes again, and who may share memory."""
 
 import itertools
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Hashable, Iterable
 
 from .operations import Convolution, Join, MaxPool, Operation
@@ -14,19 +14,28 @@ def saved(operations: list[Operation]) -> set[Value]:
 
 
 def computed_again(operations: list[Operation], kept: set[Value]) -> dict[Value, Join]:
-    """{value: its join}: what backward computes again, from what it keeps anyway, and only one operation reads.
+    """{value: its join}: what backward computes again, from what it keeps anyway.
 
-    The join stands right before a convolution or a max pooling, so backward needs the value at one place only: a pass
-    over it in place of the memory of a batch (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost",
-    section 4).
+    The join stands right before a convolution or a max pooling, and others only add its value, so backward needs it at
+    one place only: a pass over it in place of the memory of a batch (Chen et al. 2016, "Training Deep Nets with
+    Sublinear Memory Cost", section 4). Of the sums along the shortcuts of a stage that is every second one.
     """
-    readers = Counter(v for o in operations for v in o.inputs)
+    readers: dict[Value, list[Operation]] = defaultdict(list)
+    for o in operations:
+        for v in {*o.inputs}:
+            readers[v].append(o)
     again: dict[Value, Join] = {}
     for join, reader in itertools.pairwise(operations):
-        if isinstance(join, Join) and isinstance(reader, (Convolution, MaxPool)) and readers[join.y] == 1:
-            if reader.x == join.y and all(v in kept and v not in again for v in join.inputs):
+        if isinstance(join, Join) and isinstance(reader, (Convolution, MaxPool)) and reader.x == join.y:
+            others = [o for o in readers[join.y] if o is not reader]
+            if all(_adds(o, join.y) for o in others) and all(v in kept and v not in again for v in join.inputs):
                 again[join.y] = join
     return again
+
+
+def _adds(operation: Operation, value: Value) -> bool:
+    """Whether the operation adds the value, as it is: no gradient of it depends on the value then."""
+    return isinstance(operation, Join) and all(t.affine is None for t in operation.terms if t.value == value)
 
 
 def share(spans: Iterable[tuple[Hashable, Hashable, int, int]]) -> dict:

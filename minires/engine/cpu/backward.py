@@ -8,19 +8,20 @@ from ..operations import Convolution, Foreign, Join, Load, Store
 from .affine import finish
 from .assembly import Assembly, Share
 from .cut import Rooms
+from .memory import Overlay
 from .phases import Phase, Whole, settle
 from .steps import ConvolutionGradient, JoinGradient
 from .steps.transfer import give_out, take_in
 
 
 class BackwardPlan:
-    """``spans``: {buffer: (its form, the first record that uses it, the last)}"""
+    """``overlay``: where the gradients of values lie   ``dweight``, ``filters``: numbers of the largest"""
 
     def __init__(self, forward):
         self.forward, self.cut, self.rooms = forward, forward.cut, Rooms()
         self.phases, self._phase = [], None
         convs = [o for o in forward.plan.operations if isinstance(o, Convolution)]
-        self.dweight = max((o.layer.weight.data.size for o in convs), default=0)  # numbers of the largest
+        self.dweight = max((o.layer.weight.data.size for o in convs), default=0)
         self.filters = max((forward.steps[o].numbers for o in convs), default=0)
         self._near = None  # what the last convolution has left for the next join
         records = in_place(forward.plan.adjoint)
@@ -30,7 +31,7 @@ class BackwardPlan:
                 self.rooms.demand(buffer, forward.rooms.extent(item))
             for buffer in record.buffers:
                 spans[buffer] = spans.get(buffer, (k,))[0], k
-        self.spans = {buffer: (self.rooms.form(buffer), *span) for buffer, span in spans.items()}
+        self.overlay = Overlay({b: (self.rooms.form(b), *span) for b, span in spans.items()}, self.cut.sizes)
         for record, following in itertools.zip_longest(records, records[1:]):
             self._add(record, following)
         settle(self.phases)

@@ -18,7 +18,7 @@ from .backward import BackwardPlan
 from .forward import ForwardPlan
 from .frame import BackwardFrame, ForwardFrame
 from .helpers import helpers_for
-from .memory import Workspace, pages
+from .memory import Workspace, pages, side_by_side
 from .phases import Phase
 from .steps.convolution import ConvolutionStep
 from .team import TEAM
@@ -113,8 +113,7 @@ class Executor:
         seats = _take(self.free["crews"], self._crew)
         units = self.forward_plan.cut.units
         seats[0].crew = seats if len(units) == 1 else None
-        if not self.frozen:
-            frame.lend("filters", seats[0].filters)
+        frame.borrow(seats[0], not self.frozen)
         calls, began = self._calls(frame, seats), time.perf_counter()
         try:
             for alone, group in itertools.groupby(phases, lambda phase: phase.alone):
@@ -131,6 +130,7 @@ class Executor:
                             ready(phase.settles)
         finally:
             seats[0].crew = None
+            frame.give_back()
             if any(seat.scattered for seat in seats):
                 with self.guard:
                     self.records.clear()  # calls on the memory of before would keep it
@@ -142,10 +142,11 @@ class Executor:
             self.helpers.note(time.perf_counter() - began, self._runs_of(seats), units, seats)
 
     def _crew(self):
-        """Work areas, one for each thread, and a room for filters; the first thread has no helper."""
-        dtype = self.plan.dtype
+        """Work areas, one for each thread; the first has no helper, and the rooms for what does not outlive a run."""
+        dtype, plans = self.plan.dtype, (self.forward_plan, self.backward_plan)
         seats = Workspace(dtype), *(Workspace(dtype, self.zeros) for _ in range(self.threads - 1))
-        seats[0].filters = self.zeros(max(self.forward_plan.filters, self.backward_plan.filters), dtype)
+        seats[0].filters = self.zeros(max(p.filters for p in plans), dtype)
+        seats[0].passing = side_by_side(map(max, *(p.overlay.rooms for p in plans)), dtype, self.zeros)
         return seats
 
     def _all_chunks(self, phase, frame, calls, units, seats):

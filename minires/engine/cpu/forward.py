@@ -14,6 +14,7 @@ from ..lifetimes import share
 from ..operations import Convolution, Foreign, Join, Load, Store
 from .affine import fix
 from .cut import Cut, Rooms
+from .memory import Overlay
 from .phases import Phase, Whole
 from .steps import STEPS
 from .steps.transfer import give_out, take_in
@@ -21,7 +22,8 @@ from .steps.transfer import give_out, take_in
 
 class ForwardPlan:
     """``steps``: {operation: what computes it chunk by chunk}   ``kept``: values with memory of their own, of the whole
-    batch   ``places``: those that live within one phase only, each with its place in the work area
+    batch   ``overlay``: where those lie that another phase reads, and no backward   ``places``: those that live within
+    one phase only, each with its place in the work area
 
     ``filters``: numbers of the memory of filters, which phases share   frozen: these are made once, in the first run
     """
@@ -71,15 +73,32 @@ class ForwardPlan:
         return phase
 
     def _lay_out(self):
-        """Memory for what another phase or backward reads; places of the work area for the rest."""
-        kept = self.plan.saved - self.plan.again.keys()
+        """Memory for what backward or another phase reads; places of the work area for the rest."""
         order = {o: k for k, o in enumerate(self.plan.operations)}
         last = {v: order[o] for o in self.plan.operations for v in o.inputs}
-        made = [o for o in self.steps if not isinstance(o, Store)]
-        self.kept = [o.y for o in made if o.y in kept or self._died.get(o.y, -1) != self._born[o.y]]
-        own = set(self.kept)
-        spans = [(o.y, order[o], last.get(o.y, order[o])) for o in made if o.y not in own]
-        self.places = share((value, self.rooms.form(value), *span) for value, *span in spans)
+        made = {o.y: o for o in self.steps if not isinstance(o, Store)}
+        spans = {v: (self.rooms.form(v), order[o], last.get(v, order[o])) for v, o in made.items()}
+        self.kept = [v for v in made if v in self.plan.saved and v not in self.plan.again]
+        for v in self.kept:
+            del spans[v]
+        passing = {v: span for v, span in spans.items() if self._died.get(v) != self._born[v]}
+        self.overlay = Overlay(passing, self.cut.sizes)
+        self.places = share((v, *span) for v, span in spans.items() if v not in passing)
+        self.places |= {v: "again" for v in passing if v in self.plan.again}
+        for v, ((*_, border), *_) in passing.items():
+            if border:
+                self.phases[self._born[v] - 1].add(_Surround(v), made[v], before=made[v])
+
+
+class _Surround:
+    """Zeros around a value, in memory that others had before."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, frame, i, workspace):
+        for part in frame.chunk(self.value, i, workspace).around():
+            workspace.do(part.fill, 0)
 
 
 class _Measure:

@@ -6,7 +6,6 @@ import threading
 
 import numpy as np
 
-from ..lifetimes import offsets
 from . import constants
 from .affine import Slopes, State
 from .memory import Chunk, pages, side_by_side, spare
@@ -15,10 +14,11 @@ from .memory import Chunk, pages, side_by_side, spare
 class Frame:
     """What both directions share: arrays of whole batches, scratch memory, and how the batch is cut into chunks.
 
-    zeros: makes its memory
+    overlay: of what does not outlive a run   zeros: makes its memory
     """
 
-    def __init__(self, cut, zeros=pages):
+    def __init__(self, cut, overlay, zeros=pages):
+        self._overlay, self._borrowed, self._passing, self.passing = overlay, None, {}, {}
         self.dtype, self.sizes, self.total, self._starts = cut.dtype, cut.sizes, cut.images, cut.starts
         self._zeros, self._guard, self.process = zeros, threading.Lock(), os.getpid()
         self.arrays, self.filters, self._scratch, self._blocks, self._rooms = {}, {}, {}, {}, {}
@@ -41,9 +41,17 @@ class Frame:
                 self._scratch[key] = self._zeros(numbers, self.dtype)
             return self._scratch[key][:numbers]
 
-    def lend(self, key, array):
-        """Scratch memory that is this frame's for one run."""
-        self._scratch[key] = array
+    def borrow(self, seat, filters):
+        """Take the room for what does not outlive a run, and perhaps for filters, from the first thread's work area."""
+        if self._borrowed is not seat.passing:
+            self._borrowed, self._passing = seat.passing, self._overlay.chunks(seat.passing)
+        self.passing = self._passing
+        if filters:
+            self._scratch["filters"] = seat.filters
+
+    def give_back(self):
+        """Behind the run."""
+        self.passing = {}
 
     def room(self, array, like=None):
         """Memory of this frame for an array (N, C, H, W): its axes lie as in ``like``, or as (H, W, N, C)."""
@@ -66,10 +74,12 @@ class Frame:
 
 
 class ForwardFrame(Frame):
-    """``chunk(value, i, workspace)``: where chunk i of a value is; kept ones are here, others in the work area."""
+    """``chunk(value, i, workspace)``: where chunk i of a value is; kept ones are here, those that a later phase reads are
+    borrowed while it runs, others in the work area.
+    """
 
     def __init__(self, forward, zeros=pages):
-        super().__init__(forward.cut, zeros)
+        super().__init__(forward.cut, forward.overlay, zeros)
         self.caches, self.prepared = {}, False
         self._kept = dict(zip(forward.kept, self._chunks([forward.rooms.form(v) for v in forward.kept])))
         self._others = {v: (forward.rooms.form(v), ("value", place)) for v, place in forward.places.items()}
@@ -78,9 +88,9 @@ class ForwardFrame(Frame):
             self.scratch("filters", forward.filters)
 
     def chunk(self, value, i, workspace):
-        kept = self._kept.get(value)
-        if kept is not None:
-            return kept[i]
+        chunks = self._kept.get(value) or self.passing.get(value)
+        if chunks:
+            return chunks[i]
         form, name = self._others[value]
         return spare(workspace, form, self.sizes[i], name)
 
@@ -98,8 +108,7 @@ class BackwardFrame(Frame):
     """``gradient(buffer, i)``: where chunk i of a gradient is."""
 
     def __init__(self, backward, zeros=pages):
-        super().__init__(backward.cut, zeros)
-        self._buffers = self._overlaid(backward.spans)
+        super().__init__(backward.cut, backward.overlay, zeros)
         units = backward.cut.units
         self.units = len(units)
         self.unit = [u for u, unit in enumerate(units) for _ in unit]
@@ -108,18 +117,6 @@ class BackwardFrame(Frame):
         self.slopes = {}
         self.forward = self.lock = None
         self.scratch("dweights", self.units * backward.dweight)
-
-    def _overlaid(self, spans):
-        """{buffer: its chunks}. Those of one chunk that do not live at once share memory, whatever their forms."""
-        numbers, places, rooms = {}, {}, {}
-        for n in set(self.sizes):
-            numbers[n] = {b: Chunk.numbers(n, c, extent, border) for b, ((c, _, extent, border), *_) in spans.items()}
-            places[n], rooms[n] = offsets((b, numbers[n][b] + constants.SLACK, *s) for b, (_, *s) in spans.items())
-        chunks = {buffer: [] for buffer in spans}
-        for n, memory in zip(self.sizes, side_by_side([rooms[n] for n in self.sizes], self.dtype, self._zeros)):
-            for buffer, (form, *_) in spans.items():
-                chunks[buffer].append(Chunk(memory[places[n][buffer] :][: numbers[n][buffer]], n, *form))
-        return chunks
 
     def begin(self, forward, lock):
         """Belong to one forward frame."""
@@ -134,7 +131,7 @@ class BackwardFrame(Frame):
         return phase.frozen, [self.forward.states[affine].near for affine in phase.pending]
 
     def gradient(self, buffer, i):
-        return self._buffers[buffer][i]
+        return self.passing[buffer][i]
 
     def dweights(self, shape):
         """The gradient of a weight from each unit of work: (units, *shape)."""

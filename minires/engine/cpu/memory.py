@@ -12,6 +12,7 @@ from contextlib import suppress
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..lifetimes import offsets
 from . import constants
 
 
@@ -64,6 +65,7 @@ class Chunk:
         self.line = (extent[1] + 2 * border) * self.run
         self.start = border * (self.line + self.run)
         height, width = size
+        self.size = size
         self.rows = view(flat, self.start, (height, width * self.run), (self.line, 1))
         self.image = view(flat, self.start, (height, width, n, channels), (self.line, self.run, channels, 1))
         self._views = {}
@@ -71,6 +73,12 @@ class Chunk:
     def window(self, row, column, shape, strides):
         """A view from the pixel (row, column) of the image, negative in the border; strides are in numbers."""
         return view(self.flat, self.start + row * self.line + column * self.run, shape, strides)
+
+    def around(self):
+        """Views of all that lies around the image: before it, between its rows, behind it."""
+        height, width = self.size[0], self.size[1] * self.run
+        between = view(self.flat, self.start + width, (height, self.line - width), (self.line, 1))
+        return self.flat[: self.start], between, self.flat[(self.border + height) * self.line :]
 
     def views(self, key, make):
         """``make(self)``, made once for each key: a view costs more than the operation that uses it."""
@@ -83,6 +91,34 @@ class Chunk:
         return (extent[0] + 2 * border) * (extent[1] + 2 * border) * n * channels
 
 
+class Overlay:
+    """Chunks of what does not live at once, in the same memory, whatever their forms.
+
+    spans: {item: (its form, its first use, its last)}   sizes: images of each chunk   ``rooms``: numbers of each chunk
+    """
+
+    def __init__(self, spans, sizes):
+        self._spans, self._sizes, self._places = spans, sizes, {}
+        rooms = {}
+        for n in set(sizes):
+            numbers = [(item, _numbers(form, n) + constants.SLACK, *span) for item, (form, *span) in spans.items()]
+            self._places[n], rooms[n] = offsets(numbers)
+        self.rooms = [rooms[n] for n in sizes]
+
+    def chunks(self, memory):
+        """{item: its chunks}; memory: an array for each chunk"""
+        found = {item: [] for item in self._spans}
+        for n, flat in zip(self._sizes, memory):
+            for item, (form, *_) in self._spans.items():
+                found[item].append(Chunk(flat[self._places[n][item] :][: _numbers(form, n)], n, *form))
+        return found
+
+
+def _numbers(form, n):
+    channels, _, extent, border = form
+    return Chunk.numbers(n, channels, extent, border)
+
+
 class Workspace:
     """The work area of one thread: arrays by name, as large as the largest that was asked for.
 
@@ -92,12 +128,13 @@ class Workspace:
     ``do`` calls a function and notes the call, so that the next run of the same chunk is a flat list of calls.
     ``spent``: the seconds of each step of each phase   ``crew``: the work areas of all threads, where they have one
     chunk to share   ``grown``: how often an array had to grow; calls that were noted before know the old one
-    filters: of the first thread, the room for those of all   zeros: makes the memory that stays
+    ``filters``, ``passing``: of the first thread, the room for the filters of all, and for values and gradients of the
+    batch that do not outlive a run   zeros: makes the memory that stays
     """
 
     def __init__(self, dtype, zeros=pages):
         self.dtype, self.zeros, self.crew, self.calls, self.grown = dtype, zeros, None, [], 0
-        self.filters = None
+        self.filters = self.passing = None
         self._sizes, self._roots, self._views, self.spent, self._gathered = {}, {}, {}, {}, 0
         self._phase = None
 
@@ -178,8 +215,7 @@ def spare(workspace, form, n, name):
     """A chunk of the work area, zero around its image; form: (channels, size, extent, border)"""
 
     def make():
-        channels, _, extent, border = form
-        return Chunk(workspace.flat(key, Chunk.numbers(n, channels, extent, border), clean=border > 0), n, *form)
+        return Chunk(workspace.flat(key, _numbers(form, n), clean=form[3] > 0), n, *form)
 
     key = "chunk", name, form, n
     return workspace.views(key, make)

@@ -23,9 +23,11 @@ class Phase:
         self.owners, self.settles, self.filters = [], [], filters
         self.convolves = False
 
-    def add(self, step, owner):
-        self.steps.append(step)
-        self.owners.append(owner)
+    def add(self, step, owner, before=None):
+        """Add a step of an operation, behind the others or before the first of an operation."""
+        k = len(self.steps) if before is None else self.owners.index(before)
+        self.steps.insert(k, step)
+        self.owners.insert(k, owner)
 
     @property
     def frozen(self):

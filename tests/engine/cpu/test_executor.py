@@ -35,8 +35,8 @@ def test_steps_are_asked_once_then_their_calls_repeated(monkeypatch):
     asked = []
     add = Phase.add
 
-    def count(phase, step, owner):
-        add(phase, lambda *arguments: (asked.append(owner), step(*arguments)), owner)
+    def count(phase, step, owner, **where):
+        add(phase, lambda *arguments: (asked.append(owner), step(*arguments)), owner, **where)
 
     monkeypatch.setattr(Phase, "add", count)
     fast = minires.compile(network("resnet8", dtype=np.float32), threads=2)

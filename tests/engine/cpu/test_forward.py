@@ -7,7 +7,7 @@ import pytest
 from engine.equality import assert_as_definition, images, network
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import run
+from oracles import assert_close, run
 
 import minires
 from minires.engine.cpu import constants
@@ -125,15 +125,38 @@ def test_training_keeps_what_backward_reads():
     assert not needed & set(plan.places)
 
 
-def test_what_one_convolution_reads_is_computed_again():
-    """In a basic block that is the ReLU between its convolutions; what a fork reads is kept."""
+def test_what_a_convolution_reads_is_computed_again():
+    """In a basic block that is the ReLU between its convolutions, and every second sum along the shortcuts."""
     plan = plan_of(network("resnet8"), "train")
     again = plan.plan.again
-    assert [join.path for join in again.values()] == [f"stage{s}.0.add.branch.conv2" for s in (1, 2, 3)]
+    sums = [f"stage{s}.0.add" for s in (1, 3)]
+    assert {join.path for join in again.values()} == {*sums, *(f"stage{s}.0.add.branch.conv2" for s in (1, 2, 3))}
     for value, join in again.items():
         assert value not in plan.kept and value in plan.places
         assert all(term.value in plan.kept for term in join.terms)
     assert not plan_of(network("resnet8"), "infer").plan.again
+
+
+def test_sums_that_are_not_kept_share_memory_with_gradients():
+    """Their zeros around the image are written anew: two forwards of different images, then both backward."""
+    model, fast = network("resnet8"), minires.compile(network("resnet8"), threads=1)
+    two = [(images(3, 2, 9, 9, seed=k), images(3, 3, seed=k + 5)) for k in range(2)]
+    for _ in range(3):  # the second and third time from the lists of calls
+        model.zero_grads(), fast.zero_grads()
+        caches = [fast.forward(x, True)[1] for x, _ in two]
+        expected = [model.backward(dy, model.forward(x, True)[1]) for x, dy in two]
+        for (_, dy), cache, dx in reversed([*zip(two, caches, expected)]):
+            assert_close(fast.backward(dy, cache), dx, 1e-10, "dx")
+        for (name, p), (_, q) in zip(model.params(), fast.params()):
+            assert_close(q.grad, p.grad, 1e-10, name)
+
+
+def test_only_what_a_later_phase_reads_lies_in_memory_that_passes():
+    plan = plan_of(network("resnet8"), "train")
+    crossing = plan.overlay.chunks([np.zeros(n) for n in plan.overlay.rooms])
+    assert crossing and not crossing.keys() & set(plan.kept)
+    assert crossing.keys() >= {v for v, join in plan.plan.again.items() if join.path == "stage1.0.add"}
+    assert plan_of(network("resnet8"), "infer").overlay.rooms == [0] * len(plan.cut.sizes)
 
 
 def test_the_filters_of_large_layers_are_made_in_parts():

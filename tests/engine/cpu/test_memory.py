@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minires.engine.cpu.memory import Chunk, Workspace, pages, spare, view
+from minires.engine.cpu.memory import Chunk, Overlay, Workspace, pages, spare, view
 
 few = st.integers(1, 4)
 
@@ -28,6 +28,30 @@ def test_a_view_lies_in_its_memory_or_is_refused(offset, axes):
 def test_a_view_before_its_memory_is_refused():
     with pytest.raises(IndexError, match="reaches -1 to 1"):
         view(np.zeros(9), -1, (3,), (1,))
+
+
+@given(few, few, st.tuples(few, few), st.tuples(few, few), st.integers(1, 2))
+def test_what_lies_around_an_image(n, channels, size, more, border):
+    extent = size[0] + more[0] - 1, size[1] + more[1] - 1
+    flat = np.full(Chunk.numbers(n, channels, extent, border), np.nan)
+    chunk = Chunk(flat, n, channels, size, extent, border)
+    chunk.image[...] = 1
+    for part in chunk.around():
+        part.fill(0)
+    assert chunk.image.all() and flat.sum() == chunk.image.size
+
+
+def test_what_lives_at_once_does_not_overlap():
+    """Forms may differ; a place is taken again once its item is dead."""
+    lives = [("a", 3, 0, 1), ("b", 2, 1, 3), ("c", 1, 2, 3)]
+    spans = {name: ((channels, (40, 30), (40, 30), 0), *span) for name, channels, *span in lives}
+    overlay = Overlay(spans, [2, 1])
+    memory = [np.zeros(room) for room in overlay.rooms]
+    chunks = overlay.chunks(memory)
+    assert memory[0].size < sum(chunk.flat.size for chunk, _ in chunks.values())
+    for one, other, apart in [("a", "b", True), ("b", "c", True), ("a", "c", False)]:
+        for i in range(2):
+            assert np.shares_memory(chunks[one][i].flat, chunks[other][i].flat) != apart
 
 
 @given(few, few, st.tuples(few, few), st.tuples(few, few), st.integers(0, 2))

@@ -4,9 +4,10 @@ from .depthwise import Depthwise
 from .im2col import Im2col
 from .planar import Planar
 from .pointwise import Pointwise
+from .unsorted import Unsorted
 from .winograd import Winograd
 
-KERNELS = (Pointwise, Depthwise, Winograd, Planar, Im2col)
+KERNELS = (Pointwise, Depthwise, Winograd, Planar, Im2col, Unsorted)
 
 
 def choose(geometry, images):
@@ -14,4 +15,4 @@ def choose(geometry, images):
     return min((k for k in KERNELS if k.fits(geometry)), key=lambda k: k.cost(geometry, images))
 
 
-__all__ = ["KERNELS", "Depthwise", "Im2col", "Planar", "Pointwise", "Winograd", "choose"]
+__all__ = ["KERNELS", "Depthwise", "Im2col", "Planar", "Pointwise", "Unsorted", "Winograd", "choose"]

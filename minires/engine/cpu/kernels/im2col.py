@@ -25,9 +25,15 @@ class Im2col(Kernel):
 
     @staticmethod
     def cost(g, images):
+        sorting = Im2col.numbers(g) * constants.PER_SORT
+        return Im2col.by_columns(g, images, 1.5 * constants.PER_COPY) + sorting
+
+    @staticmethod
+    def by_columns(g, images, per_copy):
+        """Nanoseconds of the product, and of the columns at so many for a number."""
         columns = images * math.prod(g.out) * g.depth * g.groups
-        per_copy = 1.5 * constants.PER_COPY + 8 / (g.channels // g.groups)  # one run is the channels of one tap
-        return g.flops * images * constants.PER_FLOP + columns * per_copy + Im2col.numbers(g) * 2
+        per_run = constants.PER_RUN / (g.channels // g.groups)  # a run is the channels of one tap
+        return g.flops * images * constants.PER_FLOP + columns * (per_copy + per_run)
 
     @staticmethod
     def demands(g):
@@ -70,10 +76,8 @@ class Im2col(Kernel):
             dcolumns = self._room(rows, workspace)
             for r, pixels in self._lines(dy, rows):
                 product(pixels, filters, dcolumns[:, r], workspace)
-            targets = padded.views((self, rows), lambda x, rows=rows: self._by_tap(self._windows(x, rows)))
-            windows = self._as_windows(dcolumns, rows, workspace)
-            parts = workspace.views((self, rows, "taps"), lambda windows=windows: self._by_tap(windows))
-            for target, part in zip(targets, parts):  # windows overlap, the pixels of one tap do not
+            # windows overlap, the pixels of one tap do not
+            for target, part in zip(self._pixels(padded, rows), self._taps_of(dcolumns, rows, workspace)):
                 workspace.do(np.add, target, part, target)
         if adds:
             workspace.do(np.add, dx.image, padded.image, dx.image)
@@ -125,6 +129,15 @@ class Im2col(Kernel):
         g = self.g
         shape = (g.groups, len(rows), g.out[1], self.n, *g.kernel, g.channels // g.groups)
         return workspace.views((self, rows), lambda: columns.reshape(shape).transpose(1, 2, 3, 4, 5, 0, 6))
+
+    def _pixels(self, x, rows):
+        """The pixels that each tap meets, views of x as (rows, OW, n, G, C/G)."""
+        return x.views((self, rows, "taps"), lambda x: self._by_tap(self._windows(x, rows)))
+
+    def _taps_of(self, columns, rows, workspace):
+        """The columns of each tap, in the same form."""
+        windows = self._as_windows(columns, rows, workspace)
+        return workspace.views((self, rows, "taps"), lambda: self._by_tap(windows))
 
     def _by_tap(self, windows):
         return [windows[:, :, :, i, j] for i, j in self.taps]
