@@ -16,7 +16,7 @@ PART = 300_000  # numbers of the filters that one thread makes at a time; steps 
 
 # -- sizes of blocks
 BLOCK = 131_072  # numbers of a block of rows in a join, which stays in the second-level cache; steps
-WORK = 450_000  # numbers of a work area: with its products it should stay in the second-level cache; steps
+WORK = 600_000  # numbers of a work area: with its products it should stay in the second-level cache; steps
 TILES = 150_000  # of one for the tiles of few channels, which is written and read twice; steps of ResNet-20
 TALL = 2  # of a block, numbers of its work area to those of a gradient it writes: large ones are written once; memory
 TAPS = 65_536  # numbers of a block of rows in a depthwise convolution, which reads each of them KH KW times; alone

@@ -83,6 +83,10 @@ class ForwardPlan:
             del spans[v]
         passing = {v: span for v, span in spans.items() if self._died.get(v) != self._born[v]}
         self.overlay = Overlay(passing, self.cut.sizes)
+        for o in self.steps:
+            for v in [t.value for t in getattr(o, "terms", ()) if t.affine is not None][:1]:
+                if v in spans and spans[v][2] == order[o]:  # each row of it is read before that of the sum is written
+                    spans[v] = *spans[v][:2], order[o] - 1
         self.places = share((v, *span) for v, span in spans.items() if v not in passing)
         self.places |= {v: "again" for v in passing if v in self.plan.again}
         for v, ((*_, border), *_) in passing.items():

@@ -10,9 +10,13 @@ from .winograd import Winograd
 KERNELS = (Pointwise, Depthwise, Winograd, Planar, Im2col, Unsorted)
 
 
-def choose(geometry, images):
+def choose(geometry, images, frozen=False):
     """The kernel that fits with the least estimated time; each kernel's ``cost`` says what the estimate counts."""
-    return min((k for k in KERNELS if k.fits(geometry)), key=lambda k: k.cost(geometry, images))
+
+    def cost(kernel):
+        return kernel.cost(geometry, images) + (0 if frozen else kernel.sorting(geometry))
+
+    return min((k for k in KERNELS if k.fits(geometry)), key=cost)
 
 
 __all__ = ["KERNELS", "Depthwise", "Im2col", "Planar", "Pointwise", "Unsorted", "Winograd", "choose"]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .. import constants
-from .base import add_product, product
+from .base import Kernel, add_product, product
 from .im2col import Im2col
 
 
@@ -23,6 +23,8 @@ class Planar(Im2col):
     @staticmethod
     def fits(g):
         return g.groups == 1 and g.channels <= 4 and g.dilation == (1, 1)
+
+    sorting = Kernel.sorting
 
     @staticmethod
     def cost(g, images):
@@ -47,6 +49,8 @@ class Planar(Im2col):
         out = out.reshape(len(self.taps), self.g.channels, self.g.out_channels)
         out[..., part] = weight.reshape(-1, self.g.channels, len(self.taps)).transpose(2, 1, 0)
         return out.reshape(self.g.depth, -1)
+
+    frozen_filters = Kernel.frozen_filters
 
     def keep(self, slot, dweight, workspace):
         taps = slot.reshape(len(self.taps), self.g.channels, self.g.out_channels).transpose(2, 1, 0)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import constants
+from .base import Kernel
 from .im2col import Im2col
 
 
@@ -17,12 +18,17 @@ class Unsorted(Im2col):
     def cost(g, images):
         return Im2col.by_columns(g, images, constants.PER_STEP)
 
+    @staticmethod
+    def sorting(g):
+        return 0
+
     def forward_filters(self, weight, out, part):
         filters = out.reshape(self.g.out_channels, -1)
         filters[part] = weight.reshape(-1, filters.shape[1])
         return out.reshape(self.g.groups, -1, self.g.depth)
 
     input_filters = forward_filters
+    frozen_filters = Kernel.frozen_filters
 
     def keep(self, slot, dweight, workspace):
         workspace.do(np.copyto, dweight.reshape(-1), slot)

@@ -16,8 +16,8 @@ class ConvolutionStep:
 
     def __init__(self, operation, forward):
         self.layer, self.x, self.y, self.fold = operation.layer, operation.x, operation.y, operation.fold
-        geometry, cut = operation.geometry, forward.cut
-        self.kernel_type = choose(geometry, cut.images)
+        geometry, cut, self.frozen = operation.geometry, forward.cut, forward.frozen
+        self.kernel_type = choose(geometry, cut.images, forward.frozen)
         self.kernels = {n: self.kernel_type(geometry, n, cut.dtype) for n in set(cut.sizes)}
         self.kernel = self.kernels[cut.sizes[0]]  # for what does not depend on n
         self.demands, self.numbers = self.kernel.demands(geometry), self.kernel.numbers(geometry)
@@ -40,7 +40,8 @@ class ConvolutionStep:
             scale = bn.gamma.data / np.sqrt(bn.running_var.data + bn.eps)
         room = frame.scratch("filters", self.begin + self.numbers)[self.begin :]
         weight = self.slice_of(self.layer.weight.data, self.kernel.axis, part, scale)
-        frame.filters[self] = self.kernel.forward_filters(weight, room, part)
+        make = self.kernel.frozen_filters if self.frozen else self.kernel.forward_filters
+        frame.filters[self] = make(weight, room, part)
 
     @staticmethod
     def slice_of(weight, axis, part, scale):

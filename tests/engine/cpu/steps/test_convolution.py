@@ -16,7 +16,7 @@ ALGORITHMS = {kind.name: kind for kind in kernels.KERNELS}
 def algorithm(request, monkeypatch):
     """One algorithm wherever it fits, and im2col elsewhere."""
     kind = ALGORITHMS[request.param]
-    monkeypatch.setattr(convolution, "choose", lambda g, images: kind if kind.fits(g) else kernels.Im2col)
+    monkeypatch.setattr(convolution, "choose", lambda g, images, frozen: kind if kind.fits(g) else kernels.Im2col)
     return kind
 
 
