@@ -25,7 +25,7 @@ class Kernel:
         forward(x, y, filters)                y = x * w
         input_gradient(dy, dx, filters)       dx: the adjoint of forward in x; with ``adds`` it is added
         weight_gradient(x, dy, slot, first)   slot: the adjoint in w, in the algorithm's own form; added unless first
-        keep(slot, dweight)                   dweight: the same in the form of the weight
+        keep(slot, dweight)                   dweight: the same in the form of the weight; not if that is ``plain``
 
     ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts:
     ``forward_filters`` gets a slice of the weight along ``axis``, ``input_filters`` one along the output channels. With
@@ -33,6 +33,7 @@ class Kernel:
     """
 
     adds = False  # whether input_gradient can add
+    plain = False  # whether a slot has the form of the weight
     axis = 1
 
     def __init__(self, g, n, dtype):
@@ -64,6 +65,9 @@ class Kernel:
 
     def frozen_filters(self, weight, out, part):
         return self.forward_filters(weight, out, part)
+
+    def keep(self, slot, dweight, workspace):
+        raise NotImplementedError
 
 
 def slices(length, count):

@@ -10,6 +10,7 @@ class Pointwise(Kernel):
     """Filters and slot: (M, C), as the weight. With a stride only every so many-th pixel is a row."""
 
     name = "product"
+    plain = True
     axis = 0
 
     @staticmethod
@@ -40,9 +41,6 @@ class Pointwise(Kernel):
     def frozen_filters(self, weight, out, part):
         """In memory with the output channels innermost, as BLAS reads them; to sort them so takes six times as long."""
         return self.forward_filters(weight, out.reshape(self.g.channels, self.g.out_channels).T, part)
-
-    def keep(self, slot, dweight, workspace):
-        workspace.do(np.copyto, dweight.reshape(-1), slot)
 
     def forward(self, x, y, filters, workspace):
         for rows in self.blocks:

@@ -13,6 +13,7 @@ class Unsorted(Im2col):
     """
 
     name = "unsorted im2col"
+    plain = True
 
     @staticmethod
     def cost(g, images):
@@ -29,9 +30,6 @@ class Unsorted(Im2col):
 
     input_filters = forward_filters
     frozen_filters = Kernel.frozen_filters
-
-    def keep(self, slot, dweight, workspace):
-        workspace.do(np.copyto, dweight.reshape(-1), slot)
 
     def _columns(self, x, rows, workspace):
         columns = self._room(rows, workspace)

@@ -83,10 +83,10 @@ class ConvolutionGradient:
         dy = spare(workspace, self.form, n, "dy")
         self.assembly(frame, i, dy, workspace)
         if not work.layer.weight.frozen:
-            x, slot = frame.forward.chunk(work.x, i, workspace), workspace.flat("slot", work.numbers)
+            x, dweight = frame.forward.chunk(work.x, i, workspace), self._dweights(frame)[frame.unit[i]]
+            slot = dweight.reshape(-1) if kernel.plain else workspace.flat("slot", work.numbers)
             kernel.weight_gradient(x, dy, slot, frame.opens[i], workspace)
-            if frame.closes[i]:
-                dweight = frame.dweights(work.layer.weight.data.shape)[frame.unit[i]]
+            if frame.closes[i] and not kernel.plain:
                 kernel.keep(slot, dweight, workspace)
         if self.share is None:
             return
@@ -103,12 +103,16 @@ class ConvolutionGradient:
         weight = self.work.layer.weight
         if weight.frozen:
             return
-        found = frame.dweights(weight.data.shape)[:, part]
+        found = self._dweights(frame)[:, part]
         dweight = found[0] if len(found) == 1 else found.sum(axis=0)
         if (scale := self._scale(frame)) is not None:
             dweight *= scale[part, None, None, None]
         with frame.lock:
             weight.grad[part] += dweight
+
+    def _dweights(self, frame):
+        """The gradient of the weight from each unit of work, (units, M, C/G, KH, KW)."""
+        return frame.dweights(self.work.layer.weight.data.shape)
 
     def _scale(self, frame):
         return None if self.folded is None else frame.forward.states[self.folded].scale
