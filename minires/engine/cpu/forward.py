@@ -83,15 +83,22 @@ class ForwardPlan:
             del spans[v]
         passing = {v: span for v, span in spans.items() if self._died.get(v) != self._born[v]}
         self.overlay = Overlay(passing, self.cut.sizes)
-        for o in self.steps:
-            for v in [t.value for t in getattr(o, "terms", ()) if t.affine is not None][:1]:
-                if v in spans and spans[v][2] == order[o]:  # each row of it is read before that of the sum is written
-                    spans[v] = *spans[v][:2], order[o] - 1
+        for join in self.plan.operations:
+            v = _overwritten(join)
+            if v in spans and last[v] == order[join]:
+                spans[v] = *spans[v][:2], order[join] - 1
         self.places = share((v, *span) for v, span in spans.items() if v not in passing)
         self.places |= {v: "again" for v in passing if v in self.plan.again}
         for v, ((*_, border), *_) in passing.items():
             if border:
                 self.phases[self._born[v] - 1].add(_Surround(v), made[v], before=made[v])
+
+
+def _overwritten(operation):
+    """The value whose place the sum of a join may take: that which its step adds first, if only once."""
+    terms = operation.terms if isinstance(operation, Join) else ()
+    first = next((t.value for t in terms if t.affine is not None), None)
+    return first if sum(t.value == first for t in terms) == 1 else None
 
 
 class _Surround:

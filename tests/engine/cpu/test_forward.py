@@ -7,7 +7,7 @@ import pytest
 from engine.equality import assert_as_definition, images, network
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import assert_close, run
+from oracles import assert_close, randomise, run
 
 import minires
 from minires.engine.cpu import constants
@@ -16,9 +16,9 @@ from minires.engine.cpu.constants import CHUNK, UNITS
 from minires.engine.cpu.cut import chunk_sizes
 from minires.engine.cpu.forward import ForwardPlan
 from minires.engine.cpu.phases import Whole
-from minires.engine.operations import Join
+from minires.engine.operations import Convolution, Join
 from minires.engine.plan import Plan
-from minires.layers import Conv2d, Dropout, ReLU, Residual, Sequential
+from minires.layers import BatchNorm2d, Conv2d, Dropout, ReLU, Residual, Sequential
 from minires.models import build
 
 
@@ -116,6 +116,23 @@ def test_values_that_live_at_once_have_different_places():
             assert a is b or a[2] != b[2] or a[1] < b[0] or b[1] < a[0]
     assert not plan.kept
     assert len({where for _, _, where in spans}) < len(spans)
+
+
+@pytest.mark.parametrize(
+    ("norms", "shared"),
+    [
+        (BatchNorm2d(2), True),
+        (Residual(BatchNorm2d(2)), False),
+        (Residual(BatchNorm2d(2), BatchNorm2d(2)), False),
+    ],
+)
+def test_a_join_writes_over_what_it_adds_unless_it_adds_it_twice(norms, shared):
+    """y = relu(BN(c)) lies where c lay; y = c + BN(c) reads c once more."""
+    model = randomise(Sequential(Conv2d(3, 2, 1, rng=0), norms, ReLU()), np.random.default_rng(0))
+    plan = ForwardPlan(Plan(model, (3, 3, 9, 9), np.float64, "infer"))
+    (conv,), (join,) = ([o for o in plan.plan.operations if isinstance(o, kind)] for kind in (Convolution, Join))
+    assert (plan.places[conv.y] == plan.places[join.y]) == shared
+    assert_as_definition(model, images(3, 3, 9, 9), False)
 
 
 def test_training_keeps_what_backward_reads():
