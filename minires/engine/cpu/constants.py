@@ -34,6 +34,6 @@ PER_FLOP = 1 / 95  # of a large matrix product: 90 to 104 GFLOP/s
 PER_COPY = 0.35  # a number copied in a run
 PER_STEP = 1.0  # a number copied to one that lies some numbers behind the last
 PER_RUN = 8.0  # beside: the beginning of a run
-PER_SORT = 0.4  # a number of a weight whose channels are to lie innermost; steps of ResNet-18 with one image
+PER_SORT = 0.3  # a number of a weight whose channels are to lie innermost; steps of ResNet-18 with one image
 PER_TRANSFORM = 0.4  # a number of a Winograd transform, of V or of M
 PER_FILTER = 2.0  # a number of a filter that is made anew in each step
