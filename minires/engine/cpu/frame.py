@@ -74,8 +74,8 @@ class Frame:
 
 
 class ForwardFrame(Frame):
-    """``chunk(value, i, workspace)``: where chunk i of a value is; kept ones are here, those that a later phase reads are
-    borrowed while it runs, others in the work area.
+    """``chunk(value, i, workspace)``: where chunk i of a value is. Kept ones are here, those that a later phase reads
+    lie in borrowed memory while it runs, others in the work area.
     """
 
     def __init__(self, forward, zeros=pages):

@@ -120,11 +120,7 @@ def test_values_that_live_at_once_have_different_places():
 
 @pytest.mark.parametrize(
     ("norms", "shared"),
-    [
-        (BatchNorm2d(2), True),
-        (Residual(BatchNorm2d(2)), False),
-        (Residual(BatchNorm2d(2), BatchNorm2d(2)), False),
-    ],
+    [(BatchNorm2d(2), True), (Residual(BatchNorm2d(2)), False), (Residual(BatchNorm2d(2), BatchNorm2d(2)), False)],
 )
 def test_a_join_writes_over_what_it_adds_unless_it_adds_it_twice(norms, shared):
     """y = relu(BN(c)) lies where c lay; y = c + BN(c) reads c once more."""
