@@ -2,12 +2,12 @@
 
     python bench/cores.py [FOLDER]      leaves cores.json, .md and .png, by default in bench/results/engine
 
-    T(k) = S + max(P u(k), M / B) + phases H
+    T(k) = S + (P - M / B) u(k) + M / B + phases H
 
 S: what one thread does alone (sums over chunks, filters, layers on whole arrays, the optimiser), by the step on one
-thread less P, what it spends in chunks. u(k): the share of the chunks that the fullest of k cores has. M / B: all bytes
-of the plan, each once, at the rate of a copy, which more cores do not make faster. H: to tell a helper process what to
-do and to learn that it has, which is measured with nothing to do.
+thread less P, what it spends in chunks. M / B: of that, moving all bytes of the plan, each once, at the rate of the
+memory, which more cores do not make faster. u(k): the share of the chunks that the fullest of k cores has. H: to tell a
+helper process what to do and to learn that it has, which is measured with nothing to do.
 
 Beside it: two threads without helpers, and PyTorch on one thread divided by k, which is its ideal, where it is there.
 """
@@ -28,8 +28,8 @@ import numpy as np
 import minires
 from minires.bench.machine import facts
 from minires.bench.report import leave
-from minires.bench.worker.__main__ import copy, seconds
-from minires.engine.cpu import executor
+from minires.bench.worker.__main__ import seconds
+from minires.engine.cpu import constants, executor
 from minires.engine.cpu.helpers import helpers_for
 from minires.engine.cpu.phases import Phase
 from minires.engine.describe import _bytes
@@ -82,9 +82,9 @@ def held(fast):
 
 
 def cost(function, arguments, rounds=100):
-    """Seconds of a call without its work. What does not take arrays of one number is small itself."""
-    whole = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+    """Seconds of a call without its work. What does not take arrays of one number is small itself, on zeros."""
     small = [a[(slice(1),) * a.ndim].copy() if isinstance(a, np.ndarray) else a for a in arguments]
+    whole = [np.zeros_like(a) if isinstance(a, np.ndarray) else a for a in arguments]
     try:
         return min(seconds(lambda: function(*small)) for _ in range(rounds))
     except (ValueError, TypeError):
@@ -100,36 +100,39 @@ def settle(steps, seconds_each):
 
 
 def measure(name, batch, size, rounds):
-    """The parts of a step, and what was measured, in milliseconds: the least of the rounds."""
-    one, fast = training(name, batch, size, 1)
-    two, helped = training(name, batch, size, 2)
-    threads, _ = training(name, batch, size, 2, helped=False)
-    settle([one, two, threads], 2.5)
+    """The parts of a step, and what was measured, in milliseconds: the least of the rounds, three times over."""
     least, parts = {}, []
-    for _ in range(rounds):
-        for label, step in (("one", one), ("two", two), ("threads", threads)):
-            step()
-            before = in_chunks(fast)
-            took = seconds(step)
-            if label == "one":
-                parts.append((took, in_chunks(fast) - before))
-            least[label] = min(took, least.get(label, math.inf))
+    for _ in range(3):
+        one, fast = training(name, batch, size, 1)
+        two, helped = training(name, batch, size, 2)
+        threads, _ = training(name, batch, size, 2, helped=False)
+        settle([one, two, threads], 2.5)
+        for _ in range(rounds):
+            for label, step in (("one", one), ("two", two), ("threads", threads)):
+                step()
+                before = in_chunks(fast)
+                took = seconds(step)
+                if label == "one":
+                    parts.append((took, in_chunks(fast) - before))
+                least[label] = min(took, least.get(label, math.inf))
     whole, chunks = min(parts)
     run = run_of(fast)
     helpers = run_of(helped).helpers
-    operations = run.plan.operations
+    plan, values = run.forward_plan, sum(_bytes(run.plan, o) for o in run.plan.operations)
+    large = sum(n for n in (getattr(step, "numbers", 0) for step in plan.steps.values()) if n > constants.BLOCK)
     return {
         "network": name,
         "batch": batch,
         "size": size,
-        "units": len(run.forward_plan.cut.units),
-        "phases": len(run.forward_plan.phases) + len(run.backward_plan.phases),
+        "units": len(plan.cut.units),
+        "phases": len(plan.phases) + len(run.backward_plan.phases),
         "helpers": str(helpers),
         "alone_ms": 1e3 * (whole - chunks),
         "chunks_ms": 1e3 * chunks,
         "held_ms": held(fast),
-        # forward reads and writes each value; backward the value, its gradient, and that of the weights' input
-        "gigabytes": 3 * sum(_bytes(run.plan, o) for o in operations) / 1e9,
+        # forward reads and writes each value; backward the value, its gradient, and that of the weights' input; each
+        # unit also the filters that are too large for a cache, forward, backward and for their gradient
+        "gigabytes": 3 * (values + len(plan.cut.units) * large * run.plan.dtype.itemsize) / 1e9,
         "measured_ms": {label: 1e3 * took for label, took in least.items()},
     }
 
@@ -150,17 +153,24 @@ def handover(rounds=2000):
     return 1e3 * found[rounds // 2]
 
 
+def memory_rate(size=2**26):
+    """GB/s of an addition in place, the best of six: a copy would first read what it is to write over."""
+    a, b = np.ones((2, size), np.float32)
+    return 3 * a.nbytes / min(seconds(lambda: np.add(a, b, out=a)) for _ in range(6)) / 1e9
+
+
 def predicted(case, cores, rate, hand):
-    """Milliseconds of a step. rate: GB/s of a copy   hand: milliseconds of a handover"""
+    """Milliseconds of a step. rate: GB/s of the memory   hand: milliseconds of a handover"""
     share = math.ceil(case["units"] / cores) / case["units"]
     told = case["phases"] * hand if cores > 1 and case["units"] > 1 else 0.0
-    return case["alone_ms"] + max(case["chunks_ms"] * share, 1e3 * case["gigabytes"] / rate) + told
+    moving = min(1e3 * case["gigabytes"] / rate, case["chunks_ms"])
+    return case["alone_ms"] + (case["chunks_ms"] - moving) * share + moving + told
 
 
 def ideal_of_torch(case):
-    """PyTorch's milliseconds on one thread, by its ratio to the engine in cpu_avx2.json; None where that has none."""
+    """PyTorch's milliseconds on one thread, by its ratio to the engine in cpu_avx512.json; None where that has none."""
     name = f"train {case['network']} b{case['batch']}"
-    for row in json.loads((ROOT / "bench/results/cpu_avx2.json").read_text())["rows"]:
+    for row in json.loads((ROOT / "bench/results/cpu_avx512.json").read_text())["rows"]:
         if (row["case"], row["threads"], row["system"]) == (name, 1, "torch channels_last"):
             return row["ratio_to_engine"] * case["measured_ms"]["one"]
     return None
@@ -168,16 +178,16 @@ def ideal_of_torch(case):
 
 def reckon(cases=CASES, rounds=9):
     """The result, as cores.json holds it."""
-    measured, rate, hand = [measure(*case, rounds) for case in cases], copy(), handover()
+    measured, rate, hand = [measure(*case, rounds) for case in cases], memory_rate(), handover()
     for case in measured:
         case["predicted_ms"] = {str(k): predicted(case, k, rate, hand) for k in CORES}
         case["torch_ms"] = ideal_of_torch(case)
-    return {"machine": facts(), "rounds": rounds, "copy_gb_s": rate, "handover_ms": hand, "cases": measured}
+    return {"machine": facts(), "rounds": rounds, "memory_gb_s": rate, "handover_ms": hand, "cases": measured}
 
 
 HEAD = """# What more cores would give
 
-A training step, ms; {where}. The least of {rounds} rounds, in each of which all take a turn. A copy moves {rate:.0f} GB/s;
+A training step, ms; {where}. The least of 3 x {rounds} rounds, in each of which all take a turn. The memory gives {rate:.0f} GB/s;
 to tell a helper process and to know that it is done takes {hand:.0f} us. How it is reckoned stands in `bench/cores.py`.
 
 | step | units | alone | in chunks | with the lock | 1 core: measured, reckoned | 2: measured, reckoned | 4 | 8 | 16 | two threads |
@@ -196,7 +206,8 @@ def table(result):
         parts = [f"{case[part]:.1f}" for part in ("alone_ms", "chunks_ms", "held_ms")]
         cells = [case["units"], *parts, *both, *found[2:]]
         rows.append(" | ".join([f"{case['network']} b{case['batch']}", *map(str, cells), f"{of['threads']:.0f}"]))
-    head = HEAD.format(where=where, rounds=result["rounds"], rate=result["copy_gb_s"], hand=1e3 * result["handover_ms"])
+    rate, hand = result["memory_gb_s"], 1e3 * result["handover_ms"]
+    head = HEAD.format(where=where, rounds=result["rounds"], rate=rate, hand=hand)
     return head + "".join(f"| {row} |\n" for row in rows)
 
 

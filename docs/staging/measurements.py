@@ -7,6 +7,7 @@ RESULTS = Path(__file__).parents[2] / "bench" / "results"
 PAGES = {
     "README.md": "measurements.md",
     "cpu.md": "measurements/cpu.md",
+    "cpu_avx512.md": "measurements/cpu_avx512.md",
     "cpu_avx2.md": "measurements/cpu_avx2.md",
     "resnet20-cifar10/README.md": "measurements/resnet20-cifar10.md",
     "experiments/full/README.md": "measurements/experiments.md",

@@ -19,11 +19,13 @@ CASE = {"alone_ms": 10.0, "chunks_ms": 80.0, "units": 4, "phases": 20, "gigabyte
     ("count", "expected"), [(1, 90.0), (2, 10 + 40 + 2), (3, 10 + 40 + 2), (4, 10 + 20 + 2), (16, 10 + 20 + 2)]
 )
 def test_the_fullest_core_decides(count, expected):
-    assert script("cores").predicted(CASE, count, 100.0, 0.1) == pytest.approx(expected)
+    assert script("cores").predicted(CASE | {"gigabytes": 0.0}, count, 100.0, 0.1) == pytest.approx(expected)
 
 
 def test_a_core_more_moves_no_more_bytes():
-    assert script("cores").predicted(CASE, 4, 10.0, 0.0) == pytest.approx(10 + 50)
+    """Half a gigabyte at 10 GB/s are 50 of the 80 ms, or all of them at 5."""
+    assert script("cores").predicted(CASE, 4, 10.0, 0.0) == pytest.approx(10 + 30 / 4 + 50)
+    assert script("cores").predicted(CASE, 4, 5.0, 0.0) == pytest.approx(10 + 80)
 
 
 def test_one_chunk_stays_on_one_core():
@@ -51,6 +53,6 @@ def test_what_is_committed_belongs_together():
     assert (RESULTS / "cores.md").read_text() == bench.table(result)
     for case in result["cases"]:
         for count in bench.CORES:
-            found = bench.predicted(case, count, result["copy_gb_s"], result["handover_ms"])
+            found = bench.predicted(case, count, result["memory_gb_s"], result["handover_ms"])
             assert case["predicted_ms"][str(count)] == pytest.approx(found)
         assert "helper" in case["helpers"]
