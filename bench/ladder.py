@@ -154,6 +154,7 @@ def figure(result):
     names = [row["rung"] for row in result["cpu"]]
     bars = panel.barh(names, [row["times_faster"] for row in result["cpu"]], color="#2f6fb3")
     panel.bar_label(bars, fmt="%.2f", padding=3)
+    panel.margins(x=0.1)  # room for the label of the longest
     panel.invert_yaxis()
     panel.set_xlabel(f"times faster than the layers: a training step of {result['network']}, {result['batch']} images")
     return made

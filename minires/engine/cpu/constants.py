@@ -1,7 +1,7 @@
 """The numbers of the machine: sizes and rates that were measured, and how. Change one, and measure anew.
 
-On two virtual cores of AMD EPYC processors (Zen 4, 1 MiB of second-level cache a core, 32 MiB shared) with NumPy's own
-OpenBLAS: "steps" are whole training steps in paired runs, as `minires bench cpu` makes them, "alone" is one operation
+On two virtual cores of AMD EPYC processors (Zen 4 and 5, 1 MiB of second-level cache a core, 32 MiB shared) with NumPy's
+own OpenBLAS: "steps" are whole training steps in paired runs, as `minires bench cpu` makes them, "alone" is one operation
 on arrays that lie in the cache. None depends on the number of threads, or the bits of the results would.
 """
 
