@@ -1,8 +1,8 @@
 """The numbers of the machine: sizes and rates that were measured, and how. Change one, and measure anew.
 
-On two virtual cores of AMD EPYC processors (Zen 4 and 5, 1 MiB of second-level cache a core, 32 MiB shared) with NumPy's
-own OpenBLAS: "steps" are whole training steps in paired runs, as `minires bench cpu` makes them, "alone" is one operation
-on arrays that lie in the cache. None depends on the number of threads, or the bits of the results would.
+On two virtual cores of AMD EPYC processors (Zen 4 and 5, 1 MiB of second-level cache a core, 32 MiB shared) with
+NumPy's own OpenBLAS: "steps" are whole training steps in paired runs, as `minires bench cpu` makes them, "alone" is one
+operation on arrays that lie in the cache. None depends on the number of threads, or the bits of the results would.
 """
 
 # -- how a batch is cut (cut.py)
