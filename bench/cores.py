@@ -38,6 +38,7 @@ from minires.train import SGD, train_step
 
 ROOT = Path(__file__).parents[1]
 CORES = (1, 2, 4, 8, 16)
+BUILDS = 3  # times that each network is built: where its memory lies moves a step by some 5 %
 CASES = (("resnet20", 32, 32), ("resnet20", 128, 32), ("resnet18", 8, 224))
 
 
@@ -100,9 +101,9 @@ def settle(steps, seconds_each):
 
 
 def measure(name, batch, size, rounds):
-    """The parts of a step, and what was measured, in milliseconds: the least of the rounds, three times over."""
+    """The parts of a step, and what was measured, in milliseconds: the least of the rounds of all builds."""
     least, parts = {}, []
-    for _ in range(3):
+    for _ in range(BUILDS):
         one, fast = training(name, batch, size, 1)
         two, helped = training(name, batch, size, 2)
         threads, _ = training(name, batch, size, 2, helped=False)
@@ -187,7 +188,7 @@ def reckon(cases=CASES, rounds=9):
 
 HEAD = """# What more cores would give
 
-A training step, ms; {where}. The least of 3 x {rounds} rounds, in each of which all take a turn. The memory gives {rate:.0f} GB/s;
+A training step, ms; {where}. The least of {builds} x {rounds} rounds, in each of which all take a turn. The memory gives {rate:.0f} GB/s;
 to tell a helper process and to know that it is done takes {hand:.0f} us. How it is reckoned stands in `bench/cores.py`.
 
 | step | units | alone | in chunks | with the lock | 1 core: measured, reckoned | 2: measured, reckoned | 4 | 8 | 16 | two threads |
@@ -207,7 +208,7 @@ def table(result):
         cells = [case["units"], *parts, *both, *found[2:]]
         rows.append(" | ".join([f"{case['network']} b{case['batch']}", *map(str, cells), f"{of['threads']:.0f}"]))
     rate, hand = result["memory_gb_s"], 1e3 * result["handover_ms"]
-    head = HEAD.format(where=where, rounds=result["rounds"], rate=rate, hand=hand)
+    head = HEAD.format(where=where, builds=BUILDS, rounds=result["rounds"], rate=rate, hand=hand)
     return head + "".join(f"| {row} |\n" for row in rows)
 
 

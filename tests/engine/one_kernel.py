@@ -49,7 +49,8 @@ def chunk_of(images, extent, border):
     """(n, C, H, W) as a chunk."""
     n, channels, *size = images.shape
     extent = tuple(map(max, size, extent))
-    chunk = Chunk(np.zeros(Chunk.numbers(n, channels, extent, border), images.dtype), n, channels, size, extent, border)
+    form = channels, size, extent, border
+    chunk = Chunk(np.zeros(Chunk.numbers(n, *form), images.dtype), n, *form)
     chunk.image[...] = images.transpose(2, 3, 0, 1)
     return chunk
 

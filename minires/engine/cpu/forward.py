@@ -77,10 +77,10 @@ class ForwardPlan:
         order = {o: k for k, o in enumerate(self.plan.operations)}
         last = {v: order[o] for o in self.plan.operations for v in o.inputs}
         made = {o.y: o for o in self.steps if not isinstance(o, Store)}
-        spans = {v: (self.rooms.form(v), order[o], last.get(v, order[o])) for v, o in made.items()}
-        self.kept = [v for v in made if v in self.plan.saved and v not in self.plan.again]
-        for v in self.kept:
-            del spans[v]
+        kept = self.plan.saved - self.plan.again.keys()
+        self.kept = [v for v in made if v in kept]
+        rest = {v: o for v, o in made.items() if v not in kept}
+        spans = {v: (self.rooms.form(v), order[o], last.get(v, order[o])) for v, o in rest.items()}
         passing = {v: span for v, span in spans.items() if self._died.get(v) != self._born[v]}
         self.overlay = Overlay(passing, self.cut.sizes)
         for join in self.plan.operations:

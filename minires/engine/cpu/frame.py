@@ -67,8 +67,7 @@ class Frame:
     def _chunks(self, forms):
         """A list of chunks for each of the forms (channels, size, extent, border)."""
         pairs = [(form, n) for form in forms for n in self.sizes]
-        lengths = [Chunk.numbers(n, c, extent, border) for (c, _, extent, border), n in pairs]
-        flats = side_by_side(lengths, self.dtype, self._zeros)
+        flats = side_by_side([Chunk.numbers(n, *form) for form, n in pairs], self.dtype, self._zeros)
         chunks = [Chunk(flat, n, *form) for flat, (form, n) in zip(flats, pairs)]
         return [chunks[k : k + len(self.sizes)] for k in range(0, len(chunks), len(self.sizes))]
 

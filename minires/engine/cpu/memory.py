@@ -87,7 +87,8 @@ class Chunk:
         return self._views[key]
 
     @staticmethod
-    def numbers(n, channels, extent, border):
+    def numbers(n, channels, size, extent, border):
+        """How long ``flat`` is."""
         return (extent[0] + 2 * border) * (extent[1] + 2 * border) * n * channels
 
 
@@ -101,7 +102,9 @@ class Overlay:
         self._spans, self._sizes, self._places = spans, sizes, {}
         rooms = {}
         for n in set(sizes):
-            numbers = [(item, _numbers(form, n) + constants.SLACK, *span) for item, (form, *span) in spans.items()]
+            numbers = [
+                (item, Chunk.numbers(n, *form) + constants.SLACK, *span) for item, (form, *span) in spans.items()
+            ]
             self._places[n], rooms[n] = offsets(numbers)
         self.rooms = [rooms[n] for n in sizes]
 
@@ -110,13 +113,8 @@ class Overlay:
         found = {item: [] for item in self._spans}
         for n, flat in zip(self._sizes, memory):
             for item, (form, *_) in self._spans.items():
-                found[item].append(Chunk(flat[self._places[n][item] :][: _numbers(form, n)], n, *form))
+                found[item].append(Chunk(flat[self._places[n][item] :][: Chunk.numbers(n, *form)], n, *form))
         return found
-
-
-def _numbers(form, n):
-    channels, _, extent, border = form
-    return Chunk.numbers(n, channels, extent, border)
 
 
 class Workspace:
@@ -215,7 +213,7 @@ def spare(workspace, form, n, name):
     """A chunk of the work area, zero around its image; form: (channels, size, extent, border)"""
 
     def make():
-        return Chunk(workspace.flat(key, _numbers(form, n), clean=form[3] > 0), n, *form)
+        return Chunk(workspace.flat(key, Chunk.numbers(n, *form), clean=form[3] > 0), n, *form)
 
     key = "chunk", name, form, n
     return workspace.views(key, make)

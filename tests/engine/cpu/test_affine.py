@@ -27,7 +27,7 @@ def measured(norm, x, sizes, rows=10**9):
     state = State(BatchNorm(0, norm, Value(1, channels, tuple(size))), sizes, x.dtype)
     work, start = Workspace(x.dtype), 0
     for i, count in enumerate(sizes):
-        chunk = Chunk(np.zeros(Chunk.numbers(count, channels, size, 0), x.dtype), count, channels, size, size, 0)
+        chunk = Chunk(np.zeros(Chunk.numbers(count, channels, size, size, 0), x.dtype), count, channels, size, size, 0)
         chunk.image[...] = x[start : start + count].transpose(2, 3, 0, 1)
         blocks = [slice(r, min(r + rows, size[0])) for r in range(0, size[0], rows)]
         state.measure(i, chunk, blocks, work)

@@ -33,7 +33,7 @@ def test_a_view_before_its_memory_is_refused():
 @given(few, few, st.tuples(few, few), st.tuples(few, few), st.integers(1, 2))
 def test_what_lies_around_an_image(n, channels, size, more, border):
     extent = size[0] + more[0] - 1, size[1] + more[1] - 1
-    flat = np.full(Chunk.numbers(n, channels, extent, border), np.nan)
+    flat = np.full(Chunk.numbers(n, channels, size, extent, border), np.nan)
     chunk = Chunk(flat, n, channels, size, extent, border)
     chunk.image[...] = 1
     for part in chunk.around():
@@ -57,7 +57,7 @@ def test_what_lives_at_once_does_not_overlap():
 @given(few, few, st.tuples(few, few), st.tuples(few, few), st.integers(0, 2))
 def test_a_chunk(n, channels, size, more, border):
     extent = size[0] + more[0] - 1, size[1] + more[1] - 1
-    flat = np.zeros(Chunk.numbers(n, channels, extent, border))
+    flat = np.zeros(Chunk.numbers(n, channels, size, extent, border))
     chunk = Chunk(flat, n, channels, size, extent, border)
     chunk.image[...] = 1 + np.arange(chunk.image.size).reshape(chunk.image.shape)
     whole = flat.reshape(extent[0] + 2 * border, extent[1] + 2 * border, n, channels)
@@ -71,7 +71,7 @@ def test_a_chunk(n, channels, size, more, border):
 
 
 def test_a_window_beyond_the_border_is_refused():
-    chunk = Chunk(np.zeros(Chunk.numbers(1, 2, (3, 3), 1)), 1, 2, (3, 3), (3, 3), 1)
+    chunk = Chunk(np.zeros(Chunk.numbers(1, 2, (3, 3), (3, 3), 1)), 1, 2, (3, 3), (3, 3), 1)
     chunk.window(-1, -1, (5, 5, 2), (chunk.line, chunk.run, 1))
     for row, column, shape in [(-2, 0, (1,)), (-1, -2, (1,)), (3, 3, (3,)), (-1, -1, (6,))]:
         with pytest.raises(IndexError):

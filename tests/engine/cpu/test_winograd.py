@@ -90,7 +90,7 @@ def test_from_tiles(m):
     rng = np.random.default_rng(0)
     tiles, n, channels, matrix = (2, 3), 2, 5, rng.normal(size=(m, 6))
     size = tiles[0] * m, tiles[1] * m
-    chunk = Chunk(np.full(Chunk.numbers(n, channels, size, 0), np.nan), n, channels, size, size, 0)
+    chunk = Chunk(np.full(Chunk.numbers(n, channels, size, size, 0), np.nan), n, channels, size, size, 0)
     transform, work = FromTiles(matrix, tiles, n, channels), Workspace(np.float64)
     products = transform.products(work)
     products[...] = rng.normal(size=products.shape)

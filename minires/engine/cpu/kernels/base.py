@@ -29,7 +29,8 @@ class Kernel:
 
     ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts:
     ``forward_filters`` gets a slice of the weight along ``axis``, ``input_filters`` one along the output channels. With
-    groups the one part is the whole. ``frozen_filters`` are those of forward for many runs.
+    groups the one part is the whole. ``frozen_filters`` are those of forward for many runs: they may lie as
+    BLAS reads them, with the output channels innermost, which takes longer to make.
     """
 
     adds = False  # whether input_gradient can add

@@ -63,7 +63,6 @@ class Im2col(Kernel):
     input_filters = forward_filters
 
     def frozen_filters(self, weight, out, part):
-        """In memory with the output channels innermost, as BLAS reads them; to sort them so takes six times as long."""
         g = self.g
         taps = out.reshape(g.groups, len(self.taps), g.channels // g.groups, -1)
         taps[..., part] = weight.reshape(g.groups, -1, *taps.shape[2:0:-1]).transpose(0, 3, 2, 1)
@@ -154,5 +153,5 @@ class Im2col(Kernel):
 
     def _padded(self, workspace):
         g, border = self.g, self.demands(self.g).x_border
-        flat = workspace.flat("padded", Chunk.numbers(self.n, g.channels, g.size, border))
-        return Chunk(flat, self.n, g.channels, g.size, g.size, border)
+        form = g.channels, g.size, g.size, border
+        return Chunk(workspace.flat("padded", Chunk.numbers(self.n, *form)), self.n, *form)

@@ -39,7 +39,6 @@ class Pointwise(Kernel):
     input_filters = forward_filters
 
     def frozen_filters(self, weight, out, part):
-        """In memory with the output channels innermost, as BLAS reads them; to sort them so takes six times as long."""
         return self.forward_filters(weight, out.reshape(self.g.channels, self.g.out_channels).T, part)
 
     def forward(self, x, y, filters, workspace):

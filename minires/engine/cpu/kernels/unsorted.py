@@ -14,14 +14,11 @@ class Unsorted(Im2col):
 
     name = "unsorted im2col"
     plain = True
+    sorting = Kernel.sorting
 
     @staticmethod
     def cost(g, images):
         return Im2col.by_columns(g, images, constants.PER_STEP)
-
-    @staticmethod
-    def sorting(g):
-        return 0
 
     def forward_filters(self, weight, out, part):
         filters = out.reshape(self.g.out_channels, -1)
