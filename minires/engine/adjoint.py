@@ -4,6 +4,7 @@ A buffer is owned by the value whose gradient it collects. Once every reader of 
 operation that made the value takes the buffer over. What is planned here are records; a device runs them.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -51,12 +52,13 @@ class Adjoint:
         return used if self.dy is None else [*used, self.dy]
 
 
-def plan_adjoint(operations: list[Operation], wanted: set, again: dict[Value, Join]) -> list[Adjoint]:
+def plan_adjoint(operations: list[Operation], wanted: set, again: dict[Value, Join], images: int) -> list[Adjoint]:
     """The records in the order in which they run.
 
     wanted: values and arrays whose gradient is of use, see :func:`wanted`   again: what is computed again
+    images: of a batch
     """
-    return _Planner(operations, wanted, again).records
+    return _Planner(operations, wanted, again, images).records
 
 
 def wanted(operations: list[Operation], known: set) -> set:
@@ -80,8 +82,8 @@ class _Pending:
 
 
 class _Planner:
-    def __init__(self, operations, wanted_, again):
-        self.wanted, self.again, self.records = wanted_, again, []
+    def __init__(self, operations, wanted_, again, images):
+        self.wanted, self.again, self.images, self.records = wanted_, again, images, []
         self.pending, self.buffers = {}, 0
         self.readers = Counter()  # contributions that refer to a buffer and have not been read
         for operation in reversed(operations):
@@ -152,14 +154,15 @@ class _Planner:
                 self._describe(term.value, Strided(z, term) if term.strided else Alias(z))
 
     def _convolution(self, conv, pending):
-        """The scale of the one batch norm behind, if so, goes into the filters."""
+        """The scale of the one batch norm behind, if so, goes into the filters, unless there is more of them."""
         parts = list(pending.described)
         if pending.written is not None:
             self.readers[pending.written] += 1
             parts.append(Alias(pending.written))
-        folded = None
-        if len(parts) == 1 and isinstance(parts[0], Scaled) and parts[0].scaled:
-            folded, parts[0] = parts[0].affine, replace(parts[0], scaled=False)
+        folded, (part, *others) = None, parts
+        fewer = conv.geometry.depth <= self.images * math.prod(conv.y.size)  # weights of a channel than pixels
+        if fewer and not others and isinstance(part, Scaled) and part.scaled:
+            folded, parts = part.affine, [replace(part, scaled=False)]
         targets = (self._target(conv.x),)
         self._record(conv, parts, targets=targets, folded=folded, again=self.again.get(conv.x))
 

@@ -40,4 +40,4 @@ class Plan:
             self.saved = saved(self.operations)
             self.again = computed_again(self.operations, self.saved)
             known = {self.input} if input_gradient else set()
-            self.adjoint = plan_adjoint(self.operations, wanted(self.operations, known), self.again)
+            self.adjoint = plan_adjoint(self.operations, wanted(self.operations, known), self.again, self.images)

@@ -116,11 +116,21 @@ def test_planted_mistakes_in_the_records_are_seen(monkeypatch):
 
 
 def test_the_scale_of_a_batch_norm_goes_into_the_filters_before_it():
-    plan = plan_of("resnet8")
-    convs = [r for r in plan.adjoint if isinstance(r.operation, Convolution)]
-    assert convs and all(r.folded is not None and r.folded.y == r.operation.y for r in convs)
-    assert all(not part.scaled for r in convs for part in r.parts)
-    assert all(r.dy is None and len(r.targets) == 1 for r in convs)
+    """Unless the pixels of an output channel are fewer than its weights: then they are scaled."""
+    kinds = set()
+    for images in (1, 3, 100):
+        plan = Plan(network("resnet8"), (images, 2, 9, 9), np.float64, "train")
+        for r in plan.adjoint:
+            if not isinstance(r.operation, Convolution):
+                continue
+            (part,) = r.parts
+            height, width = r.operation.y.size
+            many = images * height * width >= r.operation.layer.weight.data[0].size
+            kinds.add(many)
+            assert part.scaled == (not many) and part.affine.y == r.operation.y
+            assert r.folded is (part.affine if many else None)
+            assert r.dy is None and len(r.targets) == 1
+    assert kinds == {True, False}
 
 
 def test_what_nobody_asks_for_has_no_record():

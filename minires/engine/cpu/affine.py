@@ -9,6 +9,7 @@ the chunks, whichever thread was first. What the maps mean stands in :mod:`minir
 import numpy as np
 
 from .calls import FAR, centre, sum_products, take
+from .crew import dealt
 from .memory import constant, pages, side_by_side
 
 
@@ -52,13 +53,15 @@ class State:
                 mean.reshape(-1, self.channels)[...] = found.mean
             shift.reshape(-1, self.channels)[...] = found.shift
 
-    def measure(self, i, chunk, blocks, workspace):
+    def measure(self, i, chunk, bands, workspace):
         """Sums of chunk i: ``sums`` its mean, ``squares`` the squared deviations from it."""
-        pair = workspace.array("pair", (2, *chunk.rows.shape[1:]))
-        for block in blocks:
-            part = chunk.rows[block]
-            for total, factor in zip(pair, (None, part)):
-                sum_rows(part, factor, total, block is blocks[0], workspace)
+        pairs = workspace.array("pairs", (len(bands), 2, *chunk.rows.shape[1:]))
+        for (band, pair), area in dealt(list(zip(bands, pairs)), workspace):
+            for block in band:
+                part = chunk.rows[block]
+                for total, factor in zip(pair, (None, part)):
+                    sum_rows(part, factor, total, block is band[0], area)
+        pair = whole(pairs, workspace)
         workspace.do(centre, pair, chunk.rows, self.ones[chunk.n], self.sums[i], self.squares[i])
 
     def merged(self):
@@ -86,6 +89,13 @@ def sum_rows(rows, factor, total, first, workspace):
         workspace.do(sum_products, rows, factor, out)
     if not first:
         workspace.do(np.add, total, out, total)
+
+
+def whole(parts, workspace):
+    """The sum of what several bands have given, in place of the first."""
+    for part in parts[1:]:
+        workspace.do(np.add, parts[0], part, parts[0])
+    return parts[0]
 
 
 class Slopes:

@@ -3,37 +3,45 @@
 import numpy as np
 
 from ..gradients import Alias, Strided
+from .affine import whole
+from .crew import dealt
 from .memory import spare
 
 
 class Assembly:
-    """Writes the sum of a value's contributions into a chunk, block by block, and lets others join each block.
+    """Writes the sum of a value's contributions into a chunk, block by block.
 
-    based: whether the target holds a part of the sum already   then: functions that see each block while it is there
-    near: a share that waits in the work area
+    based: whether the target holds a part of the sum already   near: a share that waits in the work area
+    mask: is applied to each block, and ``sums`` are taken of it while it is there
     """
 
-    def __init__(self, contributions, based, size, then=(), near=None):
+    def __init__(self, contributions, based, near=None, mask=None, sums=()):
         self.strided = [c for c in contributions if isinstance(c, Strided)]
         others = [c for c in contributions if not isinstance(c, Strided)]
         self.others = [(_alias if isinstance(c, Alias) else _scaled, c) for c in others]
         self.others += [(_near, near)] if near is not None else []
-        self.based, self.then = based, then
-        self.size = size
+        self.based, self.mask, self.sums = based, mask, sums
 
     def __call__(self, frame, i, target, workspace):
         started = self.based
         for c in self.strided:
             _strided(frame, i, c, target.image, not started, workspace)
             started = True
-        for block in frame.blocks(self.size, target):
-            out = target.rows[block]
-            begun = started
-            for add, c in self.others:
-                add(frame, i, c, block, out, not begun, workspace)
-                begun = True
-            for each in self.then:
-                each(frame, i, block, out, workspace)
+        bands = frame.bands(target)
+        totals = [each.totals(len(bands), target, workspace) for each in self.sums]
+        for (k, band), area in dealt(list(enumerate(bands)), workspace):
+            for block in band:
+                out = target.rows[block]
+                begun = started
+                for add, c in self.others:
+                    add(frame, i, c, block, out, not begun, area)
+                    begun = True
+                if self.mask is not None:
+                    self.mask(frame, i, block, out, area)
+                for each, parts in zip(self.sums, totals):
+                    each.add(frame, i, block, out, parts[k], block is band[0], area)
+        for each, parts in zip(self.sums, totals):
+            each.take(frame, i, whole(parts, workspace), workspace)
 
 
 def _alias(frame, i, contribution, block, out, first, workspace):

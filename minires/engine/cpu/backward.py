@@ -124,7 +124,7 @@ class _Other:
     def __init__(self, record, work, again, shares):
         self.work, self.dy, self.again, self.shares = work, record.dy, again, shares
         needed = record.parts or not record.based
-        self.assembly = Assembly(record.parts, record.based, work.y.size) if record.dy is not None and needed else None
+        self.assembly = Assembly(record.parts, record.based) if record.dy is not None and needed else None
 
     def __call__(self, frame, i, workspace):
         if self.again is not None:

@@ -27,6 +27,7 @@ BUFFER = 1024  # numbers of NumPy's buffer: rows shorter than it are copied into
 # -- products that threads share where a batch is one chunk
 SHARED = 5_000_000  # multiplications of a product that several threads finish sooner than one; alone
 PIECES = 4  # of such a product
+BAND = 25_000  # numbers of a band of rows
 THREADED = 1_000_000_000  # multiplications of a Linear from which on BLAS's own threads share it, and then wait
 
 # -- nanoseconds on one core, alone: only their ratios matter, and only where two algorithms are close

@@ -9,13 +9,17 @@ from . import constants
 
 
 class Cut:
-    """``sizes``: images of each chunk   ``starts``: its first image   ``units``: chunks that are taken in turn"""
+    """``sizes``: images of each chunk   ``starts``: its first image   ``units``: chunks that are taken in turn
+    ``hands``: how many threads find work at once
+    """
 
     def __init__(self, plan):
         self.images, self.dtype = plan.images, plan.dtype
         self.sizes = chunk_sizes(plan.images, is_little(plan.operations, plan.shape))
         self.starts = [sum(self.sizes[:i]) for i in range(len(self.sizes))]
         self.units = np.array_split(range(len(self.sizes)), min(len(self.sizes), constants.UNITS))
+        large = any(shared(plan.images * o.geometry.flops // 2) for o in plan.operations if isinstance(o, Convolution))
+        self.hands = len(self.units) if len(self.units) > 1 else constants.PIECES if large else 1
 
 
 def is_little(operations, shape):
@@ -27,6 +31,16 @@ def is_little(operations, shape):
     convs = [(math.prod(o.y.size), o.layer.weight.data.size) for o in operations if isinstance(o, Convolution)]
     rows = shape[0] * sum(p * w for p, w in convs) / max(1, sum(w for _, w in convs))
     return shape[0] * math.prod(shape[2:]) <= constants.PIXELS or rows <= constants.ROWS
+
+
+def shared(multiplications):
+    """Whether threads share a product of so many, where a batch is one chunk."""
+    return multiplications >= constants.SHARED
+
+
+def slices(length, count):
+    """``count`` slices of about equal size, together 0 to ``length``."""
+    return [slice(k * length // count, (k + 1) * length // count) for k in range(count)]
 
 
 def chunk_sizes(images, little):

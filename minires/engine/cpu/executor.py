@@ -15,6 +15,7 @@ from ..describe import table
 from ..values import Unsuited
 from . import blas, constants
 from .backward import BackwardPlan
+from .crew import Crew
 from .forward import ForwardPlan
 from .frame import BackwardFrame, ForwardFrame
 from .helpers import helpers_for
@@ -47,7 +48,7 @@ class Executor:
         self.process = os.getpid()
         self.free = {"forward": [], "backward": [], "crews": []}
         self.records = {}  # {(frame, its forward, crew): {(phase, chunk): its calls}}, of the last runs
-        self.helpers = helpers_for(self.threads, len(self.forward_plan.cut.units))
+        self.helpers = helpers_for(self.threads, self.forward_plan.cut.hands)
         self.zeros = self.helpers.zeros if self.helpers else pages
 
     def forward(self, x):
@@ -112,7 +113,7 @@ class Executor:
     def _run(self, phases, frame, whole, ready=None):
         seats = _take(self.free["crews"], self._crew)
         units = self.forward_plan.cut.units
-        seats[0].crew = seats if len(units) == 1 else None
+        seats[0].crew = Crew(seats, self.helpers) if len(units) == 1 else None
         frame.borrow(seats[0], not self.frozen)
         calls, began = self._calls(frame, seats), time.perf_counter()
         try:
@@ -142,16 +143,17 @@ class Executor:
             self.helpers.note(time.perf_counter() - began, self._runs_of(seats), units, seats)
 
     def _crew(self):
-        """Work areas, one for each thread; the first has no helper, and the rooms for what does not outlive a run."""
+        """Work areas, one for each thread; the first has the rooms for what does not outlive a run."""
         dtype, plans = self.plan.dtype, (self.forward_plan, self.backward_plan)
-        seats = Workspace(dtype), *(Workspace(dtype, self.zeros) for _ in range(self.threads - 1))
+        alone = len(self.forward_plan.cut.units) > 1  # the first: what is in it no helper has to see
+        seats = tuple(Workspace(dtype, pages if alone and k == 0 else self.zeros) for k in range(self.threads))
         seats[0].filters = self.zeros(max(p.filters for p in plans), dtype)
         seats[0].passing = side_by_side(map(max, *(p.overlay.rooms for p in plans)), dtype, self.zeros)
         return seats
 
     def _all_chunks(self, phase, frame, calls, units, seats):
         work = partial(phase.take, frame, calls)
-        if self.helpers is None or not self.helpers.share(work, phase, frame, calls, units, seats):
+        if len(units) == 1 or self.helpers is None or not self.helpers.share(work, phase, frame, calls, units, seats):
             TEAM.run(work, units, seats)
 
     def _runs_of(self, seats):

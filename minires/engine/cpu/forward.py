@@ -119,6 +119,5 @@ class _Measure:
         self.affine = affine
 
     def __call__(self, frame, i, workspace):
-        value = self.affine.y
-        chunk = frame.chunk(value, i, workspace)
-        frame.states[self.affine].measure(i, chunk, frame.blocks(value.size, chunk), workspace)
+        chunk = frame.chunk(self.affine.y, i, workspace)
+        frame.states[self.affine].measure(i, chunk, frame.bands(chunk), workspace)

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import constants
 from .affine import Slopes, State
+from .cut import slices
 from .memory import Chunk, pages, side_by_side, spare
 
 
@@ -21,18 +22,18 @@ class Frame:
         self._overlay, self._borrowed, self._passing, self.passing = overlay, None, {}, {}
         self.dtype, self.sizes, self.total, self._starts = cut.dtype, cut.sizes, cut.images, cut.starts
         self._zeros, self._guard, self.process = zeros, threading.Lock(), os.getpid()
-        self.arrays, self.filters, self._scratch, self._blocks, self._rooms = {}, {}, {}, {}, {}
+        self.arrays, self.filters, self._scratch, self._bands, self._rooms = {}, {}, {}, {}, {}
 
     def images(self, i):
         """Which images of the batch chunk i holds."""
         return slice(self._starts[i], self._starts[i] + self.sizes[i])
 
-    def blocks(self, size, chunk):
-        """Slices of rows for entry-by-entry passes."""
-        key = size, chunk.run
-        if key not in self._blocks:
-            self._blocks[key] = blocks_of(size[0], size[1] * chunk.run)
-        return self._blocks[key]
+    def bands(self, chunk):
+        """Lists of slices of rows, for entry-by-entry passes: one list, or several where threads share the chunk."""
+        key = chunk.rows.shape
+        if key not in self._bands:
+            self._bands[key] = bands_of(*key, len(self.sizes) == 1)
+        return self._bands[key]
 
     def scratch(self, key, numbers):
         """Memory of this frame, the same for the same key; it grows to the largest request."""
@@ -141,7 +142,9 @@ class BackwardFrame(Frame):
         self.forward = self.lock = None
 
 
-def blocks_of(rows, length):
-    """Slices of ``rows`` rows of ``length`` numbers."""
+def bands_of(height, length, several):
+    """Lists of slices of rows that stay in the cache, together all rows: one list, or more for ``several`` threads."""
+    count = constants.PIECES if several and height * length >= constants.PIECES * constants.BAND else 1
     many = max(1, constants.BLOCK // length)
-    return [slice(r, min(r + many, rows)) for r in range(0, rows, many)]
+    bands = slices(height, min(count, height))
+    return [[slice(r, min(r + many, b.stop)) for r in range(b.start, b.stop, many)] for b in bands]

@@ -124,8 +124,8 @@ class Workspace:
     which some numbers stay zero, have memory of their own.
 
     ``do`` calls a function and notes the call, so that the next run of the same chunk is a flat list of calls.
-    ``spent``: the seconds of each step of each phase   ``crew``: the work areas of all threads, where they have one
-    chunk to share   ``grown``: how often an array had to grow; calls that were noted before know the old one
+    ``spent``: the seconds of each step of each phase   ``grown``: how often an array had to grow; calls that were noted
+    before know the old one   ``crew``: of the first thread, where all share one chunk, see :mod:`.crew`
     ``filters``, ``passing``: of the first thread, the room for the filters of all, and for values and gradients of the
     batch that do not outlive a run   zeros: makes the memory that stays
     """
@@ -134,13 +134,19 @@ class Workspace:
         self.dtype, self.zeros, self.crew, self.calls, self.grown = dtype, zeros, None, [], 0
         self.filters = self.passing = None
         self._sizes, self._roots, self._views, self.spent, self._gathered = {}, {}, {}, {}, 0
-        self._phase = None
+        self.phase = self._home = None
 
-    def begin(self, phase):
-        """From now on the arrays are those of this phase."""
-        if phase is self._phase:
+    @property
+    def home(self):
+        """The work area where chunks lie: this one, but for those that have a share of the chunk of another."""
+        return self._home or self
+
+    def begin(self, phase, home=None):
+        """From now on the arrays are those of this phase. home: the work area whose chunk is shared"""
+        self._home = home
+        if phase is self.phase:
             return
-        self._phase, self.calls = phase, []
+        self.phase, self.calls = phase, []
         self._views.clear()
         if self.scattered:  # room for the next: those of the last phase are of no more use
             self._roots = {key: root for key, root in self._roots.items() if key[0] is None}
@@ -152,7 +158,7 @@ class Workspace:
 
     def flat(self, name, size, clean=False):
         """The first ``size`` numbers of the array ``name``; zeros when new, and still where nobody wrote if clean."""
-        key = None if clean else self._phase, name
+        key = None if clean else self.phase, name
         if self._sizes.get(key, 0) < size:
             self._sizes[key] = size
             self._roots.pop(key, None)
@@ -172,7 +178,7 @@ class Workspace:
         if not self.scattered:
             return
         self._gathered = self.grown = self.grown + 1
-        self.calls, self._phase = [], None
+        self.calls, self.phase = [], None
         self._views.clear()
         self._roots.clear()  # before there are two of them
         phases = {}
@@ -215,5 +221,5 @@ def spare(workspace, form, n, name):
     def make():
         return Chunk(workspace.flat(key, Chunk.numbers(n, *form), clean=form[3] > 0), n, *form)
 
-    key = "chunk", name, form, n
+    workspace, key = workspace.home, ("chunk", name, form, n)
     return workspace.views(key, make)

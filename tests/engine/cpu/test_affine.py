@@ -21,8 +21,11 @@ def norm_of(channels):
     return norm
 
 
-def measured(norm, x, sizes, rows=10**9):
-    """The state of a batch norm whose chunks have given their sums, in blocks of at most ``rows`` rows."""
+def measured(norm, x, sizes, rows=10**9, apart=False):
+    """The state of a batch norm whose chunks have given their sums, in blocks of at most ``rows`` rows.
+
+    apart: each in a band of its own
+    """
     n, channels, *size = x.shape
     state = State(BatchNorm(0, norm, Value(1, channels, tuple(size))), sizes, x.dtype)
     work, start = Workspace(x.dtype), 0
@@ -30,7 +33,7 @@ def measured(norm, x, sizes, rows=10**9):
         chunk = Chunk(np.zeros(Chunk.numbers(count, channels, size, size, 0), x.dtype), count, channels, size, size, 0)
         chunk.image[...] = x[start : start + count].transpose(2, 3, 0, 1)
         blocks = [slice(r, min(r + rows, size[0])) for r in range(0, size[0], rows)]
-        state.measure(i, chunk, blocks, work)
+        state.measure(i, chunk, [[block] for block in blocks] if apart else [blocks], work)
         start += count
     state.fix()
     return state
@@ -43,13 +46,14 @@ def measured(norm, x, sizes, rows=10**9):
     st.integers(1, 4),
     st.integers(1, 5),
     st.sampled_from([0.0, 1e3]),
+    st.booleans(),
     st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=60)
-def test_statistics(sizes, channels, height, width, rows, mean, seed):
+def test_statistics(sizes, channels, height, width, rows, mean, apart, seed):
     x = mean + np.random.default_rng(seed).normal(size=(sum(sizes), channels, height, width))
     x += np.arange(len(x))[:, None, None, None]  # chunks with different means
-    state = measured(norm_of(channels), x, sizes, rows)
+    state = measured(norm_of(channels), x, sizes, rows, apart)
     count = x.size // channels
     assert_close(state.coefficients.mean, x.mean((0, 2, 3)), 1e-13)
     mean_, squares = state.merged()

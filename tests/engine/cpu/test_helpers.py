@@ -15,7 +15,7 @@ import pytest
 from engine.equality import images, network
 
 import minires
-from minires.engine.cpu import constants, helper, helpers
+from minires.engine.cpu import constants, helper, helpers, process
 from minires.errors import StateError
 from minires.losses import SoftmaxCrossEntropy
 from minires.train import SGD
@@ -26,10 +26,18 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch):
-    monkeypatch.setattr(constants, "HELPED", 0.0)
-    monkeypatch.setattr(constants, "CHUNK", 2)
+# How a batch is cut: several chunks, of which each helper has some, or one, of which it has streams
+CUTS = {
+    "several chunks": {"CHUNK": 2, "PIXELS": 0, "ROWS": 0},
+    "one chunk": {"PIXELS": 10**6, "SHARED": 1, "BAND": 1, "TILES": 1, "WORK": 1},
+}
+
+
+@pytest.fixture(autouse=True, params=CUTS)
+def cut(request, monkeypatch):
+    for name, value in {"HELPED": 0.0, **CUTS[request.param]}.items():
+        monkeypatch.setattr(constants, name, value)
+    return request.param
 
 
 def run_of(fast):
@@ -69,10 +77,10 @@ def test_a_training_has_the_bits_of_one_thread(threads):
     count = until_ready(fast, step)
     for _ in range(count):
         lonely()
-    orders = [of(fast)._words_of(h)[helper.ORDER] for h in range(threads - 1)]
+    orders = [int(of(fast)._words[h][helper.ORDER]) for h in range(threads - 1)]
     assert [step() for _ in range(5)] == [lonely() for _ in range(5)]
     for h, before in enumerate(orders):  # they did it
-        assert of(fast)._words_of(h)[helper.ORDER] > before
+        assert of(fast)._words[h][helper.ORDER] > before
     for (path, a), (_, b) in zip(fast.tensors(), alone.tensors()):
         assert np.array_equal(a.data, b.data), path
 
@@ -132,20 +140,20 @@ def test_what_freezes_in_between_is_done_by_threads():
 def test_a_helper_that_is_killed_is_told_and_others_come():
     fast, step = training(2)
     until_ready(fast, step)
-    (process,) = of(fast)._processes
-    os.kill(process.pid, signal.SIGSTOP)  # it will be at work when it dies
-    threading.Timer(0.3, process.kill).start()
+    (found,) = of(fast)._processes
+    os.kill(found.process.pid, signal.SIGSTOP)  # it will be at work when it dies
+    threading.Timer(0.3, found.process.kill).start()
     with pytest.raises(StateError, match="a helper process of the engine has ended with -9 .* run it again"):
         step()
     until_ready(fast, step)
-    assert of(fast)._processes != [process]
+    assert of(fast)._processes != [found]
 
 
 def test_a_helper_that_ends_while_it_waits_leaves_the_threads():
     fast, step = training(2)
     until_ready(fast, step)
-    of(fast)._processes[0].kill()
-    of(fast)._processes[0].wait()
+    of(fast)._processes[0].process.kill()
+    of(fast)._processes[0].process.wait()
     with pytest.raises(StateError, match="has ended with -9"):
         step()
     until_ready(fast, step)
@@ -154,12 +162,12 @@ def test_a_helper_that_ends_while_it_waits_leaves_the_threads():
 def test_an_interrupt_ends_the_helpers_and_nothing_else():
     fast, step = training(2)
     until_ready(fast, step)
-    (process,) = of(fast)._processes
-    os.kill(process.pid, signal.SIGSTOP)
+    (found,) = of(fast)._processes
+    os.kill(found.process.pid, signal.SIGSTOP)
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         step()
-    assert process.poll() is not None
+    assert found.ended() is not None
     until_ready(fast, step)
 
 
@@ -187,7 +195,7 @@ def test_two_threads_at_once_get_what_one_gets():
 def test_helpers_end_with_the_network():
     fast, step = training(3)
     until_ready(fast, step)
-    processes = list(of(fast)._processes)
+    processes = [found.process for found in of(fast)._processes]
     assert len(processes) == 2 and all(process.poll() is None for process in processes)
     del fast, step
     gc.collect()
@@ -199,7 +207,7 @@ import os, sys, time
 import numpy as np
 import minires
 from minires.engine.cpu import constants
-constants.HELPED, constants.CHUNK, constants.PIXELS, constants.ROWS = 0.0, 2, 0, 0
+vars(constants).update(HELPED=0.0, **{cut})
 fast = minires.compile(minires.models.build("digits_resnet8", rng=0), threads=2)
 x = np.random.default_rng(0).standard_normal((8, 1, 8, 8)).astype(np.float32)
 while True:
@@ -208,17 +216,17 @@ while True:
     if run.helpers.ready():
         break
     time.sleep(0.01)
-pids = [process.pid for process in run.helpers._processes]
+pids = [found.process.pid for found in run.helpers._processes]
 """
 
 
-def script(rest):
-    return [sys.executable, "-c", SCRIPT + textwrap.dedent(rest)]
+def script(cut, rest):
+    return [sys.executable, "-c", SCRIPT.replace("{cut}", repr(CUTS[cut])) + textwrap.dedent(rest)]
 
 
 @pytest.mark.parametrize("end", ["pass", "os._exit(3)", "os.kill(os.getpid(), 9)", "raise SystemExit(3)"])
-def test_helpers_end_with_their_process(end):
-    ran = subprocess.run(script(f"print(*pids, flush=True)\n{end}"), capture_output=True, text=True, timeout=120)
+def test_helpers_end_with_their_process(cut, end):
+    ran = subprocess.run(script(cut, f"print(*pids, flush=True)\n{end}"), capture_output=True, text=True, timeout=120)
     assert ran.stderr == ""
     for pid in map(int, ran.stdout.split()):
         for _ in range(200):
@@ -231,7 +239,7 @@ def test_helpers_end_with_their_process(end):
             raise AssertionError(f"process {pid} is still there")
 
 
-def test_a_fork_begins_anew_and_its_parent_goes_on():
+def test_a_fork_begins_anew_and_its_parent_goes_on(cut):
     code = """
     y, cache = fast.forward(x, True)
     child = os.fork()
@@ -247,33 +255,57 @@ def test_a_fork_begins_anew_and_its_parent_goes_on():
     found = [fast(x) for _ in range(50)]
     assert os.waitpid(child, 0)[1] == 0
     (run,) = [r for r in fast._executors.values() if r.plan.mode == "infer"]
-    assert run.helpers.ready() and [p.pid for p in run.helpers._processes] == pids
+    assert run.helpers.ready() and [p.process.pid for p in run.helpers._processes] == pids
     assert all(np.array_equal(f, fast(x)) for f in found)
     fast.backward(np.ones_like(y), cache)
     """
-    ran = subprocess.run(script(code), capture_output=True, text=True, timeout=120)
+    ran = subprocess.run(script(cut, code), capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
 
 
-def test_layers_that_a_helper_cannot_have_stay_with_the_threads():
-    fast = minires.compile(minires.models.build("seresnet20", rng=0), threads=2)
+def test_layers_that_a_helper_cannot_have_stay_with_the_threads(cut):
+    """A chunk that all share belongs to the first thread, which has them; helpers have what it deals out."""
+    model = minires.models.build("seresnet20", rng=0)
+    fast, one = (minires.compile(model, threads=k) for k in (2, 1))
     x = images(4, 3, 32, 32).astype(np.float32)
-    for _ in range(3):
+
+    def step(fast):
         y, cache = fast.forward(x, True)
-        fast.backward(np.ones_like(y), cache)
+        return y, fast.backward(np.ones_like(y), cache)
+
+    if cut == "one chunk":
+        until_ready(fast, lambda: step(fast))
+        assert all(map(np.array_equal, step(fast), step(one)))
+        return
+    for _ in range(3):
+        step(fast)
     assert "methods of layers" in of(fast).absent
     assert "threads alone: some steps call methods of layers" in fast.describe()
 
 
+def test_what_is_dealt_out(cut):
+    """Products in pieces, tiles of Winograd's in rows, bands of joins, their sums; no section without two streams."""
+    if cut == "several chunks":
+        fast, step = training(2)
+        until_ready(fast, step)
+        assert not of(fast)._sections
+        return
+    fast, step = training(2)
+    until_ready(fast, step)
+    names = [{getattr(f, "__name__", "fill") for f, _ in s.streams[1]} for s in of(fast)._sections]
+    assert {"matmul"} in names and {"clip", "add", "multiply"} in names and {"reduce", "sum_products"} in names
+    assert all(len(section.streams) == 2 and all(section.streams) for section in of(fast)._sections)
+
+
 def test_a_helper_imports_little():
     show = "print(*(name for name in sys.modules if name.startswith('minires')))"
-    code = helpers.START.replace("helper.main()", show)
+    code = process.START.replace("helper.main()", show)
     assert "helper.main" not in code
-    packages = {name: list(sys.modules[name].__path__) for name in helpers.PACKAGES}
+    packages = {name: list(sys.modules[name].__path__) for name in process.PACKAGES}
     given = json.dumps(sys.path), json.dumps(packages)
     found = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True, check=True).stdout
     modules = {f"minires.engine.cpu.{name}" for name in ("blas", "constants", "helper")}
-    assert set(found.split()) == {*helpers.PACKAGES, "minires.engine.cpu", *modules}
+    assert set(found.split()) == {*process.PACKAGES, "minires.engine.cpu", *modules}
 
 
 def test_describe_says_how_many():

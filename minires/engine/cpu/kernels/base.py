@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import constants
-from ..team import TEAM
+from ..crew import dealt
+from ..cut import shared, slices
 
 
 class Demands(NamedTuple):
@@ -71,18 +72,12 @@ class Kernel:
         raise NotImplementedError
 
 
-def slices(length, count):
-    """``count`` slices of about equal size, together 0 to ``length``."""
-    return [slice(k * length // count, (k + 1) * length // count) for k in range(count)]
-
-
 def product(a, b, out, workspace):
     """out = a b. Where a batch is one chunk, the threads share its large products in pieces.
 
     The pieces are the same for any number of threads: BLAS may sum smaller matrices in another order.
     """
-    crew = workspace.crew
-    if crew is None or out.size * a.shape[-1] < constants.SHARED:
+    if workspace.crew is None or not shared(out.size * a.shape[-1]):
         workspace.do(np.matmul, a, b, out)
         return
     stacked, (rows, columns) = out.ndim > 2 and len(out) >= constants.PIECES, out.shape[-2:]
@@ -95,8 +90,8 @@ def product(a, b, out, workspace):
         return a[..., s, :], b, out[..., s, :]
 
     length = len(out) if stacked else max(rows, columns)
-    pieces = [piece(s) for s in slices(length, constants.PIECES)]
-    workspace.do(TEAM.run, lambda piece, _: np.matmul(*piece), pieces, crew)
+    for s, area in dealt(slices(length, constants.PIECES), workspace, long=True):
+        area.do(np.matmul, *piece(s))
 
 
 def add_product(a, b, out, first, workspace):

@@ -5,6 +5,8 @@ import math
 import numpy as np
 
 from .. import constants
+from ..crew import dealt
+from ..cut import shared
 from ..winograd import AT, BT, FILTER, FLIPPED, PLACES, TILE, FromTiles, ToTiles, filter_gradient, filters
 from .base import Demands, Kernel, add_product, product
 
@@ -50,6 +52,7 @@ class Winograd(Kernel):
 
         # the gradient of large filters is written once a block, and read twice where there are others
         self.height, self.tall = height(work), height(max(work, constants.TALL * self.numbers(g)))
+        self.long = shared(PLACES * self.height * tiles[1] * n * g.channels * g.out_channels // g.groups)
         self.blocks, self.tall_blocks = (range(0, tiles[0], h) for h in (self.height, self.tall))
         block, tall = (self.height, tiles[1]), (self.tall, tiles[1])
         at, bt = AT.astype(dtype), BT.astype(dtype)
@@ -84,23 +87,27 @@ class Winograd(Kernel):
         workspace.do(np.copyto, target.swapaxes(1, 2), taps)
 
     def forward(self, x, y, filters, workspace):
-        for source, target in zip(x.views(self.x_tiles, self._x_views), y.views(self.y_tiles, self._y_views)):
-            products = self._by_group(self.y_tiles.products(workspace))
-            product(self._by_group(self.x_tiles(source, workspace, "tiles")), filters, products, workspace)
-            self.y_tiles(target, workspace)
+        views = zip(x.views(self.x_tiles, self._x_views), y.views(self.y_tiles, self._y_views))
+        for (source, target), area in dealt(list(views), workspace, self.long):
+            products = self._by_group(self.y_tiles.products(area))
+            product(self._by_group(self.x_tiles(source, area, "tiles")), filters, products, area)
+            self.y_tiles(target, area)
 
     def input_gradient(self, dy, dx, filters, workspace, adds=False):
-        for source, target in zip(dy.views(self.dy_tiles, self._dy_views), dx.views(self.dx_tiles, self._dx_views)):
-            products = self._by_group(self.dx_tiles.products(workspace))
-            product(self._by_group(self.dy_tiles(source, workspace, "tiles")), filters, products, workspace)
-            self.dx_tiles(target, workspace)
+        views = zip(dy.views(self.dy_tiles, self._dy_views), dx.views(self.dx_tiles, self._dx_views))
+        for (source, target), area in dealt(list(views), workspace, self.long):
+            products = self._by_group(self.dx_tiles.products(area))
+            product(self._by_group(self.dy_tiles(source, area, "tiles")), filters, products, area)
+            self.dx_tiles(target, area)
 
     def weight_gradient(self, x, dy, slot, first, workspace):
         slot = self._square(slot, self.g.channels, self.g.out_channels)
         upstream = dy.views(self.dy_products, self._dy_product_views)
         for source, dsource in zip(x.views(self.tall_tiles, self._tall_views), upstream):
-            products = self._by_group(self.dy_products(dsource, workspace, "products"))
-            tiles = self._by_group(self.tall_tiles(source, workspace, "tiles"))
+            sides = (self.tall_tiles, source, "tiles"), (self.dy_products, dsource, "products")
+            tiles, products = (
+                self._by_group(make(side, area, name)) for (make, side, name), area in dealt(sides, workspace)
+            )
             add_product(tiles.swapaxes(-1, -2), products, slot, first, workspace)
             first = False
 

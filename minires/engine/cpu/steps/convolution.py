@@ -4,8 +4,8 @@ import numpy as np
 
 from .. import constants
 from ..assembly import Assembly
+from ..cut import slices
 from ..kernels import choose
-from ..kernels.base import slices
 from ..memory import spare
 
 
@@ -65,7 +65,7 @@ class ConvolutionGradient:
 
     def __init__(self, record, work, again, share):
         self.work, self.folded, self.again, self.share = work, record.folded, again, share
-        self.assembly = Assembly(record.parts, False, work.y.size)
+        self.assembly = Assembly(record.parts, False)
         self.form = work.y.channels, work.y.size, work.demands.y_extent, work.demands.dy_border
         self.parts = work.slices(0)
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..affine import sum_rows
 from ..assembly import Assembly, part_of, place_of
+from ..crew import dealt
 
 
 class JoinStep:
@@ -17,43 +18,41 @@ class JoinStep:
 
     def forward(self, frame, i, workspace):
         y, n = frame.chunk(self.y, i, workspace), frame.sizes[i]
-        scaled = [
-            (
-                frame.chunk(t.value, i, workspace).rows,
-                frame.states[t.affine].tiles[n][:2],
-                frame.states[t.affine].scale is not None,
-            )
-            for t in self.affine
-        ]
-        plain = [frame.chunk(t.value, i, workspace).rows for t in self.plain]
+        scaled = [(frame.chunk(t.value, i, workspace), frame.states[t.affine]) for t in self.affine]
+        plain = [frame.chunk(t.value, i, workspace) for t in self.plain]
         strided = [(part_of(t, frame.chunk(t.value, i, workspace).image), t) for t in self.strided]
-        for block in frame.blocks(self.y.size, y):
-            out = y.rows[block]
-            begun = False
-            for rows, (scale, shift), scales in scaled:
-                part = workspace.array("addend", out.shape) if begun else out
-                if scales:
-                    workspace.do(np.multiply, rows[block], scale, part)
-                    workspace.do(np.add, part, shift, part)
-                else:
-                    workspace.do(np.add, rows[block], shift, part)
-                if begun:
-                    workspace.do(np.add, out, part, out)
+        for band, area in dealt(frame.bands(y), workspace):
+            for block in band:
+                self._join(y, n, block, scaled, plain, strided, area)
+
+    def _join(self, y, n, block, scaled, plain, strided, workspace):
+        out = y.rows[block]
+        begun = False
+        for value, state in scaled:
+            part = workspace.array("addend", out.shape) if begun else out
+            scale, shift, _ = state.tiles[n]
+            if state.scale is not None:
+                workspace.do(np.multiply, value.rows[block], scale, part)
+                workspace.do(np.add, part, shift, part)
+            else:
+                workspace.do(np.add, value.rows[block], shift, part)
+            if begun:
+                workspace.do(np.add, out, part, out)
+            begun = True
+        for value in plain:
+            if begun:
+                workspace.do(np.add, out, value.rows[block], out)
+            else:
+                workspace.do(np.copyto, out, value.rows[block])
+            begun = True
+        for image, term in strided:
+            if not begun:
+                workspace.do(out.fill, 0)
                 begun = True
-            for rows in plain:
-                if begun:
-                    workspace.do(np.add, out, rows[block], out)
-                else:
-                    workspace.do(np.copyto, out, rows[block])
-                begun = True
-            for image, term in strided:
-                if not begun:
-                    workspace.do(out.fill, 0)
-                    begun = True
-                kept = place_of(term, y.image[block])
-                workspace.do(np.add, kept, image[block], kept)
-            if self.relu:
-                workspace.do(np.clip, out, 0, np.inf, out)  # half the time of np.maximum
+            kept = place_of(term, y.image[block])
+            workspace.do(np.add, kept, image[block], kept)
+        if self.relu:
+            workspace.do(np.clip, out, 0, np.inf, out)  # half the time of np.maximum
 
 
 class JoinGradient:
@@ -61,10 +60,9 @@ class JoinGradient:
 
     def __init__(self, record, near=None):
         join, self.dy = record.operation, record.dy
-        self.maps = join.maps
-        then = [_Mask(join.y)] if join.relu else []
-        then += [_Sums(affine, k) for k, affine in enumerate(self.maps)]
-        self.assembly = Assembly(record.parts, record.based, join.y.size, then, near)
+        mask = _Mask(join.y) if join.relu else None
+        sums = [_Sums(affine, k) for k, affine in enumerate(join.maps)]
+        self.assembly = Assembly(record.parts, record.based, near, mask, sums)
 
     def __call__(self, frame, i, workspace):
         self.assembly(frame, i, frame.gradient(self.dy, i), workspace)
@@ -92,16 +90,20 @@ class _Sums:
     def __init__(self, affine, k):
         self.affine, self.name = affine, ("sums", k)
 
-    def __call__(self, frame, i, block, z, workspace):
-        affine, n, first = self.affine, frame.sizes[i], block.start == 0
-        state, pair = frame.forward.states[affine], workspace.array(self.name, (1 + affine.scales, *z.shape[1:]))
-        sum_rows(z, None, pair[0], first, workspace)
+    def totals(self, bands, z, workspace):
+        """Room for the sums of the rows of so many bands of Z."""
+        return workspace.array(self.name, (bands, 1 + self.affine.scales, *z.rows.shape[1:]))
+
+    def add(self, frame, i, block, z, totals, first, workspace):
+        affine, n, state = self.affine, frame.sizes[i], frame.forward.states[self.affine]
+        sum_rows(z, None, totals[0], first, workspace)
         if affine.scales:
             y = frame.forward.chunk(affine.y, i, workspace).rows[block]
             if not state.near:
                 apart = workspace.array("addend", z.shape)
                 workspace.do(np.subtract, y, state.tiles[n][2], apart)
                 y = apart
-            sum_rows(z, y, pair[1], first, workspace)
-        if block.stop == affine.y.size[0]:
-            frame.slopes[affine].take(i, n, pair, workspace)
+            sum_rows(z, y, totals[1], first, workspace)
+
+    def take(self, frame, i, totals, workspace):
+        frame.slopes[self.affine].take(i, frame.sizes[i], totals, workspace)

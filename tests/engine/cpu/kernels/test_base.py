@@ -6,6 +6,7 @@ from engine.one_kernel import geometry
 from oracles import assert_close
 
 from minires.engine.cpu import constants
+from minires.engine.cpu.crew import Crew
 from minires.engine.cpu.kernels import KERNELS, Depthwise, Im2col, Planar, Pointwise, Winograd, choose
 from minires.engine.cpu.kernels.base import add_product, product
 from minires.engine.cpu.memory import Workspace
@@ -64,7 +65,10 @@ def test_a_shared_product(a, b, dtype):
     expected, work, answers = a @ b, Workspace(np.dtype(dtype)), set()
     assert expected.size * a.shape[-1] >= constants.SHARED
     for threads in (1, 2, 3, 5):
-        work.crew, out = [Workspace(np.dtype(dtype)) for _ in range(threads)], np.full_like(expected, np.nan)
+        work.crew, out = (
+            Crew(tuple(Workspace(np.dtype(dtype)) for _ in range(threads)), None),
+            np.full_like(expected, np.nan),
+        )
         product(a, b, out, work)
         assert_close(out, expected, 1e-5 if dtype == np.float32 else 1e-14)
         answers.add(out.tobytes())
