@@ -7,7 +7,8 @@ pieces of a product, which are the same for any number of threads:
         area.do(...)
 
 The calls of each work area become a stream, and the streams of one loop a section: one call in the list of the first
-thread, which the next run gives to a helper process or to another thread, and whose end it awaits.
+thread. In the next run it has helper processes do the other streams, or threads where that is worth it, does its own,
+and waits.
 """
 
 from .team import TEAM

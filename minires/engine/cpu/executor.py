@@ -153,7 +153,7 @@ class Executor:
 
     def _all_chunks(self, phase, frame, calls, units, seats):
         work = partial(phase.take, frame, calls)
-        if len(units) == 1 or self.helpers is None or not self.helpers.share(work, phase, frame, calls, units, seats):
+        if self.helpers is None or not self.helpers.share(work, phase, frame, calls, units, seats):
             TEAM.run(work, units, seats)
 
     def _runs_of(self, seats):

@@ -27,6 +27,9 @@ from .phases import Phase
 from .process import Process
 
 
+SHARED = {0: 0}  # where the chunks are, if there is one: its lists are the first thread's, helpers have streams of them
+
+
 def helpers_for(threads, hands):
     """The helpers of an executor; None where there can be none, or threads do as well. hands: who find work at once"""
     locked = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -68,9 +71,9 @@ class Helpers:
         work(unit, seat): does what is not a helper's   calls: {(phase, chunk): (form, lists)}, which were noted
         """
         _, table = self._tables.get(id(calls), (None, {}))
-        if phase not in table:
+        task, chunks = table.get(phase, (None, {}))
+        if task is None:
             return False
-        task, chunks = table[phase]
         form = frame.form(phase)
         for i, (seat, noted) in chunks.items():
             if calls.get((phase, i)) is not noted or noted[0] != (seat.grown, form):
@@ -121,7 +124,7 @@ class Helpers:
             return
         try:
             places = {i: h for h in range(1, self._count + 1) for unit in units[h :: self._count + 1] for i in unit}
-            places = places or {0: 0}  # of one chunk helpers have streams, its lists are the first thread's
+            places = places or SHARED
             runs = [(calls, phases) for calls, phases in runs if _is_whole(calls, phases, places, seats)]
             idle = self.ready() or not self._processes
             if idle and any(self._is_new(calls) for calls, _ in runs):
@@ -143,34 +146,35 @@ class Helpers:
 
     def _send(self, runs, places, seats):
         """Give the helpers the lists of all these runs, in place of those of before."""
-        self._tables, self._sections, tasks, size = {}, {}, [[] for _ in range(self._count)], 0
+        self._tables, self._sections, tasks, numbers = {}, {}, [], range(1, self._count + 1)
         for calls, phases in runs:
             _, table = self._tables[id(calls)] = calls, {}
-            for phase in phases:
-                if not isinstance(phase, Phase):
-                    continue
-                table[phase] = size, {i: (seats[h], calls[phase, i]) for i, h in places.items()}
-                if 0 in places:
+            for phase in filter(_has_chunks, phases):
+                number, chunks = None, {i: (seats[h], calls[phase, i]) for i, h in places.items()}
+                if places == SHARED:
                     for section in _sections(calls[phase, 0]):
-                        self._sections[section] = size
-                        size += 1
-                        for h, each in enumerate(tasks, 1):
-                            each.append((self._unread, [section.streams[h : h + 1]]))
-                    continue
-                size += 1
-                for h in range(1, self._count + 1):
-                    spent = self.zeros(len(phase.steps), np.float64)
-                    spent[:] = seats[h].spent.get(phase, 0.0)
-                    seats[h].spent[phase] = spent
-                    tasks[h - 1].append((spent, [calls[phase, i][1] for i, place in places.items() if place == h]))
-        if not size:  # nothing that is worth an order
+                        self._sections[section] = len(tasks)
+                        tasks.append([(self._unread, [section.streams[h : h + 1]]) for h in numbers])
+                else:
+                    number = len(tasks)
+                    lists = [[calls[phase, i][1] for i, place in places.items() if place == h] for h in numbers]
+                    tasks.append([(self._spent(phase, seats[h]), each) for h, each in zip(numbers, lists)])
+                table[phase] = number, chunks
+        if not tasks:  # nothing is worth an order
             return
         self._number += 1
-        for h, each in enumerate(tasks):
+        for h, each in enumerate(zip(*tasks)):
             if h == len(self._processes):
                 self._processes.append(Process(self._arena, self._words[h]))
-            self._processes[h].give(packed(each, self._arena), self._number)
+            self._processes[h].give(packed(list(each), self._arena), self._number)
         trim()
+
+    def _spent(self, phase, seat):
+        """The seconds of each step of a phase in a work area, where its helper counts on."""
+        spent = self.zeros(len(phase.steps), np.float64)
+        spent[:] = seat.spent.get(phase, 0.0)
+        seat.spent[phase] = spent
+        return spent
 
     def stop(self):
         """End the helpers; the threads go on, and there will be others."""
@@ -181,8 +185,12 @@ class Helpers:
 
 def _is_whole(calls, phases, places, seats):
     """Whether a run has noted all that the helpers would do, with the memory of now."""
-    phases = [phase for phase in phases if isinstance(phase, Phase)]
-    return all((p, i) in calls and calls[p, i][0][0] == seats[h].grown for p in phases for i, h in places.items())
+    keys = [(phase, i, h) for phase in filter(_has_chunks, phases) for i, h in places.items()]
+    return all((phase, i) in calls and calls[phase, i][0][0] == seats[h].grown for phase, i, h in keys)
+
+
+def _has_chunks(phase):
+    return isinstance(phase, Phase)
 
 
 def _sections(noted):

@@ -58,8 +58,10 @@ class Phase:
                     for function, arguments in lists[k]:
                         function(*arguments)
                 spent[k] += time.perf_counter() - began
-            if lists is None and not seat.scattered:
-                known[self, i] = form, record
+            if lists is None:
+                seat.calls = []  # they may be about this work area, which would not go
+                if not seat.scattered:
+                    known[self, i] = form, record
 
 
 class Whole:

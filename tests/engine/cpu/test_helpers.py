@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def until_ready(fast, step):
 def training(threads, n=9, seed=0):
     """(network, what does a step and returns its loss)"""
     model = network("resnet8", dtype=np.float32)
-    fast = minires.compile(model, threads=threads)
+    fast = minires.compile(model, threads=threads, input_gradient=False)
     sgd, loss = SGD(model.params(), lr=0.05, momentum=0.9), SoftmaxCrossEntropy()
     x, labels = images(n, 2, 8, 8, seed=seed).astype(np.float32), np.arange(n) % 3
     return fast, lambda: train_step(fast, loss, sgd, x, labels, 0.05)[0]
@@ -192,14 +193,20 @@ def test_two_threads_at_once_get_what_one_gets():
     assert not wrong
 
 
-def test_helpers_end_with_the_network():
-    fast, step = training(3)
-    until_ready(fast, step)
-    processes = [found.process for found in of(fast)._processes]
-    assert len(processes) == 2 and all(process.poll() is None for process in processes)
-    del fast, step
-    gc.collect()
-    assert all(process.poll() is not None for process in processes)
+def test_helpers_and_memory_end_with_the_network():
+    """At once: nothing waits for the collector of cycles."""
+    gc.disable()
+    try:
+        fast, step = training(3)
+        until_ready(fast, step)
+        processes = [found.process for found in of(fast)._processes]
+        assert len(processes) == 2 and all(process.poll() is None for process in processes)
+        seat = weakref.ref(run_of(fast).free["crews"][0][0])
+        del fast, step
+        assert seat() is None
+        assert all(process.poll() is not None for process in processes)
+    finally:
+        gc.enable()
 
 
 SCRIPT = """
