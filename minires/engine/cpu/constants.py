@@ -38,3 +38,4 @@ PER_RUN = 8.0  # beside: the beginning of a run
 PER_SORT = 0.3  # a number of a weight whose channels are to lie innermost; steps of ResNet-18 with one image
 PER_TRANSFORM = 0.4  # a number of a Winograd transform, of V or of M
 PER_FILTER = 2.0  # a number of a filter that is made anew in each step
+PER_READ = 0.7  # a number of a filter that is not in the cache: 36 x 512 x 512 of them, for few pixels

@@ -10,11 +10,15 @@ from .winograd import Winograd
 KERNELS = (Pointwise, Depthwise, Winograd, Planar, Im2col, Unsorted)
 
 
-def choose(geometry, images, frozen=False):
-    """The kernel that fits with the least estimated time; each kernel's ``cost`` says what the estimate counts."""
+def choose(geometry, images, frozen=0):
+    """The kernel that fits with the least estimated time; each kernel says what the estimate counts.
+
+    frozen: how many chunks read filters that are made once; 0 where they are made anew in each run
+    """
 
     def cost(kernel):
-        return kernel.cost(geometry, images) + (0 if frozen else kernel.sorting(geometry))
+        filters = frozen * kernel.reading(geometry) if frozen else kernel.making(geometry)
+        return kernel.cost(geometry, images) + filters
 
     return min((k for k in KERNELS if k.fits(geometry)), key=cost)
 

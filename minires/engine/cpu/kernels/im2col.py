@@ -28,7 +28,7 @@ class Im2col(Kernel):
         return Im2col.by_columns(g, images, 1.5 * constants.PER_COPY)
 
     @staticmethod
-    def sorting(g):
+    def making(g):
         return Im2col.numbers(g) * constants.PER_SORT
 
     @staticmethod

@@ -24,7 +24,7 @@ class Planar(Im2col):
     def fits(g):
         return g.groups == 1 and g.channels <= 4 and g.dilation == (1, 1)
 
-    sorting = Kernel.sorting
+    making = Kernel.making
 
     @staticmethod
     def cost(g, images):

@@ -14,7 +14,7 @@ class Unsorted(Im2col):
 
     name = "unsorted im2col"
     plain = True
-    sorting = Kernel.sorting
+    making = Kernel.making
 
     @staticmethod
     def cost(g, images):

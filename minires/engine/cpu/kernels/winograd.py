@@ -30,7 +30,16 @@ class Winograd(Kernel):
         tiles = images * math.prod(-(-s // TILE) for s in g.size)
         product = 2 * tiles * Winograd.numbers(g) * constants.PER_FLOP
         transforms = PLACES * tiles * (g.channels + g.out_channels) * constants.PER_TRANSFORM
-        return product + transforms + Winograd.numbers(g) * constants.PER_FILTER
+        return product + transforms
+
+    @staticmethod
+    def making(g):
+        return Winograd.numbers(g) * constants.PER_FILTER
+
+    @staticmethod
+    def reading(g):
+        numbers = Winograd.numbers(g)
+        return numbers * constants.PER_READ if numbers > constants.WORK else 0
 
     @staticmethod
     def demands(g):

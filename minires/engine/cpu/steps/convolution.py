@@ -17,7 +17,7 @@ class ConvolutionStep:
     def __init__(self, operation, forward):
         self.layer, self.x, self.y, self.fold = operation.layer, operation.x, operation.y, operation.fold
         geometry, cut, self.frozen = operation.geometry, forward.cut, forward.frozen
-        self.kernel_type = choose(geometry, cut.images, forward.frozen)
+        self.kernel_type = choose(geometry, cut.images, len(cut.sizes) if self.frozen else 0)
         self.kernels = {n: self.kernel_type(geometry, n, cut.dtype) for n in set(cut.sizes)}
         self.kernel = self.kernels[cut.sizes[0]]  # for what does not depend on n
         self.demands, self.numbers = self.kernel.demands(geometry), self.kernel.numbers(geometry)

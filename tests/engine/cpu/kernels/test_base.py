@@ -7,7 +7,7 @@ from oracles import assert_close
 
 from minires.engine.cpu import constants
 from minires.engine.cpu.crew import Crew
-from minires.engine.cpu.kernels import KERNELS, Depthwise, Im2col, Planar, Pointwise, Winograd, choose
+from minires.engine.cpu.kernels import KERNELS, Depthwise, Im2col, Planar, Pointwise, Unsorted, Winograd, choose
 from minires.engine.cpu.kernels.base import add_product, product
 from minires.engine.cpu.memory import Workspace
 from minires.layers import Conv2d, Sequential
@@ -37,7 +37,23 @@ def test_every_choice_fits_and_none_is_cheaper():
             g = geometry(Conv2d(3, 8, kernel, stride=stride, padding=kernel // 2, rng=0), (9, 7))
             chosen = choose(g, 4)
             assert chosen.fits(g)
-            assert all(k.cost(g, 4) >= chosen.cost(g, 4) for k in KERNELS if k.fits(g))
+            assert all(k.cost(g, 4) + k.making(g) >= chosen.cost(g, 4) + chosen.making(g) for k in KERNELS if k.fits(g))
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "images", "chunks", "made", "frozen"),
+    [
+        (64, 8, 1, 1, Im2col, Winograd),
+        (256, 14, 1, 1, Im2col, Winograd),
+        (512, 7, 1, 1, Unsorted, Im2col),  # its filters are read for four tiles
+        (512, 7, 4, 2, Unsorted, Im2col),
+        (512, 7, 8, 2, Im2col, Winograd),
+        (512, 7, 8, 8, Im2col, Im2col),
+    ],
+)
+def test_frozen_filters_are_read_and_not_made(channels, size, images, chunks, made, frozen):
+    g = geometry(Conv2d(channels, channels, 3, padding=1, rng=0), (size, size))
+    assert choose(g, images) is made and choose(g, images, chunks) is frozen
 
 
 def test_flops():
