@@ -71,27 +71,20 @@ def _inside(chunk, extent):
     return chunk.window(0, 0, (*extent, chunk.run), (chunk.line, chunk.run, 1))
 
 
-def answer(kind, layer, x, dy, chunks, parts=1, room=0):
+def answer(kind, layer, x, dy, chunks, room=0):
     """y, dx and dweight of ``layer`` by the kernel ``kind``.
 
-    chunks: images of each; their slots are two, as if two threads had shared them   parts: of the filters
+    chunks: images of each; their slots are two, as if two threads had shared them
     room: wider borders and extents than the kernel asks for, as other readers of the value may
     """
     g, dtype = geometry(layer, x.shape[2:]), x.dtype
     demands, work = kind.demands(g), Workspace(dtype)
     kernels = {n: kind(g, n, dtype) for n in chunks}
     one, weight = kernels[chunks[0]], layer.weight.data
-    numbers, axis = one.numbers(g), one.axis
-
-    def slices(axis):
-        count = min(parts, weight.shape[axis]) if layer.groups == 1 else 1
-        return [slice(int(p[0]), int(p[-1]) + 1) for p in np.array_split(range(weight.shape[axis]), count)]
-
+    numbers = one.numbers(g)
     rooms = np.full((3, numbers), np.nan, dtype)
-    sliced = {0: lambda part: weight[part], 1: lambda part: weight[:, part]}[axis]
-    forward = [one.forward_filters(sliced(part), rooms[0], part) for part in slices(axis)][-1]
-    backward = [one.input_filters(weight[part], rooms[1], part) for part in slices(0)][-1]
-    frozen = [one.frozen_filters(sliced(part), rooms[2], part) for part in slices(axis)][-1]
+    makers = one.forward_filters, one.input_filters, one.frozen_filters
+    forward, backward, frozen = (make(weight, room_) for make, room_ in zip(makers, rooms))
     assert np.array_equal(frozen, forward)  # whatever their order in memory
     slots = np.full((min(2, len(chunks)), numbers), np.nan, dtype)
     y, dx = np.empty_like(dy), np.empty_like(x)
@@ -135,18 +128,18 @@ def assert_border_of_zeros(chunk):
     assert not image[:, : b * chunk.run].any() and not image[:, -b * chunk.run :].any()
 
 
-def assert_as_definition(kind, case, chunks, seed, parts=1, room=0):
+def assert_as_definition(kind, case, chunks, seed, room=0):
     """In float64 to 1e-11; in float32 to 2e-6 of the sum of the magnitudes, 30 roundings."""
     layer, size = case
     rng = np.random.default_rng(seed)
     x = randomise(layer, rng) and rng.normal(size=(sum(chunks), layer.in_channels, *size))
     dy = upstream(layer, x, rng)
     expected = run(layer, x, dy)
-    for name, found in answer(kind, layer, x, dy, chunks, parts, room).items():
+    for name, found in answer(kind, layer, x, dy, chunks, room).items():
         assert_close(found, expected[name], 1e-11, name)
     layer.to(dtype=np.float32)
     x, dy = x.astype(np.float32), dy.astype(np.float32)
-    found = answer(kind, layer, x, dy, chunks, parts, room)
+    found = answer(kind, layer, x, dy, chunks, room)
     x, dy = x.astype(np.float64), dy.astype(np.float64)
     expected = {name: value.copy() for name, value in run(layer.to(dtype=np.float64), x, dy).items()}
     layer.weight.data = abs(layer.weight.data)

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from functools import partial
 
 from ..gradients import Alias, Target
 from ..operations import Convolution, Foreign, Join, Load, Store
@@ -44,15 +45,15 @@ class BackwardPlan:
             self.phases.append(Whole(operation, self.cut.images))
         elif isinstance(operation, Join):
             phase = self._step(JoinGradient(record, near), record)
-            phase.finish += [(finish, affine) for affine in operation.maps]
+            phase.finish += [partial(finish, affine=affine) for affine in operation.maps]
             phase.pending.update(operation.maps)
         elif isinstance(operation, Convolution):
             work, (share,) = self.forward.steps[operation], self._shares(record)
             step = ConvolutionGradient(record, work, self._again(record), share)
             phase = self._step(step, record)
             if share is not None:
-                phase.prepare += [(step.prepare, part) for part in step.parts]
-            phase.finish += [(step.finish, part) for part in step.parts]
+                phase.prepare.append(step.prepare)
+            phase.finish.append(step.finish)
             if share is not None and share.adds and not work.kernel.adds and _takes(following, share.buffer):
                 share.waits = isinstance(following.operation, Join) and not following.waits  # then it is the same phase
                 self._near = share if share.waits else None
@@ -60,9 +61,9 @@ class BackwardPlan:
             work = self.forward.steps[operation]
             phase = self._step(_Other(record, work, self._again(record), self._shares(record)), record)
             if isinstance(operation, Load):
-                phase.finish.append((give_out, operation.x))
+                phase.finish.append(partial(give_out, array=operation.x))
             elif isinstance(operation, Store):
-                phase.prepare.append((take_in, operation.y))
+                phase.prepare.append(partial(take_in, array=operation.y))
 
     def _again(self, record):
         return self.forward.steps.get(record.again)

@@ -121,9 +121,11 @@ class Executor:
                 with _computing() if alone else nullcontext():
                     for phase in group:
                         if isinstance(phase, Phase):
-                            _share(phase.prepare, frame, seats)
+                            for task in phase.prepare:
+                                task(frame)
                             self._all_chunks(phase, frame, calls, units, seats)
-                            _share(phase.finish, frame, seats)
+                            for task in phase.finish:
+                                task(frame)
                         else:
                             with inside(phase.operation.path):
                                 whole(phase.operation, frame)
@@ -221,15 +223,6 @@ def _require(operation, array, shape):
     if getattr(array, "shape", None) != shape:
         found = getattr(array, "shape", type(array).__name__)
         raise Unsuited(f"{operation.path} gives {found} here, and {shape[1:]} for one image of zeros")
-
-
-def _share(tasks, frame, seats):
-    """Do what belongs to all chunks: by several threads where large filters were cut into parts."""
-    if len(tasks) > constants.FEW:
-        TEAM.run(lambda task, _: task[0](frame, task[1]), tasks, seats)
-    else:
-        for task, argument in tasks:
-            task(frame, argument)
 
 
 def _take(free, make):

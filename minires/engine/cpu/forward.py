@@ -10,6 +10,8 @@ so what a step leaves in the cache of its core the next one finds there. In infe
 the whole network is one phase.
 """
 
+from functools import partial
+
 from ..lifetimes import share
 from ..operations import Convolution, Foreign, Join, Load, Store
 from .affine import fix
@@ -54,21 +56,21 @@ class ForwardPlan:
             phase = Phase(self.filters if self.frozen else 0)
             self.phases.append(phase)
         if isinstance(operation, Convolution):
-            phase.prepare += [(step.prepare, part) for part in step.parts]
+            phase.prepare.append(step.prepare)
             step.begin = phase.filters
             phase.filters += step.numbers
             self.filters = max(self.filters, phase.filters)
         elif isinstance(operation, Load):
-            phase.prepare.append((take_in, operation.x))
+            phase.prepare.append(partial(take_in, array=operation.x))
         elif isinstance(operation, Store):
-            phase.finish.append((give_out, operation.y))
+            phase.finish.append(partial(give_out, array=operation.y))
         phase.add(step.forward, operation)
         for value in operation.inputs:
             self._died[value] = len(self.phases)
         self._born[operation.y] = len(self.phases)
         for affine, join in self._measured.get(operation.y, ()):
             phase.add(_Measure(affine), join)
-            phase.finish.append((fix, affine))
+            phase.finish.append(partial(fix, affine=affine))
             phase.pending.add(affine)
         return phase
 

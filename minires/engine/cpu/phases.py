@@ -10,10 +10,10 @@ from . import constants
 class Phase:
     """Steps that each chunk goes through alone, with what must be ready before and what is done with all chunks after.
 
-    steps: functions of (frame, i, workspace)   prepare, finish: (function, argument) for function(frame, argument),
-    in any order   pending: the affine maps whose sums are complete only behind this phase   owners: the operation of
-    each step   settles: in backward, the parameters whose gradients are whole behind this phase   filters: where its
-    filters begin in their memory, and end   alone: without the threads of BLAS
+    steps: functions of (frame, i, workspace)   prepare, finish: functions of the frame   owners: the operation of each
+    step   pending: the affine maps whose sums are complete only behind this phase   settles: in backward, the
+    parameters whose gradients are whole behind this phase   filters: where its filters begin in their memory, and end
+    alone: without the threads of BLAS
     """
 
     alone = True

@@ -172,23 +172,6 @@ def test_only_what_a_later_phase_reads_lies_in_memory_that_passes():
     assert plan_of(network("resnet8"), "infer").overlay.rooms == [0] * len(plan.cut.sizes)
 
 
-def test_the_filters_of_large_layers_are_made_in_parts():
-    model = Sequential(Conv2d(2, 400, 1, rng=0), Conv2d(400, 410, 3, padding=1, rng=0)).to(dtype=np.float64)
-    fast = minires.compile(model, threads=3)
-    x = images(2, 2, 5, 6)
-    y, cache = fast.forward(x, True)
-    assert any(len(step.parts) > 3 for step in cache.executor.forward_plan.steps.values() if hasattr(step, "parts"))
-    expected, reference = model.forward(x, True)
-    assert np.allclose(y, expected, rtol=1e-11, atol=1e-11)
-    dy = images(*y.shape, seed=3)
-    model.zero_grads()
-    dx = model.backward(dy, reference)
-    grads = [p.grad.copy() for _, p in model.params()]
-    model.zero_grads()
-    assert np.allclose(fast.backward(dy, cache), dx, rtol=1e-10, atol=1e-10)
-    assert all(np.allclose(p.grad, g, rtol=1e-10, atol=1e-9) for g, (_, p) in zip(grads, model.params()))
-
-
 @pytest.mark.parametrize("input_gradient", [True, False])
 def test_a_layer_at_the_front_without_parameters_costs_no_backward(input_gradient):
     model = Sequential(Dropout(0.5, rng=0), Conv2d(2, 2, 1, rng=0))

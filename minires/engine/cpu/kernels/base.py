@@ -28,15 +28,13 @@ class Kernel:
         weight_gradient(x, dy, slot, first)   slot: the adjoint in w, in the algorithm's own form; added unless first
         keep(slot, dweight)                   dweight: the same in the form of the weight; not if that is ``plain``
 
-    ``filters`` hold the weights as the products want them. They are made once for all chunks, in parts:
-    ``forward_filters`` gets a slice of the weight along ``axis``, ``input_filters`` one along the output channels. With
-    groups the one part is the whole. ``frozen_filters`` are those of forward for many runs: they may lie as
-    BLAS reads them, with the output channels innermost, which takes longer to make.
+    ``filters`` hold the weights as the products want them; ``forward_filters`` and ``input_filters`` make them once for
+    all chunks, in memory that is there. ``frozen_filters`` are those of forward for many runs: they may lie as BLAS
+    reads them, with the output channels innermost, which takes longer to make.
     """
 
     adds = False  # whether input_gradient can add
     plain = False  # whether a slot has the form of the weight
-    axis = 1
 
     def __init__(self, g, n, dtype):
         self.g, self.n = g, n
@@ -70,8 +68,8 @@ class Kernel:
         """Numbers of the filters, and of a slot."""
         return g.out_channels * g.depth
 
-    def frozen_filters(self, weight, out, part):
-        return self.forward_filters(weight, out, part)
+    def frozen_filters(self, weight, out):
+        return self.forward_filters(weight, out)
 
     def keep(self, slot, dweight, workspace):
         raise NotImplementedError

@@ -17,7 +17,6 @@ class Depthwise(Kernel):
     """
 
     name = "depthwise"
-    axis = 0
 
     @staticmethod
     def fits(g):
@@ -37,7 +36,7 @@ class Depthwise(Kernel):
         rows = max(1, min(g.out[0], constants.TAPS // run))
         self.im2col.blocks = self.blocks = [range(r, min(r + rows, g.out[0])) for r in range(0, g.out[0], rows)]
 
-    def forward_filters(self, weight, out, part):
+    def forward_filters(self, weight, out):
         out = out.reshape(len(self.taps), self.g.channels)
         out[...] = weight.reshape(self.g.channels, -1).T
         return out

@@ -17,7 +17,6 @@ class Im2col(Kernel):
 
     name = "im2col"
     adds = True
-    axis = 0
 
     @staticmethod
     def fits(g):
@@ -54,18 +53,18 @@ class Im2col(Kernel):
         rows = max(1, min(g.out[0], work // (g.out[1] * n * g.depth * g.groups)))
         self.blocks = [range(r, min(r + rows, g.out[0])) for r in range(0, g.out[0], rows)]
 
-    def forward_filters(self, weight, out, part):
+    def forward_filters(self, weight, out):
         g = self.g
         taps = out.reshape(g.out_channels, len(self.taps), -1)
-        taps[part] = weight.reshape(-1, g.channels // g.groups, len(self.taps)).transpose(0, 2, 1)
+        taps[...] = weight.reshape(-1, g.channels // g.groups, len(self.taps)).transpose(0, 2, 1)
         return out.reshape(g.groups, -1, g.depth)
 
     input_filters = forward_filters
 
-    def frozen_filters(self, weight, out, part):
+    def frozen_filters(self, weight, out):
         g = self.g
         taps = out.reshape(g.groups, len(self.taps), g.channels // g.groups, -1)
-        taps[..., part] = weight.reshape(g.groups, -1, *taps.shape[2:0:-1]).transpose(0, 3, 2, 1)
+        taps[...] = weight.reshape(g.groups, -1, *taps.shape[2:0:-1]).transpose(0, 3, 2, 1)
         return out.reshape(g.groups, g.depth, -1).swapaxes(1, 2)
 
     def keep(self, slot, dweight, workspace):

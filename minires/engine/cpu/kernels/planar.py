@@ -45,9 +45,9 @@ class Planar(Im2col):
         # whole planes are read: their last row or column may be one of zeros that no tap meets
         return demands._replace(x_border=demands.x_border + max(g.stride) - 1)
 
-    def forward_filters(self, weight, out, part):
+    def forward_filters(self, weight, out):
         out = out.reshape(len(self.taps), self.g.channels, self.g.out_channels)
-        out[..., part] = weight.reshape(-1, self.g.channels, len(self.taps)).transpose(2, 1, 0)
+        out[...] = weight.reshape(-1, self.g.channels, len(self.taps)).transpose(2, 1, 0)
         return out.reshape(self.g.depth, -1)
 
     frozen_filters = Kernel.frozen_filters

@@ -11,7 +11,6 @@ class Pointwise(Kernel):
 
     name = "product"
     plain = True
-    axis = 0
 
     @staticmethod
     def fits(g):
@@ -31,15 +30,15 @@ class Pointwise(Kernel):
         rows = max(1, min(g.out[0], constants.WORK // (g.out[1] * n * max(g.channels, g.out_channels))))
         self.blocks = [slice(r, min(r + rows, g.out[0])) for r in range(0, g.out[0], rows)]
 
-    def forward_filters(self, weight, out, part):
+    def forward_filters(self, weight, out):
         out = out.reshape(self.g.out_channels, self.g.channels)
-        out[part] = weight[:, :, 0, 0]
+        out[...] = weight[:, :, 0, 0]
         return out
 
     input_filters = forward_filters
 
-    def frozen_filters(self, weight, out, part):
-        return self.forward_filters(weight, out.reshape(self.g.channels, self.g.out_channels).T, part)
+    def frozen_filters(self, weight, out):
+        return self.forward_filters(weight, out.reshape(self.g.channels, self.g.out_channels).T)
 
     def forward(self, x, y, filters, workspace):
         for rows in self.blocks:

@@ -72,21 +72,20 @@ class Winograd(Kernel):
         self.dy_tiles = ToTiles(bt, block, n, g.out_channels)
         self.dx_tiles = FromTiles(at, block, n, g.channels)
 
-    def forward_filters(self, weight, out, part):
+    def forward_filters(self, weight, out):
         g = self.g
         taps = weight.reshape(g.groups, -1, *weight.shape[1:]).swapaxes(1, 2)
-        return self._spread(taps, FILTER, out, g.channels, g.out_channels, part)
+        return self._spread(taps, FILTER, out, g.channels, g.out_channels)
 
-    def input_filters(self, weight, out, part):
+    def input_filters(self, weight, out):
         g = self.g
         taps = weight.reshape(g.groups, -1, *weight.shape[1:])
-        return self._spread(taps, FLIPPED, out, g.out_channels, g.channels, part)
+        return self._spread(taps, FLIPPED, out, g.out_channels, g.channels)
 
-    def _spread(self, taps, matrix, out, rows, columns, part):
+    def _spread(self, taps, matrix, out, rows, columns):
         """The filters of taps (G, P, Q, 3, 3), as :meth:`_square`."""
         groups, p, q = taps.shape[:3]
-        part = part if groups == 1 else slice(None)
-        filters(taps.reshape(groups * p, q, 3, 3), matrix, out.reshape(PLACES, rows, -1)[:, part])
+        filters(taps.reshape(groups * p, q, 3, 3), matrix, out)
         return self._square(out, rows, columns)
 
     def keep(self, slot, dweight, workspace):

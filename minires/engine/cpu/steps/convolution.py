@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from .. import constants
 from ..assembly import Assembly
-from ..cut import slices
 from ..kernels import choose
 from ..memory import spare
 
@@ -23,37 +21,26 @@ class ConvolutionStep:
         self.demands, self.numbers = self.kernel.demands(geometry), self.kernel.numbers(geometry)
         forward.rooms.demand(self.x, self.demands.x_extent, self.demands.x_border)
         forward.rooms.demand(self.y, self.demands.y_extent)
-        self.parts = self.slices(self.kernel.axis)
 
-    def slices(self, axis):
-        """Parts of the weight along an axis, of about equal size."""
-        channels = self.layer.weight.data.shape[axis]
-        count = max(1, min(channels, self.numbers // constants.PART)) if self.layer.groups == 1 else 1
-        return slices(channels, count)
-
-    def prepare(self, frame, part):
-        """Make a part of the filters."""
+    def prepare(self, frame):
+        """Make the filters."""
         if frame.prepared:
             return
-        scale, bn = None, self.fold
+        weight, bn = self.layer.weight.data, self.fold
         if bn is not None:
-            scale = bn.gamma.data / np.sqrt(bn.running_var.data + bn.eps)
+            weight = scaled(weight, bn.gamma.data / np.sqrt(bn.running_var.data + bn.eps))
         room = frame.scratch("filters", self.begin + self.numbers)[self.begin :]
-        weight = self.slice_of(self.layer.weight.data, self.kernel.axis, part, scale)
         make = self.kernel.frozen_filters if self.frozen else self.kernel.forward_filters
-        frame.filters[self] = make(weight, room, part)
-
-    @staticmethod
-    def slice_of(weight, axis, part, scale):
-        """A slice of the weight along an axis, each output channel times its scale."""
-        weight = weight[part] if axis == 0 else weight[:, part]
-        if scale is None:
-            return weight
-        return weight * (scale[part] if axis == 0 else scale)[:, None, None, None]
+        frame.filters[self] = make(weight, room)
 
     def forward(self, frame, i, workspace):
         x, y = frame.chunk(self.x, i, workspace), frame.chunk(self.y, i, workspace)
         self.kernels[frame.sizes[i]].forward(x, y, frame.filters[self], workspace)
+
+
+def scaled(weight, scale):
+    """The weight, each output channel times its scale if there is one."""
+    return weight if scale is None else weight * scale[:, None, None, None]
 
 
 class ConvolutionGradient:
@@ -67,13 +54,12 @@ class ConvolutionGradient:
         self.work, self.folded, self.again, self.share = work, record.folded, again, share
         self.assembly = Assembly(record.parts, False)
         self.form = work.y.channels, work.y.size, work.demands.y_extent, work.demands.dy_border
-        self.parts = work.slices(0)
 
-    def prepare(self, frame, part):
-        """Make a part of the filters for dx."""
-        weight = self.work.slice_of(self.work.layer.weight.data, 0, part, self._scale(frame))
+    def prepare(self, frame):
+        """Make the filters for dx."""
+        weight = scaled(self.work.layer.weight.data, self._scale(frame))
         room = frame.scratch("filters", self.work.numbers)
-        frame.filters[self.work] = self.work.kernel.input_filters(weight, room, part)
+        frame.filters[self.work] = self.work.kernel.input_filters(weight, room)
 
     def __call__(self, frame, i, workspace):
         work, n = self.work, frame.sizes[i]
@@ -98,17 +84,16 @@ class ConvolutionGradient:
         kernel.input_gradient(dy, dx, filters, workspace)
         self.share.close(frame, i, dx, workspace)
 
-    def finish(self, frame, part):
-        """Add what the units have found for a part of the output channels to the gradient."""
-        weight = self.work.layer.weight
+    def finish(self, frame):
+        """Add what the units have found to the gradient."""
+        weight, found = self.work.layer.weight, self._dweights(frame)
         if weight.frozen:
             return
-        found = self._dweights(frame)[:, part]
-        dweight = found[0] if len(found) == 1 else found.sum(axis=0)
         if (scale := self._scale(frame)) is not None:
-            dweight *= scale[part, None, None, None]
+            found *= scale[:, None, None, None]
         with frame.lock:
-            weight.grad[part] += dweight
+            for dweight in found:
+                weight.grad += dweight
 
     def _dweights(self, frame):
         """The gradient of the weight from each unit of work, (units, M, C/G, KH, KW)."""

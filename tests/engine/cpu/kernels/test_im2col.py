@@ -23,17 +23,17 @@ ANY = convolutions(
 
 
 @BOTH
-@given(ANY, chunkings, seeds, st.integers(1, 3), st.integers(0, 2))
+@given(ANY, chunkings, seeds, st.integers(0, 2))
 @settings(max_examples=60)
-def test_equals_the_definition(kind, case, chunks, seed, parts, room):
-    assert_as_definition(kind, case, chunks, seed, parts, room)
+def test_equals_the_definition(kind, case, chunks, seed, room):
+    assert_as_definition(kind, case, chunks, seed, room)
 
 
 @BOTH
 @pytest.mark.parametrize("settings", [{"padding": 4}, {"stride": 4}, {"stride": (1, 3), "padding": (0, 2)}])
 def test_windows_that_lie_in_the_border_alone_and_pixels_that_none_meets(kind, settings):
     layer = Conv2d(3, 4, (3, 2), rng=0, **settings)
-    assert_as_definition(kind, (layer, (7, 5)), (2, 1), 0, parts=2)
+    assert_as_definition(kind, (layer, (7, 5)), (2, 1), 0)
 
 
 @BOTH

@@ -12,11 +12,11 @@ from minires.engine.cpu.memory import Workspace
 from minires.layers import Conv2d
 
 
-@given(data=st.data(), chunks=chunkings, seed=seeds, parts=st.integers(1, 3), room=st.integers(0, 2))
+@given(data=st.data(), chunks=chunkings, seed=seeds, room=st.integers(0, 2))
 @settings(max_examples=60)
-def test_equals_the_definition(data, chunks, seed, parts, room):
+def test_equals_the_definition(data, chunks, seed, room):
     case = data.draw(convolutions(Winograd.fits, stride=st.just(1)))
-    assert_as_definition(Winograd, case, chunks, seed, parts, room)
+    assert_as_definition(Winograd, case, chunks, seed, room)
 
 
 @given(data=st.data(), chunks=chunkings, seed=seeds)
@@ -53,7 +53,7 @@ def test_what_is_not_finite_stays_in_its_group(channels, groups, bad):
 @pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 3), (7, 5), (28, 28), (30, 9), (33, 33)])
 def test_sizes(size):
     layer = Conv2d(5, 3, 3, padding=1, rng=0)
-    assert_as_definition(Winograd, (layer, size), (2, 3), 0, parts=2)
+    assert_as_definition(Winograd, (layer, size), (2, 3), 0)
 
 
 def test_images_of_several_blocks_of_tiles(monkeypatch):

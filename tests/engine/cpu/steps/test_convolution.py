@@ -6,7 +6,7 @@ from engine.equality import assert_as_definition
 from oracles import randomise
 
 from minires import layers as L
-from minires.engine.cpu import constants, kernels
+from minires.engine.cpu import kernels
 from minires.engine.cpu.steps import convolution
 
 ALGORITHMS = {kind.name: kind for kind in kernels.KERNELS}
@@ -47,11 +47,3 @@ def test_equals_the_layers(name, algorithm, train):
         model = randomise(NETS[name](), rng)
         assert_as_definition(model, rng.normal(size=(3, 3, *size)), train, 1e-10, whole=False)
         assert_as_definition(model, rng.normal(size=(3, 3, *size)), train, 1e-10, whole=False, input_gradient=False)
-
-
-def test_filters_in_parts(algorithm, monkeypatch):
-    monkeypatch.setattr(constants, "PART", 40)
-    rng = np.random.default_rng(0)
-    for name in ("norms", "two ways", "depthwise"):
-        model = randomise(NETS[name](), rng)
-        assert_as_definition(model, rng.normal(size=(3, 3, 7, 6)), True, 1e-10, whole=False, threads=3)
