@@ -22,10 +22,10 @@ COLUMNS = 1024  # filters that are transformed at once: rows of 36 a power of tw
 SLACK = 80  # numbers between slabs, for the same reason
 BUFFER = 1024  # numbers of NumPy's buffer: rows shorter than it are copied into it, at four times the cost; alone
 
-# -- products that threads share where a batch is one chunk
+# -- what threads share where a batch is one chunk
 SHARED = 5_000_000  # multiplications of a product that several threads finish sooner than one; alone
-PIECES = 4  # of such a product
-BAND = 25_000  # numbers of a band of rows
+PIECES = 4  # of such a product, and bands of a join
+BAND = 25_000  # numbers of a band of rows, of which there are as many, or one; steps of ResNet-18 with one image
 THREADED = 1_000_000_000  # multiplications of a Linear from which on BLAS's own threads share it, and then wait
 
 # -- nanoseconds on one core, alone: only their ratios matter, and only where two algorithms are close
