@@ -10,6 +10,7 @@ CHUNK = 16  # images of a chunk, at most; steps of ResNet-20: 32 is 2 % faster o
 UNITS = 8  # units of work of a phase, at most: each has a slot of its own for the gradients of weights
 PIXELS = 4_096  # of a batch that is one chunk; steps of ResNet-20 with 1 to 12 images, one thread, two, a helper
 ROWS = 128  # pixels that a number of the filters meets, up to which a batch is one chunk; steps of ResNet-18, 1 to 8
+FEW = 3  # tasks that one thread does sooner than several agree; alone: several agree in 0.1 to 0.3 ms
 HELPED = 1.0  # seconds that a plan has run before it gets helpers, which take a quarter of one to start
 
 # -- sizes of blocks

@@ -10,7 +10,7 @@ from . import constants
 
 class Cut:
     """``sizes``: images of each chunk   ``starts``: its first image   ``units``: chunks that are taken in turn
-    ``hands``: how many threads find work at once
+    ``single``: whether it is one chunk, which all threads share   ``hands``: how many threads find work at once
     """
 
     def __init__(self, plan):
@@ -18,8 +18,9 @@ class Cut:
         self.sizes = chunk_sizes(plan.images, is_little(plan.operations, plan.shape))
         self.starts = [sum(self.sizes[:i]) for i in range(len(self.sizes))]
         self.units = np.array_split(range(len(self.sizes)), min(len(self.sizes), constants.UNITS))
+        self.single = len(self.sizes) == 1
         large = any(shared(plan.images * o.geometry.flops // 2) for o in plan.operations if isinstance(o, Convolution))
-        self.hands = len(self.units) if len(self.units) > 1 else constants.PIECES if large else 1
+        self.hands = len(self.units) if not self.single else constants.PIECES if large else 1
 
 
 def is_little(operations, shape):

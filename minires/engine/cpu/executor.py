@@ -113,7 +113,7 @@ class Executor:
     def _run(self, phases, frame, whole, ready=None):
         seats = _take(self.free["crews"], self._crew)
         units = self.forward_plan.cut.units
-        seats[0].crew = Crew(seats, self.helpers) if len(units) == 1 else None
+        seats[0].crew = Crew(seats, self.helpers) if self.forward_plan.cut.single else None
         frame.borrow(seats[0], not self.frozen)
         calls, began = self._calls(frame, seats), time.perf_counter()
         try:
@@ -121,8 +121,7 @@ class Executor:
                 with _computing() if alone else nullcontext():
                     for phase in group:
                         if isinstance(phase, Phase):
-                            for task in phase.prepare:
-                                task(frame)
+                            _prepare(phase, frame, seats)
                             self._all_chunks(phase, frame, calls, units, seats)
                             for task in phase.finish:
                                 task(frame)
@@ -147,8 +146,8 @@ class Executor:
     def _crew(self):
         """Work areas, one for each thread; the first has the rooms for what does not outlive a run."""
         dtype, plans = self.plan.dtype, (self.forward_plan, self.backward_plan)
-        alone = len(self.forward_plan.cut.units) > 1  # the first: what is in it no helper has to see
-        seats = tuple(Workspace(dtype, pages if alone and k == 0 else self.zeros) for k in range(self.threads))
+        first = self.zeros if self.forward_plan.cut.single else pages  # else no helper has to see it
+        seats = tuple(Workspace(dtype, self.zeros if k else first) for k in range(self.threads))
         seats[0].filters = self.zeros(max(p.filters for p in plans), dtype)
         seats[0].passing = side_by_side(map(max, *(p.overlay.rooms for p in plans)), dtype, self.zeros)
         return seats
@@ -223,6 +222,12 @@ def _require(operation, array, shape):
     if getattr(array, "shape", None) != shape:
         found = getattr(array, "shape", type(array).__name__)
         raise Unsuited(f"{operation.path} gives {found} here, and {shape[1:]} for one image of zeros")
+
+
+def _prepare(phase, frame, seats):
+    """What must be ready before: by several threads if it is much, as the filters of a whole network in inference."""
+    few = len(phase.prepare) <= constants.FEW
+    TEAM.run(lambda task, _: task(frame), phase.prepare, seats[:1] if few else seats)
 
 
 def _take(free, make):

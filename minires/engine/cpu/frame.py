@@ -21,6 +21,7 @@ class Frame:
     def __init__(self, cut, overlay, zeros=pages):
         self._overlay, self._borrowed, self._passing, self.passing = overlay, None, {}, {}
         self.dtype, self.sizes, self.total, self._starts = cut.dtype, cut.sizes, cut.images, cut.starts
+        self._single = cut.single
         self._zeros, self._guard, self.process = zeros, threading.Lock(), os.getpid()
         self.arrays, self.filters, self._scratch, self._bands, self._rooms = {}, {}, {}, {}, {}
 
@@ -32,7 +33,7 @@ class Frame:
         """Lists of slices of rows, for entry-by-entry passes: one list, or several where threads share the chunk."""
         key = chunk.rows.shape
         if key not in self._bands:
-            self._bands[key] = bands_of(*key, len(self.sizes) == 1)
+            self._bands[key] = bands_of(*key, self._single)
         return self._bands[key]
 
     def scratch(self, key, numbers):
