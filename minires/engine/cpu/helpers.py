@@ -26,8 +26,7 @@ from .lists import packed
 from .phases import Phase
 from .process import Process
 
-
-SHARED = {0: 0}  # where the chunks are, if there is one: its lists are the first thread's, helpers have streams of them
+ONE_CHUNK = {0: 0}  # where it is: its lists are the first thread's, and helpers have streams of them
 
 
 def helpers_for(threads, hands):
@@ -124,7 +123,7 @@ class Helpers:
             return
         try:
             places = {i: h for h in range(1, self._count + 1) for unit in units[h :: self._count + 1] for i in unit}
-            places = places or SHARED
+            places = places or ONE_CHUNK
             runs = [(calls, phases) for calls, phases in runs if _is_whole(calls, phases, places, seats)]
             idle = self.ready() or not self._processes
             if idle and any(self._is_new(calls) for calls, _ in runs):
@@ -151,7 +150,7 @@ class Helpers:
             _, table = self._tables[id(calls)] = calls, {}
             for phase in filter(_has_chunks, phases):
                 number, chunks = None, {i: (seats[h], calls[phase, i]) for i, h in places.items()}
-                if places == SHARED:
+                if places == ONE_CHUNK:
                     for section in _sections(calls[phase, 0]):
                         self._sections[section] = len(tasks)
                         tasks.append([(self._unread, [section.streams[h : h + 1]]) for h in numbers])

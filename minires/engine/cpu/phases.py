@@ -5,6 +5,7 @@ import time
 from ...layers import Linear
 from ..operations import Convolution
 from . import constants
+from .crew import do
 
 
 class Phase:
@@ -55,8 +56,7 @@ class Phase:
                     step(frame, i, seat)
                     record.append(seat.calls)
                 else:
-                    for function, arguments in lists[k]:
-                        function(*arguments)
+                    do(lists[k])
                 spent[k] += time.perf_counter() - began
             if lists is None:
                 seat.calls = []  # they may be about this work area, which would not go
