@@ -111,9 +111,7 @@ def answer(kind, layer, x, dy, chunks, room=0):
 
 def kept(kernel, slot, weight, work):
     """The gradient of the weight from a slot."""
-    if kernel.plain:
-        return slot.reshape(weight.shape)
-    dweight = np.full_like(weight, np.nan)
+    dweight = slot[: weight.size].reshape(weight.shape) if kernel.in_place else np.full_like(weight, np.nan)
     kernel.keep(slot, dweight, work)
     return dweight
 

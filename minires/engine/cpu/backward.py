@@ -72,9 +72,13 @@ class BackwardPlan:
         return [t and Share(t, self.rooms.form(t.buffer), k) for k, t in enumerate(record.targets)]
 
     def _step(self, step, record):
-        """The phase of the step; one convolution to a phase, as they share their scratch memory."""
+        """The phase of the step; one convolution to a phase, as they share their scratch memory.
+
+        Nor does one share it with a pooling whose x is made again, which is large beside it.
+        """
         convolves = isinstance(record.operation, Convolution)
-        if self._phase is None or self._phase.pending & record.waits or (convolves and self._phase.convolves):
+        alone = self._phase is not None and self._phase.convolves and (convolves or record.again is not None)
+        if self._phase is None or self._phase.pending & record.waits or alone:
             self._phase = Phase()
             self.phases.append(self._phase)
         self._phase.add(step, record.operation)

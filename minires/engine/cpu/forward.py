@@ -16,7 +16,7 @@ from ..lifetimes import share
 from ..operations import Convolution, Foreign, Join, Load, Store
 from .affine import fix
 from .cut import Cut, Rooms
-from .memory import Overlay
+from .memory import Overlay, surround
 from .phases import Phase, Whole
 from .steps import STEPS
 from .steps.transfer import give_out, take_in
@@ -91,8 +91,8 @@ class ForwardPlan:
                 spans[v] = *spans[v][:2], order[join] - 1
         self.places = share((v, *span) for v, span in spans.items() if v not in passing)
         self.places |= {v: "again" for v in passing if v in self.plan.again}
-        for v, ((*_, border), *_) in passing.items():
-            if border:
+        for v, (form, *_) in spans.items():
+            if form[3]:
                 self.phases[self._born[v] - 1].add(_Surround(v), made[v], before=made[v])
 
 
@@ -110,8 +110,7 @@ class _Surround:
         self.value = value
 
     def __call__(self, frame, i, workspace):
-        for part in frame.chunk(self.value, i, workspace).around():
-            workspace.do(part.fill, 0)
+        surround(frame.chunk(self.value, i, workspace), workspace)
 
 
 class _Measure:

@@ -106,7 +106,9 @@ class ForwardFrame(Frame):
 
 
 class BackwardFrame(Frame):
-    """``gradient(buffer, i)``: where chunk i of a gradient is."""
+    """``gradient(buffer, i)``: where chunk i of a gradient is   ``slots``: a row for each unit of work, as long as the
+    largest weight
+    """
 
     def __init__(self, backward, zeros=pages):
         super().__init__(backward.cut, backward.overlay, zeros)
@@ -117,7 +119,7 @@ class BackwardFrame(Frame):
         self.closes = [i == unit[-1] for unit in units for i in unit]
         self.slopes = {}
         self.forward = self.lock = None
-        self.scratch("dweights", self.units * backward.dweight)
+        self.slots = self.scratch("slots", self.units * backward.dweight).reshape(self.units, -1)
 
     def begin(self, forward, lock):
         """Belong to one forward frame."""
@@ -133,10 +135,6 @@ class BackwardFrame(Frame):
 
     def gradient(self, buffer, i):
         return self.passing[buffer][i]
-
-    def dweights(self, shape):
-        """The gradient of a weight from each unit of work: (units, *shape)."""
-        return self.scratch("dweights", self.units * math.prod(shape)).reshape(self.units, *shape)
 
     def clear(self):
         self.arrays.clear()

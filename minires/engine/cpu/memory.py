@@ -57,7 +57,10 @@ class Chunk:
     """n images as (H, W, n, C) at the place (border, border) of a zeroed (H' + 2 border, W' + 2 border, n, C).
 
     H' >= H and W' >= W are the extent: what tiles reach. ``image``: (H, W, n, C)   ``rows``: the same as (H, W n C)
+    ``clean``: whether what is around it stays zero from run to run
     """
+
+    clean = False
 
     def __init__(self, flat, n, channels, size, extent, border):
         self.flat, self.n, self.channels, self.border = flat, n, channels, border
@@ -216,10 +219,21 @@ class Workspace:
 
 
 def spare(workspace, form, n, name):
-    """A chunk of the work area, zero around its image; form: (channels, size, extent, border)"""
+    """A chunk of the work area; form: (channels, size, extent, border). Who writes it surrounds it first."""
 
     def make():
-        return Chunk(workspace.flat(key, Chunk.numbers(n, *form), clean=form[3] > 0), n, *form)
+        numbers = Chunk.numbers(n, *form)
+        clean = form[3] > 0 and numbers <= constants.CLEAN
+        chunk = Chunk(workspace.flat(key, numbers, clean), n, *form)
+        chunk.clean = clean
+        return chunk
 
     workspace, key = workspace.home, ("chunk", name, form, n)
     return workspace.views(key, make)
+
+
+def surround(chunk, workspace):
+    """Zeros around a chunk, if it has a border and others had its memory in between."""
+    if chunk.border and not chunk.clean:
+        for part in chunk.around():
+            workspace.do(part.fill, 0)

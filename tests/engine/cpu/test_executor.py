@@ -133,6 +133,20 @@ def test_arrays_of_a_work_area_are_laid_side_by_side_once():
     assert work.grown == grown + 1
 
 
+@pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("name", ["resnet8", "preact_resnet8", "densenet_10_6", "seresnet8", "resnet18"])
+def test_zeros_around_large_chunks_are_written_anew(name, train, monkeypatch):
+    """Their memory is that of the whole phase: from the second run on the numbers of others stand there."""
+    monkeypatch.setattr(constants, "CLEAN", 0)
+    model, fast = network(name), minires.compile(network(name), threads=2)
+    for seed in range(3):
+        x, dy = images(3, 2, 20, 20, seed=seed), images(3, 3, seed=seed + 9)
+        assert_same(run(fast, x, dy, train), run(model, x, dy, train), 1e-9)
+        assert_same({"y": fast(x)}, {"y": model(x)}, 1e-9)
+    (seats,) = next(iter(fast._executors.values())).free["crews"]
+    assert not any(phase is None for phase, _ in seats[0]._sizes)
+
+
 def test_at_most_so_many_lists_of_calls_are_kept():
     fast = minires.compile(network("resnet8", dtype=np.float32), threads=1)
     x = images(2, 2, 9, 9, dtype=np.float32)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minires.engine.cpu.memory import Chunk, Overlay, Workspace, pages, spare, view
+from minires.engine.cpu import constants
+from minires.engine.cpu.memory import Chunk, Overlay, Workspace, pages, spare, surround, view
 
 few = st.integers(1, 4)
 
@@ -124,6 +125,19 @@ def test_arrays_of_phases_share_memory_and_clean_ones_have_their_own():
     for array in (a, b, other):
         array[...] = np.nan
     assert not chunk.flat.any()
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_small_chunks_keep_the_zeros_around_them_and_large_ones_are_surrounded(large, monkeypatch):
+    work, form = Workspace(np.dtype(np.float32)), (3, (2, 2), (4, 4), 1)
+    monkeypatch.setattr(constants, "CLEAN", Chunk.numbers(2, *form) - large)
+    work.begin("first")
+    chunk = spare(work, form, 2, "x")
+    assert chunk.clean != large
+    chunk.flat[...] = 1
+    surround(chunk, work)
+    assert chunk.image.all() and (chunk.flat.sum() == chunk.image.size) == large
+    assert len(work.calls) == (3 if large else 0)
 
 
 def test_the_memory_of_a_phase_is_gone_in_the_next_until_all_is_laid_out():

@@ -26,7 +26,7 @@ class Kernel:
         forward(x, y, filters)                y = x * w
         input_gradient(dy, dx, filters)       dx: the adjoint of forward in x; with ``adds`` it is added
         weight_gradient(x, dy, slot, first)   slot: the adjoint in w, in the algorithm's own form; added unless first
-        keep(slot, dweight)                   dweight: the same in the form of the weight; not if that is ``plain``
+        keep(slot, dweight)                   dweight: the same in the form of the weight; a slot may have it anyway
 
     ``filters`` hold the weights as the products want them; ``forward_filters`` and ``input_filters`` make them once for
     all chunks, in memory that is there. ``frozen_filters`` are those of forward for many runs: they may lie as BLAS
@@ -34,7 +34,7 @@ class Kernel:
     """
 
     adds = False  # whether input_gradient can add
-    plain = False  # whether a slot has the form of the weight
+    in_place = False  # whether dweight may lie where the slot begins
 
     def __init__(self, g, n, dtype):
         self.g, self.n = g, n
@@ -72,7 +72,7 @@ class Kernel:
         return self.forward_filters(weight, out)
 
     def keep(self, slot, dweight, workspace):
-        raise NotImplementedError
+        pass
 
 
 def product(a, b, out, workspace):

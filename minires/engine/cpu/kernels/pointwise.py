@@ -10,7 +10,7 @@ class Pointwise(Kernel):
     """Filters and slot: (M, C), as the weight. With a stride only every so many-th pixel is a row."""
 
     name = "product"
-    plain = True
+    in_place = True
 
     @staticmethod
     def fits(g):

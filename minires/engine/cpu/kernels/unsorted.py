@@ -13,8 +13,8 @@ class Unsorted(Im2col):
     """
 
     name = "unsorted im2col"
-    plain = True
-    making = Kernel.making
+    in_place = True
+    making, keep = Kernel.making, Kernel.keep
 
     @staticmethod
     def cost(g, images):

@@ -19,6 +19,7 @@ class Winograd(Kernel):
     """
 
     name = "winograd"
+    in_place = True
 
     @staticmethod
     def fits(g):

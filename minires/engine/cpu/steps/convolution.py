@@ -4,7 +4,7 @@ import numpy as np
 
 from ..assembly import Assembly
 from ..kernels import choose
-from ..memory import spare
+from ..memory import spare, surround
 
 
 class ConvolutionStep:
@@ -44,7 +44,7 @@ def scaled(weight, scale):
 
 
 class ConvolutionGradient:
-    """dy is assembled in the work area, inside its border; from it the slot of the weights, one to a thread, and dx.
+    """dy is assembled in the work area, inside its border; from it the gradient of the weights, in a slot, and dx.
 
     ``folded``: the scale of the batch norm behind is taken here, once for each output channel, in place of once for
     each pixel   ``share``: of dx, None where dx is of no use   ``again``: the join that makes x, where x was not kept
@@ -65,15 +65,18 @@ class ConvolutionGradient:
         work, n = self.work, frame.sizes[i]
         kernel = work.kernels[n]
         if self.again is not None:
+            surround(frame.forward.chunk(work.x, i, workspace), workspace)
             self.again.forward(frame.forward, i, workspace)
         dy = spare(workspace, self.form, n, "dy")
+        surround(dy, workspace)
         self.assembly(frame, i, dy, workspace)
         if not work.layer.weight.frozen:
-            x, dweight = frame.forward.chunk(work.x, i, workspace), self._dweights(frame)[frame.unit[i]]
-            slot = dweight.reshape(-1) if kernel.plain else workspace.flat("slot", work.numbers)
+            x, room = frame.forward.chunk(work.x, i, workspace), frame.slots[frame.unit[i]]
+            fits = kernel.in_place and work.numbers <= len(room)
+            slot = room[: work.numbers] if fits else workspace.flat("slot", work.numbers)
             kernel.weight_gradient(x, dy, slot, frame.opens[i], workspace)
-            if frame.closes[i] and not kernel.plain:
-                kernel.keep(slot, dweight, workspace)
+            if frame.closes[i]:
+                kernel.keep(slot, self._dweights(frame)[frame.unit[i]], workspace)
         if self.share is None:
             return
         filters = frame.filters[work]
@@ -97,7 +100,8 @@ class ConvolutionGradient:
 
     def _dweights(self, frame):
         """The gradient of the weight from each unit of work, (units, M, C/G, KH, KW)."""
-        return frame.dweights(self.work.layer.weight.data.shape)
+        weight = self.work.layer.weight.data
+        return frame.slots[:, : weight.size].reshape(-1, *weight.shape)
 
     def _scale(self, frame):
         return None if self.folded is None else frame.forward.states[self.folded].scale
