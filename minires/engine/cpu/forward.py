@@ -16,7 +16,7 @@ from ..lifetimes import share
 from ..operations import Convolution, Foreign, Join, Load, Store
 from .affine import fix
 from .cut import Cut, Rooms
-from .memory import Overlay, surround
+from .memory import Overlay, is_clean, surround
 from .phases import Phase, Whole
 from .steps import STEPS
 from .steps.transfer import give_out, take_in
@@ -85,15 +85,29 @@ class ForwardPlan:
         spans = {v: (self.rooms.form(v), order[o], last.get(v, order[o])) for v, o in rest.items()}
         passing = {v: span for v, span in spans.items() if self._died.get(v) != self._born[v]}
         self.overlay = Overlay(passing, self.cut.sizes)
-        for join in self.plan.operations:
-            v = _overwritten(join)
-            if v in spans and last[v] == order[join]:
-                spans[v] = *spans[v][:2], order[join] - 1
-        self.places = share((v, *span) for v, span in spans.items() if v not in passing)
+        self.places = self._places({v: span for v, span in spans.items() if v not in passing})
         self.places |= {v: "again" for v in passing if v in self.plan.again}
         for v, (form, *_) in spans.items():
             if form[3]:
                 self.phases[self._born[v] - 1].add(_Surround(v), made[v], before=made[v])
+
+    def _places(self, spans):
+        """{value: place}; spans: {value: (form, where it is made, its last use)}
+
+        Clean chunks share places with those of their form, others with any. What a join adds first is written over.
+        """
+        hosts, until, most = {}, {}, max(self.cut.sizes)
+        for operation in self.plan.operations:
+            v, y = _overwritten(operation), operation.y
+            if v in spans and y in spans and spans[v][0] == spans[y][0] and spans[v][2] == spans[y][1]:
+                hosts[y] = hosts.get(v, v)
+                until[hosts[y]] = spans[y][2]
+        places = share(
+            (v, is_clean(form, most) and form, first, until.get(v, last))
+            for v, (form, first, last) in spans.items()
+            if v not in hosts
+        )
+        return places | {y: places[host] for y, host in hosts.items()}
 
 
 def _overwritten(operation):

@@ -219,17 +219,24 @@ class Workspace:
 
 
 def spare(workspace, form, n, name):
-    """A chunk of the work area; form: (channels, size, extent, border). Who writes it surrounds it first."""
+    """A chunk of the work area; form: (channels, size, extent, border). Who writes it surrounds it first.
+
+    Clean ones have memory of their own for each form, others share it by their name.
+    """
 
     def make():
-        numbers = Chunk.numbers(n, *form)
-        clean = form[3] > 0 and numbers <= constants.CLEAN
-        chunk = Chunk(workspace.flat(key, numbers, clean), n, *form)
+        clean = is_clean(form, n)
+        chunk = Chunk(workspace.flat(key if clean else key[:2], Chunk.numbers(n, *form), clean), n, *form)
         chunk.clean = clean
         return chunk
 
     workspace, key = workspace.home, ("chunk", name, form, n)
     return workspace.views(key, make)
+
+
+def is_clean(form, n):
+    """Whether chunks of n images keep the zeros around them."""
+    return form[3] > 0 and Chunk.numbers(n, *form) <= constants.CLEAN
 
 
 def surround(chunk, workspace):

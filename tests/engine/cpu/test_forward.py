@@ -100,15 +100,21 @@ def test_units_of_several_chunks(monkeypatch):
     assert answers[0] == answers[1] == answers[2]
 
 
-def test_values_that_live_at_once_have_different_places():
+@pytest.mark.parametrize("clean", [0, 10**6])
+def test_values_that_live_at_once_have_different_places(clean, monkeypatch):
     """In a chain of equal values two places are enough; the input of a fork keeps its own until the join."""
     conv = [Conv2d(2, 2, 3, padding=1, rng=k) for k in range(6)]
     model = Sequential(conv[0], ReLU(), Residual(Sequential(conv[1], ReLU(), conv[2], ReLU())), conv[3], ReLU())
+    monkeypatch.setattr(constants, "CLEAN", clean)
+
+    def memory(form, place):
+        return (form if form[3] and clean else None), place
+
     plan = plan_of(model, "infer")
     operations = plan.plan.operations
     made = {o.y: k for k, o in enumerate(operations)}
     spans = [
-        (made[v], max(k for k, o in enumerate(operations) if v in o.inputs), (*plan.rooms.form(v), place))
+        (made[v], max(k for k, o in enumerate(operations) if v in o.inputs), memory(plan.rooms.form(v), place))
         for v, place in plan.places.items()
     ]
     for a in spans:
