@@ -5,9 +5,9 @@
     T(k) = S + (P - M / B) u(k) + M / B + phases H
 
 S: what one thread does alone (sums over chunks, filters, layers on whole arrays, the optimiser), by the step on one
-thread less P, what it spends in chunks. M / B: of that, moving all bytes of the plan, each once, at the rate of the
-memory, which more cores do not make faster. u(k): the share of the chunks that the fullest of k cores has. H: to tell a
-helper process what to do and to learn that it has, which is measured with nothing to do.
+thread less P, what it spends in chunks. M / B: of that, moving the bytes that no core keeps in its cache, each once, at
+the rate of the memory, which more cores do not make faster. u(k): the share of the chunks that the fullest of k cores
+has. H: to tell a helper process what to do and to learn that it has, which is measured with nothing to do.
 
 Beside it: two threads without helpers, and PyTorch on one thread divided by k, which is its ideal, where it is there.
 """
@@ -31,6 +31,7 @@ from minires.bench.report import leave
 from minires.bench.worker.__main__ import seconds
 from minires.engine.cpu import constants, executor
 from minires.engine.cpu.helpers import helpers_for
+from minires.engine.cpu.memory import Chunk
 from minires.engine.cpu.phases import Phase
 from minires.engine.describe import _bytes
 from minires.losses import SoftmaxCrossEntropy
@@ -119,7 +120,8 @@ def measure(name, batch, size, rounds):
     whole, chunks = min(parts)
     run = run_of(fast)
     helpers = run_of(helped).helpers
-    plan, values = run.forward_plan, sum(_bytes(run.plan, o) for o in run.plan.operations)
+    plan = run.forward_plan
+    values = sum(_bytes(run.plan, o) for o in run.plan.operations if not stays(o.y, plan))
     large = sum(n for n in (getattr(step, "numbers", 0) for step in plan.steps.values()) if n > constants.BLOCK)
     return {
         "network": name,
@@ -136,6 +138,13 @@ def measure(name, batch, size, rounds):
         "gigabytes": 3 * (values + len(plan.cut.units) * large * run.plan.dtype.itemsize) / 1e9,
         "measured_ms": {label: 1e3 * took for label, took in least.items()},
     }
+
+
+def stays(value, plan):
+    """Whether a value lives within one phase, and a chunk of it in the cache of the core."""
+    if plan.places.get(value, "again") == "again":  # what is made again is also read by another phase
+        return False
+    return Chunk.numbers(max(plan.cut.sizes), *plan.rooms.form(value)) <= constants.WORK
 
 
 def handover(rounds=2000):

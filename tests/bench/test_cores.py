@@ -1,11 +1,15 @@
 """bench/cores.py: the parts of a step, what is reckoned from them, and the committed table."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from engine.plans import plan_of
 from scripts import script
 
+from minires.engine.cpu import constants
+from minires.engine.cpu.forward import ForwardPlan
 from minires.engine.cpu.helpers import helpers_for
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +34,16 @@ def test_a_core_more_moves_no_more_bytes():
 
 def test_one_chunk_stays_on_one_core():
     assert script("cores").predicted(CASE | {"units": 1}, 16, 100.0, 0.1) == 90.0
+
+
+@pytest.mark.parametrize(("room", "expected"), [(10**6, {"Join": 3, "Mean": 1}), (0, {})])
+def test_what_stays_in_a_cache_lives_in_one_phase_and_is_small(room, expected, monkeypatch):
+    """In basic blocks that is the ReLU between the convolutions."""
+    monkeypatch.setattr(constants, "WORK", room)
+    plan = ForwardPlan(plan_of("resnet8"))
+    found = [o for o in plan.plan.operations if script("cores").stays(o.y, plan)]
+    assert Counter(type(o).__name__ for o in found) == expected
+    assert all(o.path.endswith(("branch.conv2", "head.pool")) for o in found)
 
 
 @pytest.mark.skipif(helpers_for(2, 2) is None, reason="no memory that two processes see, or no lock of the interpreter")
