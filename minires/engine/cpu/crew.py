@@ -46,6 +46,7 @@ def do(calls, _=None):
 def dealt(items, workspace, long=False):
     """Yield (item, the work area where it is done). What an item is split into is not dealt again.
 
+    Neighbours have one work area: rows that one operation leaves in the cache of a core the next finds there.
     long: whether other threads are worth waking for it, where there are no helpers
     """
     crew = workspace.crew
@@ -61,7 +62,7 @@ def dealt(items, workspace, long=False):
     workspace.crew = None
     try:
         for k, item in enumerate(items):
-            yield item, areas[k % len(areas)]
+            yield item, areas[k * len(areas) // len(items)]
     finally:
         section = Section([area.calls for area in areas], long)
         workspace.crew, workspace.calls = crew, calls
