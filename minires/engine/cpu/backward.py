@@ -74,11 +74,11 @@ class BackwardPlan:
     def _step(self, step, record):
         """The phase of the step; one convolution to a phase, as they share their scratch memory.
 
-        Nor does one share it with a pooling whose x is made again, which is large beside it.
+        Nor does a pooling whose x is made again follow one in its phase: that is large.
         """
         convolves = isinstance(record.operation, Convolution)
-        alone = self._phase is not None and self._phase.convolves and (convolves or record.again is not None)
-        if self._phase is None or self._phase.pending & record.waits or alone:
+        large = convolves or record.again is not None
+        if self._phase is None or self._phase.pending & record.waits or (large and self._phase.convolves):
             self._phase = Phase()
             self.phases.append(self._phase)
         self._phase.add(step, record.operation)

@@ -20,8 +20,8 @@ TILES = 150_000  # of one for the tiles of few channels, which is written and re
 TALL = 2  # of a block, numbers of its work area to those of a gradient it writes: large ones are written once; memory
 TAPS = 65_536  # numbers of a block of rows in a depthwise convolution, which reads each of them KH KW times; alone
 COLUMNS = 1024  # filters that are transformed at once: rows of 36 a power of two apart fall on the same cache lines
-CLEAN = 300_000  # numbers of a chunk of the work area that keeps the zeros around it, in memory of its own; memory
 SLACK = 80  # numbers between slabs, for the same reason
+CLEAN = 300_000  # numbers of a chunk of the work area that keeps the zeros around it, in memory of its own; memory
 BUFFER = 1024  # numbers of NumPy's buffer: rows shorter than it are copied into it, at four times the cost; alone
 
 # -- what threads share where a batch is one chunk

@@ -88,22 +88,25 @@ class ForwardPlan:
         self.places = self._places({v: span for v, span in spans.items() if v not in passing})
         self.places |= {v: "again" for v in passing if v in self.plan.again}
         for v, (form, *_) in spans.items():
-            if form[3]:
+            if form[3] and (v in passing or not self._stays_clean(form)):
                 self.phases[self._born[v] - 1].add(_Surround(v), made[v], before=made[v])
+
+    def _stays_clean(self, form):
+        return is_clean(form, max(self.cut.sizes))
 
     def _places(self, spans):
         """{value: place}; spans: {value: (form, where it is made, its last use)}
 
         Clean chunks share places with those of their form, others with any. What a join adds first is written over.
         """
-        hosts, until, most = {}, {}, max(self.cut.sizes)
+        hosts, until = {}, {}
         for operation in self.plan.operations:
             v, y = _overwritten(operation), operation.y
             if v in spans and y in spans and spans[v][0] == spans[y][0] and spans[v][2] == spans[y][1]:
                 hosts[y] = hosts.get(v, v)
                 until[hosts[y]] = spans[y][2]
         places = share(
-            (v, is_clean(form, most) and form, first, until.get(v, last))
+            (v, self._stays_clean(form) and form, first, until.get(v, last))
             for v, (form, first, last) in spans.items()
             if v not in hosts
         )
